@@ -1,0 +1,78 @@
+//===- CodeLibrary.cpp - compiled kernels of a CPU worker -------------------------------------------------===//
+
+#include "runtime/device/cpu/CodeLibrary.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+
+#include <dlfcn.h>
+#include <utility>
+
+namespace lamina {
+
+std::vector<std::string> detectTargets() {
+  std::vector<std::string> targets;
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("x86-64-v4")) {
+    if (__builtin_cpu_supports("avx512vnni"))
+      targets.push_back("x86-64-v4-vnni");
+    targets.push_back("x86-64-v4");
+  }
+  if (__builtin_cpu_supports("x86-64-v3"))
+    targets.push_back("x86-64-v3");
+  if (__builtin_cpu_supports("x86-64-v2"))
+    targets.push_back("x86-64-v2");
+#elif defined(__aarch64__)
+  targets.push_back("aarch64");
+#endif
+  return targets;
+}
+
+absl::StatusOr<const CodeFile *> selectCodeFile(std::span<const CodeFile> files,
+                                                std::span<const std::string> targets) {
+  for (const std::string &target : targets)
+    for (const CodeFile &file : files)
+      if (file.target == target)
+        return &file;
+  std::string have =
+      absl::StrJoin(files, ", ", [](std::string *out, const CodeFile &file) { out->append(file.target); });
+  return absl::FailedPreconditionError(
+      absl::StrCat("no code object runs on this machine: the artifact has ", have.empty() ? "none" : have,
+                   ", this machine runs ", targets.empty() ? "none" : absl::StrJoin(targets, ", "),
+                   "; compile the model for one of these targets"));
+}
+
+absl::StatusOr<CodeLibrary> CodeLibrary::open(const CodeFile &file) {
+  // A path without a slash would be searched for in the system's library directories.
+  std::string path = file.path.find('/') == std::string::npos ? "./" + file.path : file.path;
+  void *handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (handle == nullptr)
+    return absl::FailedPreconditionError(
+        absl::StrCat("cannot load code object ", file.path, ": ", dlerror(), "; compile the artifact again"));
+  return CodeLibrary(handle, file);
+}
+
+CodeLibrary::CodeLibrary(CodeLibrary &&other) noexcept
+    : handle_(std::exchange(other.handle_, nullptr)), file_(std::move(other.file_)) {}
+
+CodeLibrary &CodeLibrary::operator=(CodeLibrary &&other) noexcept {
+  std::swap(handle_, other.handle_);
+  std::swap(file_, other.file_);
+  return *this;
+}
+
+CodeLibrary::~CodeLibrary() {
+  if (handle_ != nullptr)
+    dlclose(handle_);
+}
+
+absl::StatusOr<LaminaKernel> CodeLibrary::findKernel(const std::string &symbol) const {
+  void *address = dlsym(handle_, symbol.c_str());
+  if (address == nullptr)
+    return absl::FailedPreconditionError(
+        absl::StrCat("code object ", file_.path, " has no kernel ", symbol, "; compile the artifact again"));
+  return reinterpret_cast<LaminaKernel>(address);
+}
+
+} // namespace lamina

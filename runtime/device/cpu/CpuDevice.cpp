@@ -1,0 +1,117 @@
+//===- CpuDevice.cpp - a worker's share of the CPU --------------------------------------------------------===//
+
+#include "runtime/device/cpu/CpuDevice.h"
+
+#include "absl/strings/str_cat.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace lamina {
+namespace {
+
+/// Smaller regions would waste more in half-used huge pages than they save in page-table walks.
+constexpr uint64_t kHugePageThreshold = 8u << 20;
+
+/// What the pool's threads need of one launch; lives on the launching thread's stack.
+struct Launch {
+  LaminaKernel kernel;
+  void *const *bindings;
+  const LaminaStep *step;
+};
+
+void runWorkgroups(void *context, int64_t begin, int64_t end) {
+  const Launch &launch = *static_cast<const Launch *>(context);
+  launch.kernel(launch.bindings, launch.step, begin, end);
+}
+
+} // namespace
+
+absl::StatusOr<std::unique_ptr<CpuDevice>> CpuDevice::create(int threads, uint64_t spinNanoseconds) {
+  LAMINA_ASSIGN_OR_RETURN(auto pool, ThreadPool::create(threads, spinNanoseconds));
+  return std::unique_ptr<CpuDevice>(new CpuDevice(std::move(pool)));
+}
+
+CpuDevice::~CpuDevice() {
+  for (const Mapping &mapping : mappings_)
+    munmap(mapping.address, mapping.bytes);
+}
+
+std::string CpuDevice::description() const {
+  return absl::StrCat("cpu ", code_ ? code_->target() : "without code", ", ", pool_->threads(),
+                      pool_->threads() == 1 ? " thread" : " threads");
+}
+
+absl::StatusOr<std::byte *> CpuDevice::allocate(uint64_t bytes, const std::string &what) {
+  uint64_t length = std::max<uint64_t>(bytes, 1);
+  // Not reserved: a cache for the longest context costs only the pages that sequences have reached.
+  void *address = mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (address == MAP_FAILED)
+    return absl::ResourceExhaustedError(
+        absl::StrCat("cannot reserve ", bytes, " bytes for ", what, ": ", strerror(errno)));
+  if (length >= kHugePageThreshold)
+    madvise(address, length, MADV_HUGEPAGE);
+  mappings_.push_back({address, length});
+  return static_cast<std::byte *>(address);
+}
+
+absl::StatusOr<std::byte *> CpuDevice::loadWeights(const std::string &path, uint64_t bytes) {
+  int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0)
+    return absl::NotFoundError(absl::StrCat("cannot open weights file ", path, ": ", strerror(errno)));
+  struct stat info;
+  if (fstat(file, &info) != 0 || uint64_t(info.st_size) < bytes) {
+    close(file);
+    return absl::DataLossError(absl::StrCat("weights file ", path, " has ", info.st_size, " bytes, the plan needs ",
+                                            bytes, ": the artifact is incomplete, copy or compile it again"));
+  }
+  void *address = mmap(nullptr, bytes, PROT_READ, MAP_PRIVATE, file, 0);
+  int error = errno;
+  close(file);
+  if (address == MAP_FAILED)
+    return absl::ResourceExhaustedError(absl::StrCat("cannot map weights file ", path, ": ", strerror(error)));
+  mappings_.push_back({address, bytes});
+  return static_cast<std::byte *>(address);
+}
+
+absl::StatusOr<std::byte *> CpuDevice::mapHost(std::byte *memory, uint64_t bytes) { return memory; }
+
+absl::Status CpuDevice::loadCode(std::span<const CodeFile> files) {
+  std::vector<std::string> targets = detectTargets();
+  LAMINA_ASSIGN_OR_RETURN(const CodeFile *file, selectCodeFile(files, targets));
+  LAMINA_ASSIGN_OR_RETURN(code_, CodeLibrary::open(*file));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<KernelHandle> CpuDevice::findKernel(const std::string &symbol) {
+  if (!code_)
+    return absl::FailedPreconditionError(absl::StrCat("kernel ", symbol, " is wanted before any code is loaded"));
+  LAMINA_ASSIGN_OR_RETURN(LaminaKernel kernel, code_->findKernel(symbol));
+  return KernelHandle(reinterpret_cast<uintptr_t>(kernel));
+}
+
+absl::Status CpuDevice::launch(KernelHandle kernel, void *const *bindings, const LaminaStep &step,
+                               int64_t workgroups) {
+  Launch launch{reinterpret_cast<LaminaKernel>(uintptr_t(kernel)), bindings, &step};
+  pool_->parallelFor(runWorkgroups, &launch, workgroups);
+  return absl::OkStatus();
+}
+
+absl::Status CpuDevice::copyToHost(void *host, const void *device, uint64_t bytes) {
+  memcpy(host, device, bytes);
+  return absl::OkStatus();
+}
+
+absl::Status CpuDevice::copyFromHost(void *device, const void *host, uint64_t bytes) {
+  memcpy(device, host, bytes);
+  return absl::OkStatus();
+}
+
+absl::Status CpuDevice::synchronize() { return absl::OkStatus(); }
+
+} // namespace lamina

@@ -1,0 +1,47 @@
+//===- KernelABI.h - what a compiled kernel expects from its caller -------------------------------*- C -*-===//
+//
+// The one interface between generated code and whoever launches it. It is plain C so that the code generator,
+// the runtime and a reader with a disassembler see the same thing. The CUDA form of a kernel takes the same
+// bindings and the same step as kernel parameters; its block index takes the place of [begin, end).
+//
+//===------------------------------------------------------------------------------------------------------===//
+
+#ifndef LAMINA_RUNTIME_DEVICE_CPU_KERNELABI_H
+#define LAMINA_RUNTIME_DEVICE_CPU_KERNELABI_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/// Sizes of one step: everything about a ragged batch that a kernel may need beside its buffers.
+/// Offsets of the fields are part of the artifact format (docs/formats/artifact.md).
+typedef struct LaminaStep {
+  int64_t tokens;      ///< T, rows of every activation in this step; 1 <= T <= max_batch_tokens
+  int64_t outputRows;  ///< R, rows whose logits are wanted; 0 <= R <= max_output_rows
+  int64_t sequences;   ///< sequences in the batch (slots may be sparse)
+  int64_t blockTableStride; ///< int32 entries per sequence slot in the block table
+} LaminaStep;
+
+/// Runs the workgroups [begin, end) of one dispatch. `bindings` holds one pointer per operand in the order of the
+/// kernel's operands and results. Workgroups are independent of each other and write disjoint places, so a caller
+/// may split the range over threads in any way without changing a bit of the result. A kernel neither allocates
+/// nor calls out of its object, and its stack need is below 64 KiB.
+typedef void (*LaminaKernel)(void *const *bindings, const LaminaStep *step, int64_t begin, int64_t end);
+
+/// Bytes to which every buffer in an arena, weight shard or cache is aligned.
+enum { LAMINA_BUFFER_ALIGNMENT = 64 };
+
+/// Rows of activations are padded to this many elements; the padding holds zeros and kernels keep it so.
+enum { LAMINA_ROW_PADDING = 16 };
+
+/// Tokens in one page of the KV cache; also the block of positions that attention handles at once, so that the
+/// order of additions depends on absolute positions alone.
+enum { LAMINA_KV_PAGE_TOKENS = 16 };
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif // LAMINA_RUNTIME_DEVICE_CPU_KERNELABI_H

@@ -1,0 +1,66 @@
+//===- ThreadPool.h - splits one dispatch over threads --------------------------------------------*- C++ -*-===//
+//
+// A pool of N threads, one of which is the caller. Handing out work takes a few atomic operations: no lock, no
+// allocation, and a system call only to wake a thread that went to sleep. Idle threads spin for a few microseconds and
+// then sleep, so that a pool whose worker waits for its peer leaves the cores to that peer.
+//
+//===--------------------------------------------------------------------------------------------------------===//
+
+#ifndef LAMINA_RUNTIME_DEVICE_CPU_THREADPOOL_H
+#define LAMINA_RUNTIME_DEVICE_CPU_THREADPOOL_H
+
+#include "runtime/base/Status.h"
+#include "runtime/base/WaitWord.h"
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <pthread.h>
+#include <vector>
+
+namespace lamina {
+
+class ThreadPool {
+public:
+  static constexpr int kMaxThreads = 1024;
+
+  /// Runs [begin, end); called concurrently from several threads with disjoint ranges.
+  using Body = void (*)(void *context, int64_t begin, int64_t end);
+
+  /// `threads` counts the caller: a pool of 1 runs everything inline. Idle threads spin for `spinNanoseconds`.
+  static absl::StatusOr<std::unique_ptr<ThreadPool>> create(int threads, uint64_t spinNanoseconds);
+  ~ThreadPool();
+  ThreadPool(const ThreadPool &) = delete;
+  ThreadPool &operator=(const ThreadPool &) = delete;
+
+  /// Runs `body` over [0, count) exactly once per index and returns when all of it is done. One caller at a time;
+  /// `body` must not call back into the pool.
+  void parallelFor(Body body, void *context, int64_t count);
+
+  int threads() const { return int(helpers_.size()) + 1; }
+
+private:
+  explicit ThreadPool(uint64_t spinNanoseconds) : spin_(spinNanoseconds) {}
+  static void *helperMain(void *pool);
+  void runChunks();
+
+  const uint64_t spin_;
+  std::vector<pthread_t> helpers_;
+
+  // The current job. `state_` is epoch:32 | chunks:16 | next:16; whoever advances `next` owns that chunk, and the
+  // job's fields are stable while any chunk of its epoch is unfinished.
+  alignas(64) std::atomic<uint64_t> state_{0};
+  std::atomic<Body> body_{nullptr};
+  std::atomic<void *> context_{nullptr};
+  std::atomic<int64_t> count_{0};
+  std::atomic<int64_t> chunkSize_{0};
+  uint32_t epoch_ = 0; // of the caller alone
+
+  alignas(64) WaitWord jobs_;     // changes with every job
+  alignas(64) WaitWord finished_; // chunks of the current job that are done
+  std::atomic<bool> stop_{false};
+};
+
+} // namespace lamina
+
+#endif // LAMINA_RUNTIME_DEVICE_CPU_THREADPOOL_H

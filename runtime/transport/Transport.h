@@ -1,0 +1,53 @@
+//===- Transport.h - moves transfers between workers ----------------------------------------------*- C++ -*-===//
+//
+// One endpoint per worker. A transfer is one message per step: the rows of its buffers one after another. While
+// loading, each side binds the transfer to its buffers; in a step the source calls send once, the destination recv
+// (the buffers may be filled from now on) and later wait (they are filled).
+//
+// Between two workers, recv must be called in the order in which the source sends; wait may come in any order.
+// An endpoint belongs to one thread. send, recv and wait neither allocate nor lock; they sleep only when they have to
+// wait for the peer. Errors name the transfer: Cancelled when the run was aborted, DataLoss when what arrived is not
+// what the plan says, otherwise what the device reports.
+//
+//===--------------------------------------------------------------------------------------------------------===//
+
+#ifndef LAMINA_RUNTIME_TRANSPORT_TRANSPORT_H
+#define LAMINA_RUNTIME_TRANSPORT_TRANSPORT_H
+
+#include "runtime/base/Status.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace lamina {
+
+class Transport {
+public:
+  /// One buffer of a transfer, in the memory of the worker's device. Rows lie one after another.
+  struct Part {
+    std::byte *data;
+    uint64_t rowBytes;
+  };
+
+  virtual ~Transport() = default;
+
+  /// Says which buffers a transfer of this worker reads or fills; their row bytes add up to the transfer's.
+  virtual absl::Status bind(uint32_t transfer, std::vector<Part> parts) = 0;
+
+  /// Starts step `step`; all messages of the step before must have been waited for.
+  virtual void beginStep(uint64_t step) = 0;
+
+  /// Moves `rows` rows of the bound buffers; they may be reused when it returns.
+  virtual absl::Status send(uint32_t transfer, int64_t rows) = 0;
+
+  /// Announces that the bound buffers may be filled with `rows` rows.
+  virtual absl::Status recv(uint32_t transfer, int64_t rows) = 0;
+
+  /// Returns when the message announced by recv is in the bound buffers.
+  virtual absl::Status wait(uint32_t transfer) = 0;
+};
+
+} // namespace lamina
+
+#endif // LAMINA_RUNTIME_TRANSPORT_TRANSPORT_H
