@@ -1,0 +1,20 @@
+# Makes every absl:: target link the static archive instead of the shared library, where the archive exists.
+# lamina-run must run where no abseil is installed.
+
+get_property(_targets DIRECTORY PROPERTY IMPORTED_TARGETS)
+foreach(_target IN LISTS _targets)
+  if(NOT _target MATCHES "^absl::")
+    continue()
+  endif()
+  get_target_property(_configurations ${_target} IMPORTED_CONFIGURATIONS)
+  foreach(_configuration IN LISTS _configurations)
+    get_target_property(_shared ${_target} IMPORTED_LOCATION_${_configuration})
+    if(NOT _shared)
+      continue()
+    endif()
+    string(REGEX REPLACE "\\.so(\\.[0-9]+)*$" ".a" _static "${_shared}")
+    if(EXISTS "${_static}")
+      set_target_properties(${_target} PROPERTIES IMPORTED_LOCATION_${_configuration} "${_static}")
+    endif()
+  endforeach()
+endforeach()

@@ -1,0 +1,211 @@
+//===- LMOps.cpp - verifiers of the lm dialect ----------------------------------------------------------------===//
+
+#include "dialects/LM/IR/LM.h"
+
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/OpImplementation.h"
+
+using namespace mlir;
+using namespace lamina::lm;
+
+#define GET_OP_CLASSES
+#include "dialects/LM/IR/LMOps.cpp.inc"
+
+namespace {
+
+RankedTensorType tensor(Value value) { return cast<RankedTensorType>(value.getType()); }
+
+int64_t lastDim(Value value) { return tensor(value).getShape().back(); }
+
+/// Fails unless `got` equals `expected`; `what` names the dimension in the message.
+LogicalResult expectEqual(Operation *op, StringRef what, int64_t expected, int64_t got) {
+  if (expected == got)
+    return success();
+  return op->emitOpError() << "expected " << what << " of " << expected << ", got: " << got;
+}
+
+LogicalResult expectRank(Operation *op, StringRef what, int64_t expected, Value value) {
+  return expectEqual(op, (what + " rank").str(), expected, tensor(value).getRank());
+}
+
+/// The arrays that place tokens in a cache: two vectors and the page table.
+LogicalResult verifyPlaces(Operation *op, Value positions, Value sequences, Value blockTable) {
+  if (failed(expectRank(op, "positions", 1, positions)) || failed(expectRank(op, "sequences", 1, sequences)))
+    return failure();
+  return expectRank(op, "block table", 2, blockTable);
+}
+
+} // namespace
+
+/// Verifies the following:
+/// - there is at least one source, and stacked sources divide the leading dimension
+/// - rope_heads and rope_length come together, the heads divide the rows and the length fits in a head
+LogicalResult WeightOp::verify() {
+  RankedTensorType type = getTensorType();
+  if (!type.hasStaticShape() || type.getRank() == 0)
+    return emitOpError() << "expected a static shape, got: " << type;
+  int64_t sources = getSources().size();
+  if (sources == 0)
+    return emitOpError("expected at least one source");
+  if (type.getDimSize(0) % sources != 0)
+    return emitOpError() << "expected sources that divide the leading dimension of " << type << ", got: " << sources;
+  if (getRopeHeads().has_value() != getRopeLength().has_value())
+    return emitOpError("expected rope_heads and rope_length together");
+  if (!getRopeHeads())
+    return success();
+  int64_t rows = type.getDimSize(0), heads = *getRopeHeads(), length = *getRopeLength();
+  if (heads <= 0 || rows % heads != 0)
+    return emitOpError() << "expected rope_heads that divide " << rows << " rows, got: " << heads;
+  if (length <= 0 || length % 2 != 0 || length > rows / heads)
+    return emitOpError() << "expected an even rope_length up to " << rows / heads << ", got: " << length;
+  return success();
+}
+
+/// Verifies the following:
+/// - the symbol is an lm.weight
+/// - the result has the weight's type
+LogicalResult GetWeightOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  auto weight = symbols.lookupNearestSymbolFrom<WeightOp>(*this, getWeightAttr());
+  if (!weight)
+    return emitOpError() << "expected the name of an lm.weight, got: " << getWeightAttr();
+  if (weight.getType() != getType()) {
+    InFlightDiagnostic diag = emitOpError() << "expected the weight's type " << weight.getType();
+    diag.attachNote(weight.getLoc()) << "weight declared here";
+    return diag;
+  }
+  return success();
+}
+
+LogicalResult BatchFieldOp::verify() {
+  return expectEqual(*this, "rank", getField() == BatchField::block_table ? 2 : 1, tensor(getResult()).getRank());
+}
+
+LogicalResult EmbeddingOp::verify() {
+  if (failed(expectRank(*this, "ids", 1, getIds())))
+    return failure();
+  return expectEqual(*this, "result width", lastDim(getTable()), lastDim(getResult()));
+}
+
+LogicalResult GatherRowsOp::verify() {
+  if (failed(expectRank(*this, "rows", 1, getRows())))
+    return failure();
+  return expectEqual(*this, "result width", lastDim(getInput()), lastDim(getResult()));
+}
+
+/// Verifies the following:
+/// - input and result are matrices of rows
+/// - the input is as wide as the weight's rows
+/// - the result is as wide as the weight has rows
+LogicalResult LinearOp::verify() {
+  if (failed(expectRank(*this, "input", 2, getInput())) || failed(expectRank(*this, "result", 2, getResult())))
+    return failure();
+  if (failed(expectEqual(*this, "input width", lastDim(getWeight()), lastDim(getInput()))))
+    return failure();
+  return expectEqual(*this, "result width", tensor(getWeight()).getDimSize(0), lastDim(getResult()));
+}
+
+LogicalResult BiasAddOp::verify() { return expectEqual(*this, "bias length", lastDim(getInput()), lastDim(getBias())); }
+
+LogicalResult SoftCapOp::verify() {
+  if (getCap().convertToFloat() <= 0)
+    return emitOpError() << "expected a positive cap, got: " << getCap().convertToFloat();
+  return success();
+}
+
+/// Verifies the following:
+/// - the weight's length divides the row
+/// - epsilon is not negative
+LogicalResult RMSNormOp::verify() {
+  if (lastDim(getInput()) % lastDim(getWeight()) != 0)
+    return emitOpError() << "expected a weight whose length divides " << lastDim(getInput())
+                         << ", got: " << lastDim(getWeight());
+  if (getEpsilon().convertToFloat() < 0)
+    return emitOpError() << "expected a non-negative epsilon, got: " << getEpsilon().convertToFloat();
+  return success();
+}
+
+LogicalResult RopeTableOp::verify() {
+  if (failed(expectRank(*this, "positions", 1, getPositions())))
+    return failure();
+  return expectEqual(*this, "result width", 2 * int64_t(getFrequencies().size()), lastDim(getResult()));
+}
+
+/// Verifies the following:
+/// - the heads divide the row
+/// - the table rotates no more than a head
+LogicalResult RotaryEmbeddingOp::verify() {
+  int64_t head = getHeadLength();
+  if (head <= 0 || lastDim(getInput()) % head != 0)
+    return emitOpError() << "expected a head length that divides " << lastDim(getInput()) << ", got: " << head;
+  if (lastDim(getTable()) > head)
+    return emitOpError() << "expected a table of at most " << head << " columns, got: " << lastDim(getTable());
+  return success();
+}
+
+/// Verifies the following:
+/// - keys and values are as wide as the cache's heads
+/// - the places are two vectors and a table
+LogicalResult CacheAppendOp::verify() {
+  KVCacheType cache = getCache().getType();
+  if (failed(expectEqual(*this, "key width", cache.getHeads() * cache.getKeyLength(), lastDim(getKey()))) ||
+      failed(expectEqual(*this, "value width", cache.getHeads() * cache.getValueLength(), lastDim(getValue()))))
+    return failure();
+  return verifyPlaces(*this, getPositions(), getSequences(), getBlockTable());
+}
+
+Value AttentionOp::getQueryOperand() { return getQuery(); }
+Value AttentionOp::getStateOperand() { return getCache(); }
+
+/// Verifies the following:
+/// - the query is a multiple of the cache's heads wide
+/// - the result has a value for each query head
+/// - soft cap and window are positive
+/// - the places are two vectors and a table
+LogicalResult AttentionOp::verify() {
+  KVCacheType cache = getCache().getType();
+  int64_t keys = cache.getHeads() * cache.getKeyLength();
+  if (lastDim(getQuery()) % keys != 0)
+    return emitOpError() << "expected a query width that is a multiple of " << keys << ", got: " << lastDim(getQuery());
+  int64_t queryHeads = lastDim(getQuery()) / cache.getKeyLength();
+  if (failed(expectEqual(*this, "result width", queryHeads * cache.getValueLength(), lastDim(getResult()))))
+    return failure();
+  if (getSoftCap() && getSoftCap()->convertToFloat() <= 0)
+    return emitOpError() << "expected a positive soft cap, got: " << getSoftCap()->convertToFloat();
+  if (getWindow() && *getWindow() <= 0)
+    return emitOpError() << "expected a positive window, got: " << *getWindow();
+  return verifyPlaces(*this, getPositions(), getSequences(), getBlockTable());
+}
+
+/// Verifies the following:
+/// - experts and weights have the same shape
+/// - no more experts are chosen than there are
+LogicalResult RouteExpertsOp::verify() {
+  if (tensor(getExperts()).getShape() != tensor(getWeights()).getShape())
+    return emitOpError() << "expected experts and weights of one shape, got: " << getExperts().getType() << " and "
+                         << getWeights().getType();
+  if (lastDim(getExperts()) > lastDim(getLogits()))
+    return emitOpError() << "expected at most " << lastDim(getLogits()) << " chosen experts, got: "
+                         << lastDim(getExperts());
+  return success();
+}
+
+/// Verifies the following:
+/// - the input is as wide as the weight's rows
+/// - the result is [tokens, chosen experts, rows of the weight]
+LogicalResult ExpertLinearOp::verify() {
+  if (failed(expectRank(*this, "result", 3, getResult())) || failed(expectRank(*this, "experts", 2, getExperts())))
+    return failure();
+  if (failed(expectEqual(*this, "input width", lastDim(getWeight()), lastDim(getInput()))))
+    return failure();
+  if (failed(expectEqual(*this, "chosen experts", lastDim(getExperts()), tensor(getResult()).getDimSize(1))))
+    return failure();
+  return expectEqual(*this, "result width", tensor(getWeight()).getDimSize(1), lastDim(getResult()));
+}
+
+LogicalResult CombineExpertsOp::verify() {
+  if (failed(expectRank(*this, "input", 3, getInput())))
+    return failure();
+  if (failed(expectEqual(*this, "weights per token", tensor(getInput()).getDimSize(1), lastDim(getWeights()))))
+    return failure();
+  return expectEqual(*this, "result width", lastDim(getInput()), lastDim(getResult()));
+}

@@ -1,0 +1,229 @@
+//===- LMOps.td - operations of the lm dialect --------------------------------------------*- tablegen -*-===//
+
+#ifndef LAMINA_DIALECTS_LM_IR_LMOPS
+#define LAMINA_DIALECTS_LM_IR_LMOPS
+
+include "dialects/LM/IR/LMTypes.td"
+include "dialects/LM/IR/LMInterfaces.td"
+include "mlir/IR/SymbolInterfaces.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+//===--- Weights and batch ------------------------------------------------------------------------------------===//
+
+def LM_WeightOp : LM_Op<"weight", [Symbol]> {
+  let summary = "names a weight and the place of its bytes";
+  let description = [{
+    A symbol for one weight of the model. Several `sources` are stacked along the leading dimension (the experts of an
+    older mixture file). With `rope_heads = H` the rows are H heads whose rotary pairs lie interleaved in the file and
+    are to be read in half-split order: row `2i + s` of a head of D rows becomes row `s·D/2 + i`; `rope_length` bounds
+    the rows of a head that are permuted.
+
+    Example:
+    ```mlir
+    lm.weight @blk.0.attn_q.weight : tensor<64x64x!lm.block<q4_0>>
+        from [#lm.source<"blk.0.attn_q.weight" : q4_0, 0 at 4096>] {rope_heads = 8 : i64, rope_length = 8 : i64}
+    ```
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, TypeAttrOf<AnyRankedTensor>:$type,
+                       TypedArrayAttrBase<LM_SourceAttr, "places in files">:$sources,
+                       OptionalAttr<I64Attr>:$rope_heads, OptionalAttr<I64Attr>:$rope_length);
+  let assemblyFormat = "$sym_name `:` $type `from` $sources attr-dict";
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    ::mlir::RankedTensorType getTensorType() { return ::llvm::cast<::mlir::RankedTensorType>(getType()); }
+  }];
+}
+
+def LM_GetWeightOp : LM_Op<"get_weight", [Pure, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "the value of a weight";
+  let arguments = (ins FlatSymbolRefAttr:$weight);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = "$weight attr-dict `:` type($result)";
+}
+
+def LM_BatchFieldOp : LM_Op<"batch_field", [Pure]> {
+  let summary = "one of the arrays that describe the batch";
+  let description = [{
+    `token_ids`, `positions` and `sequences` have an entry for each token of the step, `output_rows` one for each row
+    of logits that is wanted, `block_table` is `[sequence, page of 16 positions]`.
+  }];
+  let arguments = (ins LM_BatchType:$batch, LM_BatchFieldAttr:$field);
+  let results = (outs LM_Indices:$result);
+  let assemblyFormat = "$batch `,` $field attr-dict `:` type($result)";
+  let hasVerifier = 1;
+}
+
+def LM_EmbeddingOp : LM_Op<"embedding", [Pure]> {
+  let summary = "rows of a table: result[t] = table[ids[t]]";
+  let arguments = (ins LM_Indices:$ids, LM_Matrix:$table);
+  let results = (outs LM_Activations:$result);
+  let assemblyFormat = "$ids `,` $table attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+def LM_GatherRowsOp : LM_Op<"gather_rows", [Pure]> {
+  let summary = "the rows whose logits are wanted: result[r] = input[rows[r]]";
+  let arguments = (ins LM_Activations:$input, LM_Indices:$rows);
+  let results = (outs LM_Activations:$result);
+  let assemblyFormat = "$input `,` $rows attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+//===--- Linear algebra ---------------------------------------------------------------------------------------===//
+
+def LM_LinearOp : LM_Op<"linear", [Pure]> {
+  let summary = "product with a weight matrix: result[t, n] = sum over k of input[t, k] · weight[n, k]";
+  let description = [{
+    The sum runs over k in ascending order in one chain of fused multiply-adds per output, whatever the number of
+    tokens: batching and chunking never change a bit.
+  }];
+  let arguments = (ins LM_Activations:$input, LM_Matrix:$weight);
+  let results = (outs LM_Activations:$result);
+  let assemblyFormat = "$input `,` $weight attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+def LM_BiasAddOp : LM_Op<"bias_add", [Pure, AllTypesMatch<["input", "result"]>]> {
+  let summary = "adds a vector to each row";
+  let arguments = (ins LM_Activations:$input, LM_Vector:$bias);
+  let results = (outs LM_Activations:$result);
+  let assemblyFormat = "$input `,` $bias attr-dict `:` type($input) `,` type($bias)";
+  let hasVerifier = 1;
+}
+
+def LM_ScaleOp : LM_Op<"scale", [Pure, SameOperandsAndResultType]> {
+  let summary = "multiplies by a constant";
+  let arguments = (ins LM_Activations:$input, F32Attr:$factor);
+  let results = (outs LM_Activations:$result);
+  let assemblyFormat = "$input `,` $factor attr-dict `:` type($input)";
+}
+
+def LM_SoftCapOp : LM_Op<"soft_cap", [Pure, SameOperandsAndResultType]> {
+  let summary = "cap · tanh(x / cap)";
+  let arguments = (ins LM_Activations:$input, F32Attr:$cap);
+  let results = (outs LM_Activations:$result);
+  let assemblyFormat = "$input `,` $cap attr-dict `:` type($input)";
+  let hasVerifier = 1;
+}
+
+def LM_RMSNormOp : LM_Op<"rms_norm", [Pure, AllTypesMatch<["input", "result"]>]> {
+  let summary = "x · weight / sqrt(mean(x²) + epsilon) over groups of a row";
+  let description = [{
+    The length G of `weight` is the group: G equal to the row normalises whole rows, G equal to the head's length
+    normalises each head with the same weights (query/key norm of qwen3 and gemma3).
+  }];
+  let arguments = (ins LM_Activations:$input, LM_Vector:$weight, F32Attr:$epsilon);
+  let results = (outs LM_Activations:$result);
+  let assemblyFormat = "$input `,` $weight attr-dict `:` type($input) `,` type($weight)";
+  let hasVerifier = 1;
+}
+
+def LM_GatedActivationOp : LM_Op<"gated_activation", [Pure, SameOperandsAndResultType]> {
+  let summary = "activation(gate) · up";
+  let arguments = (ins LM_Activations:$gate, LM_Activations:$up, LM_ActivationAttr:$activation);
+  let results = (outs LM_Activations:$result);
+  let assemblyFormat = "$activation $gate `,` $up attr-dict `:` type($gate)";
+}
+
+//===--- Positions --------------------------------------------------------------------------------------------===//
+
+def LM_RopeTableOp : LM_Op<"rope_table", [Pure]> {
+  let summary = "cosines and sines of rotary angles";
+  let description = [{
+    result[t, i] = magnitude · cos(positions[t] · frequencies[i]) and result[t, h + i] the sine, h the number of
+    frequencies; angles in f64. Every scaling of RoPE (linear, Llama 3.1, yarn, longrope) lies in `frequencies` and
+    `magnitude`. It depends on the batch alone, so any device can compute it.
+  }];
+  let arguments = (ins LM_Indices:$positions, DenseF64ArrayAttr:$frequencies, F32Attr:$magnitude);
+  let results = (outs LM_Activations:$result);
+  let assemblyFormat = "$positions attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+def LM_RotaryEmbeddingOp : LM_Op<"rotary_embedding", [Pure, AllTypesMatch<["input", "result"]>]> {
+  let summary = "rotates the first elements of each head by the angles of a rope table";
+  let description = [{
+    In each head of `head_length` elements, with h half the width of `table`: elements i and i + h (i < h) become
+    `x_i·cos_i − x_{i+h}·sin_i` and `x_{i+h}·cos_i + x_i·sin_i`; the rest is unchanged.
+  }];
+  let arguments = (ins LM_Activations:$input, LM_Activations:$table, I64Attr:$head_length);
+  let results = (outs LM_Activations:$result);
+  let assemblyFormat = "$input `,` $table attr-dict `:` type($input) `,` type($table)";
+  let hasVerifier = 1;
+}
+
+//===--- Attention --------------------------------------------------------------------------------------------===//
+
+def LM_CacheAppendOp : LM_Op<"cache_append", [Pure, AllTypesMatch<["cache", "result"]>]> {
+  let summary = "writes this step's keys and values into the cache";
+  let description = [{
+    Token t goes to position `positions[t]` of sequence `sequences[t]`, in page `block_table[sequence, position / 16]`.
+    The result is the same cache after the write; the old value is dead.
+  }];
+  let arguments = (ins LM_KVCacheType:$cache, LM_Activations:$key, LM_Activations:$value,
+                       LM_Indices:$positions, LM_Indices:$sequences, LM_Indices:$block_table);
+  let results = (outs LM_KVCacheType:$result);
+  let assemblyFormat = [{$cache `,` $key `,` $value `at` $positions `,` $sequences `,` $block_table attr-dict
+                         `:` type($cache) `,` type($key) `,` type($value) `,` type($positions) `,` type($sequences) `,` type($block_table)}];
+  let hasVerifier = 1;
+}
+
+def LM_AttentionOp : LM_Op<"attention", [Pure, DeclareOpInterfaceMethods<LM_AttentionOpInterface>]> {
+  let summary = "causal softmax attention of queries over a paged cache";
+  let description = [{
+    For token t at position p of its sequence and query head h (key/value head h div group): softmax over positions i
+    of `scale · q·k_i`, first soft-capped when `soft_cap` is given, over `max(0, p - window + 1) <= i <= p` (window
+    absent: from 0), times v_i. Blocks of 16 positions are folded into an online softmax in ascending order, so the
+    result depends on the sequence alone.
+
+    Example:
+    ```mlir
+    %o = lm.attention %q, %cache at %pos, %seq, %table {scale = 0.125 : f32}
+       : tensor<?x64xf32>, !lm.kv_cache<4 x 8 x 8, f16>, tensor<?xi32>, tensor<?xi32>, tensor<?x?xi32> -> tensor<?x64xf32>
+    ```
+  }];
+  let arguments = (ins LM_Activations:$query, LM_KVCacheType:$cache,
+                       LM_Indices:$positions, LM_Indices:$sequences, LM_Indices:$block_table,
+                       F32Attr:$scale, OptionalAttr<F32Attr>:$soft_cap, OptionalAttr<I64Attr>:$window);
+  let results = (outs LM_Activations:$result);
+  let assemblyFormat = [{$query `,` $cache `at` $positions `,` $sequences `,` $block_table attr-dict
+                         `:` type($query) `,` type($cache) `,` type($positions) `,` type($sequences) `,` type($block_table) `->` type($result)}];
+  let hasVerifier = 1;
+}
+
+//===--- Mixture of experts -----------------------------------------------------------------------------------===//
+
+def LM_RouteExpertsOp : LM_Op<"route_experts", [Pure]> {
+  let summary = "chooses the experts of each token";
+  let description = [{
+    Softmax over the router's logits of all experts; the `k` largest (equal ones by lower index) with their
+    probabilities in descending order, divided by their sum when `normalize` is set, times `scale`.
+  }];
+  let arguments = (ins LM_Activations:$logits, UnitAttr:$normalize, DefaultValuedAttr<F32Attr, "1.0f">:$scale);
+  let results = (outs LM_Indices:$experts, LM_Activations:$weights);
+  let assemblyFormat = "$logits attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+def LM_ExpertLinearOp : LM_Op<"expert_linear", [Pure]> {
+  let summary = "product with the matrices of the chosen experts";
+  let description = [{
+    result[t, j, n] = sum over k of x[t, (j,) k] · weight[experts[t, j], n, k]; `input` is `[t, k]` (one row for all
+    chosen experts) or `[t, j, k]`.
+  }];
+  let arguments = (ins LM_Activations:$input, LM_Indices:$experts, LM_ExpertMatrices:$weight);
+  let results = (outs LM_Activations:$result);
+  let assemblyFormat = "$input `,` $experts `,` $weight attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+def LM_CombineExpertsOp : LM_Op<"combine_experts", [Pure]> {
+  let summary = "weighted sum over the chosen experts: result[t, n] = sum over j of input[t, j, n] · weights[t, j]";
+  let arguments = (ins LM_Activations:$input, LM_Activations:$weights);
+  let results = (outs LM_Activations:$result);
+  let assemblyFormat = "$input `,` $weights attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+#endif // LAMINA_DIALECTS_LM_IR_LMOPS

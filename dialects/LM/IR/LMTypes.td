@@ -1,0 +1,71 @@
+//===- LMTypes.td - types and attributes of the lm dialect --------------------------------*- tablegen -*-===//
+
+#ifndef LAMINA_DIALECTS_LM_IR_LMTYPES
+#define LAMINA_DIALECTS_LM_IR_LMTYPES
+
+include "dialects/LM/IR/LMBase.td"
+include "mlir/IR/EnumAttr.td"
+
+def LM_BlockType : LM_Type<"Block", "block"> {
+  let summary = "element of a matrix stored in a block format";
+  let description = [{
+    The element type of a weight matrix; the parameter names a format of runtime/io/BlockFormat.h in lower case, plain
+    formats included: `!lm.block<q4_0>`, `!lm.block<f16>`. The innermost dimension of the tensor is the row that blocks
+    divide.
+  }];
+  let parameters = (ins StringRefParameter<"name of the block format">:$format);
+  let hasCustomAssemblyFormat = 1;
+}
+
+def LM_BatchType : LM_Type<"Batch", "batch"> {
+  let summary = "a ragged batch: which tokens of which sequences one step computes";
+}
+
+def LM_KVCacheType : LM_Type<"KVCache", "kv_cache"> {
+  let summary = "the paged keys and values of one layer for every sequence";
+  let description = [{
+    `!lm.kv_cache<8 x 128 x 128, f16>`: 8 key/value heads, keys of 128 and values of 128 elements, stored as f16. It is
+    per-request state: only memory devices hold it, and it never crosses a link.
+  }];
+  let parameters = (ins "int64_t":$heads, "int64_t":$keyLength, "int64_t":$valueLength, "::mlir::Type":$elementType);
+  let assemblyFormat = "`<` $heads `x` $keyLength `x` $valueLength `,` $elementType `>`";
+  let genVerifyDecl = 1;
+}
+
+def LM_SourceAttr : LM_Attr<"Source", "source"> {
+  let summary = "where a tensor's bytes lie in the model's files";
+  let description = [{
+    `#lm.source<"blk.0.attn_q.weight" : q4_0, 0 at 1234>`: tensor name, block format of the file, index of the file
+    among the model's parts, byte offset in that file.
+  }];
+  let parameters = (ins StringRefParameter<"tensor name">:$tensor, StringRefParameter<"format in the file">:$format,
+                        "int64_t":$part, "int64_t":$offset);
+  let hasCustomAssemblyFormat = 1;
+}
+
+def LM_BatchFieldAttr : I32EnumAttr<"BatchField", "an array that describes the batch", [
+    I32EnumAttrCase<"token_ids", 0>, I32EnumAttrCase<"positions", 1>, I32EnumAttrCase<"sequences", 2>,
+    I32EnumAttrCase<"output_rows", 3>, I32EnumAttrCase<"block_table", 4>]> {
+  let cppNamespace = "::lamina::lm";
+}
+
+def LM_ActivationAttr : I32EnumAttr<"Activation", "gate of a gated activation", [
+    I32EnumAttrCase<"silu", 0>, I32EnumAttrCase<"gelu_tanh", 1>]> {
+  let cppNamespace = "::lamina::lm";
+}
+
+// Predicates over ranked tensors; $_self is a type.
+class LM_RankIs<int rank> : CPred<"::llvm::cast<::mlir::RankedTensorType>($_self).getRank() == " # rank>;
+def LM_IsRagged : CPred<"::llvm::cast<::mlir::RankedTensorType>($_self).getRank() > 0 && ::llvm::cast<::mlir::RankedTensorType>($_self).isDynamicDim(0)">;
+def LM_IsStatic : CPred<"::llvm::cast<::mlir::RankedTensorType>($_self).hasStaticShape()">;
+def LM_IsBlocks : And<[CPred<"::llvm::isa<::mlir::RankedTensorType>($_self)">,
+    CPred<"::llvm::isa<::lamina::lm::BlockType>(::llvm::cast<::mlir::RankedTensorType>($_self).getElementType())">]>;
+
+class LM_TensorOf<list<Pred> preds, string summary> : Type<And<preds>, summary, "::mlir::RankedTensorType">;
+def LM_Activations : LM_TensorOf<[RankedTensorOf<[F32]>.predicate, LM_IsRagged], "an f32 tensor with dynamic leading dimension">;
+def LM_Vector : LM_TensorOf<[RankedTensorOf<[F32]>.predicate, LM_RankIs<1>, LM_IsStatic], "a static f32 vector">;
+def LM_Indices : LM_TensorOf<[RankedTensorOf<[I32]>.predicate], "an i32 tensor">;
+def LM_Matrix : LM_TensorOf<[LM_IsBlocks, LM_RankIs<2>], "a matrix of blocks">;
+def LM_ExpertMatrices : LM_TensorOf<[LM_IsBlocks, LM_RankIs<3>], "a matrix of blocks for each expert">;
+
+#endif // LAMINA_DIALECTS_LM_IR_LMTYPES
