@@ -1,0 +1,161 @@
+//===- PlanOps.cpp - registration and verifiers of the plan dialect -------------------------------------------===//
+
+#include "dialects/Plan/IR/Plan.h"
+
+#include "dialects/LM/IR/LM.h"
+#include "runtime/device/cpu/KernelABI.h"
+
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/DialectImplementation.h"
+#include "llvm/ADT/TypeSwitch.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace lamina;
+using namespace lamina::plan;
+
+#include "dialects/Plan/IR/PlanDialect.cpp.inc"
+#include "dialects/Plan/IR/PlanEnums.cpp.inc"
+
+#define GET_TYPEDEF_CLASSES
+#include "dialects/Plan/IR/PlanTypes.cpp.inc"
+
+#define GET_OP_CLASSES
+#include "dialects/Plan/IR/PlanOps.cpp.inc"
+
+void PlanDialect::initialize() {
+  addTypes<
+#define GET_TYPEDEF_LIST
+#include "dialects/Plan/IR/PlanTypes.cpp.inc"
+      >();
+  addOperations<
+#define GET_OP_LIST
+#include "dialects/Plan/IR/PlanOps.cpp.inc"
+      >();
+}
+
+int64_t plan::rowBytes(RankedTensorType type) {
+  if (type.getRank() == 1)
+    return 4;
+  int64_t elements = llvm::alignTo(type.getShape().back(), LAMINA_ROW_PADDING);
+  for (int64_t dim : type.getShape().slice(1, type.getRank() - 2))
+    elements *= dim;
+  return 4 * elements;
+}
+
+namespace {
+
+/// Verifies that `operands` and `results` are what `kernel` takes and gives.
+LogicalResult verifyKernelUse(Operation *op, KernelOp kernel, ArrayRef<Type> operands, ArrayRef<Type> results) {
+  auto mismatch = [&](StringRef what, size_t index, Type expected, Type got) {
+    InFlightDiagnostic diag = op->emitOpError()
+                              << "expected " << what << " " << index << " of type " << expected << ", got: " << got;
+    diag.attachNote(kernel.getLoc()) << "kernel declared here";
+    return diag;
+  };
+  auto expectTypes = [&](StringRef what, TypeRange expected, ArrayRef<Type> got) -> LogicalResult {
+    if (expected.size() != got.size()) {
+      InFlightDiagnostic diag = op->emitOpError()
+                                << "expected " << expected.size() << " " << what << "s, got: " << got.size();
+      diag.attachNote(kernel.getLoc()) << "kernel declared here";
+      return diag;
+    }
+    for (size_t i = 0; i < got.size(); ++i)
+      if (expected[i] != got[i])
+        return mismatch(what, i, expected[i], got[i]);
+    return success();
+  };
+  Block &body = kernel.getBody().front();
+  if (failed(expectTypes("operand", body.getArgumentTypes(), operands)))
+    return failure();
+  return expectTypes("result", kernel.getYieldedValues().getTypes(), results);
+}
+
+FailureOr<KernelOp> lookupKernel(Operation *op, FlatSymbolRefAttr name, SymbolTableCollection &symbols) {
+  auto kernel = symbols.lookupNearestSymbolFrom<KernelOp>(op, name);
+  if (!kernel)
+    return op->emitOpError() << "expected the name of a plan.kernel, got: " << name;
+  return kernel;
+}
+
+Type contents(Value buffer) { return cast<BufferType>(buffer.getType()).getContents(); }
+
+/// Verifies the following:
+/// - something is transferred
+/// - every buffer has rows (its leading dimension is dynamic), so no weight and no cache crosses a link
+LogicalResult verifyTransfer(Operation *op, OperandRange buffers) {
+  if (buffers.empty())
+    return op->emitOpError("expected at least one buffer");
+  for (Value buffer : buffers) {
+    auto type = dyn_cast<RankedTensorType>(contents(buffer));
+    if (!type || !type.isDynamicDim(0))
+      return op->emitOpError() << "expected buffers of activations, got: " << contents(buffer);
+  }
+  return success();
+}
+
+} // namespace
+
+/// Verifies the following:
+/// - the kernel exists
+/// - operands and results are the kernel's
+LogicalResult CallOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  FailureOr<KernelOp> kernel = lookupKernel(*this, getKernelAttr(), symbols);
+  if (failed(kernel))
+    return failure();
+  return verifyKernelUse(*this, *kernel, SmallVector<Type>(getInputs().getTypes()),
+                         SmallVector<Type>(getOutputs().getTypes()));
+}
+
+/// Verifies the following:
+/// - a buffer precedes its uses and every instruction stands on its own: the body has one block
+/// - arena buffers with an offset lie in the arena
+LogicalResult ProgramOp::verify() {
+  if (!getArenaBytes())
+    return success();
+  for (BufferOp buffer : getBody().front().getOps<BufferOp>())
+    if (buffer.getKind() == BufferKind::arena && buffer.getOffset() && int64_t(*buffer.getOffset()) >= int64_t(*getArenaBytes()))
+      return buffer.emitOpError() << "expected an offset inside the arena of " << *getArenaBytes()
+                                  << " bytes, got: " << *buffer.getOffset();
+  return success();
+}
+
+/// Verifies the following:
+/// - an offset in memory is aligned
+/// - a weight buffer names its weight
+/// - cache and batch buffers have their index from the start
+LogicalResult BufferOp::verify() {
+  bool inMemory = getKind() == BufferKind::arena || getKind() == BufferKind::weight;
+  if (inMemory && getOffset() && *getOffset() % LAMINA_BUFFER_ALIGNMENT != 0)
+    return emitOpError() << "expected an offset aligned to " << int(LAMINA_BUFFER_ALIGNMENT)
+                         << " bytes, got: " << *getOffset();
+  if ((getKind() == BufferKind::weight) != getSource().has_value())
+    return emitOpError("expected a source on weight buffers and on no others");
+  if (!inMemory && !getOffset())
+    return emitOpError("expected the index of the cache or batch field");
+  return success();
+}
+
+/// Verifies the following:
+/// - the kernel exists
+/// - buffers hold what the kernel takes and gives, cache results left out
+LogicalResult DispatchOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  FailureOr<KernelOp> kernel = lookupKernel(*this, getKernelAttr(), symbols);
+  if (failed(kernel))
+    return failure();
+  SmallVector<Type> reads, writes;
+  for (Value buffer : getReads())
+    reads.push_back(contents(buffer));
+  auto written = getWrites().begin();
+  for (Type type : kernel->getYieldedValues().getTypes())
+    if (isa<lm::KVCacheType>(type))
+      writes.push_back(type);
+    else if (written != getWrites().end())
+      writes.push_back(contents(*written++));
+  for (; written != getWrites().end(); ++written)
+    writes.push_back(contents(*written));
+  return verifyKernelUse(*this, *kernel, reads, writes);
+}
+
+LogicalResult SendOp::verify() { return verifyTransfer(*this, getBuffers()); }
+LogicalResult RecvOp::verify() { return verifyTransfer(*this, getBuffers()); }
