@@ -1,0 +1,48 @@
+//===- ArtifactFormat.h - the constants of the artifact format ------------------------------------*- C++
+//-*-===//
+//
+// What writer and reader of a deployment artifact agree on. docs/formats/artifact.md explains the directory.
+//
+//===--------------------------------------------------------------------------------------------------------===//
+
+#ifndef LAMINA_RUNTIME_IO_ARTIFACTFORMAT_H
+#define LAMINA_RUNTIME_IO_ARTIFACTFORMAT_H
+
+#include <cstddef>
+#include <cstdint>
+
+namespace lamina {
+
+/// Version of the directory and its manifest. Raised when an older runtime would misread the result.
+inline constexpr uint32_t kArtifactFormatVersion = 1;
+/// The oldest artifact that this runtime reads: the previous format version, once there is one.
+inline constexpr uint32_t kOldestArtifactFormatVersion = 1;
+/// Version of plan.proto's meaning (Plan.format_version), with the same rule.
+inline constexpr uint32_t kPlanFormatVersion = 1;
+inline constexpr uint32_t kOldestPlanFormatVersion = 1;
+
+inline constexpr char kArtifactSuffix[] = ".lamina";
+
+/// Files and folders of the directory.
+inline constexpr char kManifestFile[] = "manifest.json";
+inline constexpr char kPlanFile[] = "plan.pb";
+inline constexpr char kTokenizerFile[] = "tokenizer.gguf";
+inline constexpr char kCodeFolder[] = "code";       // <worker>.<target>.so
+inline constexpr char kWeightsFolder[] = "weights"; // <worker>.bin
+
+/// Weight shards are mapped: their buffers start at multiples of LAMINA_BUFFER_ALIGNMENT, the file at a page.
+inline constexpr size_t kWeightsPageBytes = 4096;
+
+/// Bounds that the reader enforces before it allocates.
+inline constexpr size_t kMaxManifestBytes = size_t{16} << 20;
+inline constexpr size_t kMaxPlanBytes = size_t{1} << 30;
+inline constexpr size_t kMaxArtifactFiles = 65536;
+inline constexpr size_t kMaxArtifactPathBytes = 512;
+
+/// The first line of a manifest is this prefix, the SHA-256 of everything after the line, and this suffix.
+inline constexpr char kManifestPrefix[] = "{\"sha256\":\"";
+inline constexpr char kManifestSuffix[] = "\",\n";
+
+} // namespace lamina
+
+#endif // LAMINA_RUNTIME_IO_ARTIFACTFORMAT_H

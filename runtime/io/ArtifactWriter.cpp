@@ -1,0 +1,292 @@
+//===- ArtifactWriter.cpp - writes an artifact so that it exists whole or not at all
+//------------------------===//
+
+#include "runtime/io/ArtifactWriter.h"
+
+#include "runtime/base/MappedFile.h"
+#include "runtime/base/StrCat.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <fcntl.h>
+#include <filesystem>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+#include <utility>
+
+namespace lamina {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Large enough that the system call does not count, small enough to be hashed from the cache.
+constexpr size_t kChunkBytes = size_t{1} << 20;
+
+absl::Status pathError(std::string_view what, std::string_view path, int error, std::string_view remedy) {
+  return absl::UnavailableError(
+      strCat("cannot ", what, " '", path, "': ", std::strerror(error), "; ", remedy));
+}
+
+int writeAll(int fd, const uint8_t *data, size_t size) {
+  while (size > 0) {
+    ssize_t written = ::write(fd, data, size);
+    if (written < 0 && errno == EINTR)
+      continue;
+    if (written < 0)
+      return errno;
+    data += written;
+    size -= static_cast<size_t>(written);
+  }
+  return 0;
+}
+
+int syncPath(const std::string &path) {
+  int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0)
+    return errno;
+  int error = ::fsync(fd) == 0 ? 0 : errno;
+  ::close(fd);
+  return error;
+}
+
+std::string parentOf(const std::string &path) {
+  std::string parent = fs::path(path).parent_path().string();
+  return parent.empty() ? "." : parent;
+}
+
+void removeTree(const std::string &path) {
+  std::error_code ignored; // there is nobody left to tell
+  fs::remove_all(path, ignored);
+}
+
+} // namespace
+
+bool isArtifactDirectory(const std::string &path) {
+  auto file = MappedFile::open(path + "/" + kManifestFile);
+  if (!file.ok())
+    return false;
+  std::string_view text(reinterpret_cast<const char *>(file->data()), file->size());
+  return text.starts_with(kManifestPrefix);
+}
+
+//===--------------------------------------------------------------------------------------------------------===//
+// One file
+//===--------------------------------------------------------------------------------------------------------===//
+
+ArtifactFileWriter::ArtifactFileWriter(ArtifactWriter &writer, std::string name, int fd,
+                                       uint64_t expectedBytes)
+    : writer_(&writer), name_(std::move(name)), fd_(fd), expectedBytes_(expectedBytes) {}
+
+ArtifactFileWriter::ArtifactFileWriter(ArtifactFileWriter &&other) noexcept
+    : writer_(other.writer_), name_(std::move(other.name_)), fd_(std::exchange(other.fd_, -1)),
+      offset_(other.offset_), expectedBytes_(other.expectedBytes_), sha_(std::move(other.sha_)) {}
+
+ArtifactFileWriter::~ArtifactFileWriter() {
+  if (fd_ >= 0)
+    ::close(fd_);
+}
+
+absl::Status ArtifactFileWriter::append(std::span<const uint8_t> bytes) {
+  while (!bytes.empty()) {
+    std::span<const uint8_t> chunk = bytes.first(std::min(bytes.size(), kChunkBytes));
+    sha_.update(chunk);
+    if (int error = writeAll(fd_, chunk.data(), chunk.size()))
+      return writer_->writeError(name_, error,
+                                 std::max<uint64_t>(expectedBytes_, offset_ + bytes.size()) - offset_);
+    offset_ += chunk.size();
+    bytes = bytes.subspan(chunk.size());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ArtifactFileWriter::append(std::string_view bytes) {
+  return append(std::span(reinterpret_cast<const uint8_t *>(bytes.data()), bytes.size()));
+}
+
+absl::Status ArtifactFileWriter::alignTo(uint64_t alignment) {
+  static constexpr uint8_t zeros[kWeightsPageBytes] = {};
+  uint64_t missing = (alignment - offset_ % alignment) % alignment;
+  while (missing > 0) {
+    uint64_t part = std::min<uint64_t>(missing, sizeof(zeros));
+    LAMINA_RETURN_IF_ERROR(append(std::span(zeros, part)));
+    missing -= part;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ArtifactFileWriter::close() {
+  // The reservation may have been longer than what was written.
+  int error = ::ftruncate(fd_, static_cast<off_t>(offset_)) == 0 && ::fsync(fd_) == 0 ? 0 : errno;
+  if (::close(std::exchange(fd_, -1)) != 0 && error == 0)
+    error = errno;
+  if (error != 0)
+    return writer_->writeError(name_, error, offset_);
+  std::lock_guard lock(writer_->mutex_);
+  writer_->files_[name_] = {offset_, Sha256::hex(sha_.finish())};
+  return absl::OkStatus();
+}
+
+//===--------------------------------------------------------------------------------------------------------===//
+// The directory
+//===--------------------------------------------------------------------------------------------------------===//
+
+ArtifactWriter::ArtifactWriter(std::string path, std::string temporary)
+    : path_(std::move(path)), temporary_(std::move(temporary)) {}
+
+ArtifactWriter::~ArtifactWriter() {
+  if (!committed_)
+    removeTree(temporary_);
+}
+
+absl::StatusOr<std::unique_ptr<ArtifactWriter>> ArtifactWriter::create(std::string path) {
+  while (path.size() > 1 && path.back() == '/')
+    path.pop_back();
+  struct stat info;
+  if (::lstat(path.c_str(), &info) == 0) {
+    std::error_code ignored;
+    bool replaceable = S_ISDIR(info.st_mode) && (isArtifactDirectory(path) || fs::is_empty(path, ignored));
+    if (!replaceable)
+      return absl::AlreadyExistsError(strCat(
+          "'", path, "' exists and is no artifact; it was left alone, remove it or choose another output"));
+  } else if (errno != ENOENT) {
+    return pathError("write", path, errno, "choose another output");
+  }
+  std::string temporary = path + ".partial-XXXXXX";
+  if (!::mkdtemp(temporary.data()))
+    return pathError("create a folder beside", path, errno,
+                     "choose an output in a folder that can be written");
+  // mkdtemp makes it private; an artifact is as readable as any other file of the user's.
+  mode_t mask = ::umask(0);
+  ::umask(mask);
+  ::chmod(temporary.c_str(), 0777 & ~mask);
+  return std::unique_ptr<ArtifactWriter>(new ArtifactWriter(std::move(path), std::move(temporary)));
+}
+
+absl::Status ArtifactWriter::makeFolders(std::string_view name) {
+  for (size_t slash = name.find('/'); slash != std::string_view::npos; slash = name.find('/', slash + 1)) {
+    std::string folder = strCat(temporary_, "/", name.substr(0, slash));
+    if (::mkdir(folder.c_str(), 0777) != 0 && errno != EEXIST)
+      return writeError(name.substr(0, slash), errno, 0);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ArtifactWriter::writeError(std::string_view file, int error, uint64_t bytesNeeded) const {
+  std::string where = strCat(path_, "/", file);
+  if (error != ENOSPC && error != EDQUOT && error != EFBIG)
+    return pathError("write", where, error, "nothing was left under the artifact's name");
+  struct statvfs disk;
+  uint64_t available = ::statvfs(temporary_.c_str(), &disk) == 0 ? disk.f_bavail * disk.f_frsize : 0;
+  return absl::ResourceExhaustedError(strCat(
+      "cannot write '", where, "': ", std::strerror(error), ": ", bytesNeeded, " more bytes needed, ",
+      available,
+      " available; free some space or choose another output, nothing was left under the artifact's name"));
+}
+
+absl::StatusOr<ArtifactFileWriter> ArtifactWriter::openFile(std::string name, uint64_t expectedBytes) {
+  if (!isArtifactPath(name) || name == kManifestFile)
+    return absl::InvalidArgumentError(strCat("'", name, "' may not be the name of an artifact's file"));
+  {
+    std::lock_guard lock(mutex_);
+    if (!begun_.insert(name).second)
+      return absl::AlreadyExistsError(strCat("the artifact has two files named '", name, "'"));
+    LAMINA_RETURN_IF_ERROR(makeFolders(name));
+  }
+  std::string path = strCat(temporary_, "/", name);
+  int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  if (fd < 0)
+    return writeError(name, errno, expectedBytes);
+  ArtifactFileWriter file(*this, name, fd, expectedBytes);
+  // File systems without reservation say so; only a real lack of space counts.
+  if (expectedBytes > 0 && ::fallocate(fd, 0, 0, static_cast<off_t>(expectedBytes)) != 0 &&
+      (errno == ENOSPC || errno == EDQUOT || errno == EFBIG))
+    return writeError(name, errno, expectedBytes);
+  return file;
+}
+
+absl::Status ArtifactWriter::addFile(std::string name, std::span<const uint8_t> bytes) {
+  LAMINA_ASSIGN_OR_RETURN(ArtifactFileWriter file, openFile(std::move(name), bytes.size()));
+  LAMINA_RETURN_IF_ERROR(file.append(bytes));
+  return file.close();
+}
+
+absl::Status ArtifactWriter::addFile(std::string name, std::string_view bytes) {
+  return addFile(std::move(name), std::span(reinterpret_cast<const uint8_t *>(bytes.data()), bytes.size()));
+}
+
+absl::Status ArtifactWriter::copyFile(std::string name, const std::string &source) {
+  LAMINA_ASSIGN_OR_RETURN(MappedFile file, MappedFile::open(source));
+  return addFile(std::move(name), file.bytes());
+}
+
+absl::Status ArtifactWriter::syncFolders() const {
+  std::error_code error;
+  for (fs::recursive_directory_iterator entry(temporary_, error), end; !error && entry != end;
+       entry.increment(error)) {
+    if (!entry->is_directory(error) || error)
+      continue;
+    if (int failed = syncPath(entry->path().string()))
+      return pathError("write", entry->path().string(), failed, "nothing was left under the artifact's name");
+  }
+  if (error)
+    return pathError("write", temporary_, error.value(), "nothing was left under the artifact's name");
+  if (int failed = syncPath(temporary_))
+    return pathError("write", temporary_, failed, "nothing was left under the artifact's name");
+  return absl::OkStatus();
+}
+
+absl::Status ArtifactWriter::moveIntoPlace() {
+  // An exchange never leaves a moment without an artifact of that name; it needs an old one and a file system
+  // that knows it. Otherwise a plain rename, which replaces nothing but an empty directory.
+  if (::renameat2(AT_FDCWD, temporary_.c_str(), AT_FDCWD, path_.c_str(), RENAME_EXCHANGE) == 0) {
+    committed_ = true;
+    removeTree(temporary_); // now the old artifact
+    return absl::OkStatus();
+  }
+  std::string old;
+  if (isArtifactDirectory(path_)) {
+    old = temporary_ + "-old";
+    if (::rename(path_.c_str(), old.c_str()) != 0)
+      return pathError("replace", path_, errno, "the old artifact was left as it was");
+  }
+  if (::rename(temporary_.c_str(), path_.c_str()) != 0) {
+    int error = errno;
+    if (!old.empty())
+      ::rename(old.c_str(), path_.c_str());
+    return pathError("replace", path_, error, "what was there was left as it was");
+  }
+  committed_ = true;
+  if (!old.empty())
+    removeTree(old);
+  return absl::OkStatus();
+}
+
+absl::Status ArtifactWriter::commit(ArtifactManifest manifest) {
+  for (const std::string &name : begun_)
+    if (!files_.contains(name))
+      return absl::InternalError(strCat("the artifact's file '", name, "' was begun but not finished"));
+  manifest.files = files_;
+  std::string text = formatManifest(manifest);
+  // Whoever changed a field must not produce what no reader accepts.
+  if (auto parsed = parseManifest(text); !parsed.ok())
+    return absl::InternalError(strCat("the manifest would be refused: ", parsed.status().message()));
+  std::string path = strCat(temporary_, "/", kManifestFile);
+  int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  if (fd < 0)
+    return writeError(kManifestFile, errno, text.size());
+  int error = writeAll(fd, reinterpret_cast<const uint8_t *>(text.data()), text.size());
+  if (error == 0 && ::fsync(fd) != 0)
+    error = errno;
+  ::close(fd);
+  if (error != 0)
+    return writeError(kManifestFile, error, text.size());
+  LAMINA_RETURN_IF_ERROR(syncFolders());
+  LAMINA_RETURN_IF_ERROR(moveIntoPlace());
+  syncPath(parentOf(path_)); // makes the new name itself durable; the artifact is complete either way
+  return absl::OkStatus();
+}
+
+} // namespace lamina
