@@ -1,0 +1,63 @@
+//===- BpeTokenizer.h - byte-level BPE ------------------------------------------------------------*- C++ -*-===//
+//
+// The "gpt2" model: text is cut into words by the pre-tokenizer; within a word, bytes are merged in the order of the
+// merge list (ties: the leftmost). n log n in the longest word, linear in the text.
+//
+//===--------------------------------------------------------------------------------------------------------===//
+
+#ifndef LAMINA_RUNTIME_TOKENIZER_BPETOKENIZER_H
+#define LAMINA_RUNTIME_TOKENIZER_BPETOKENIZER_H
+
+#include "runtime/tokenizer/PreTokenizer.h"
+#include "runtime/tokenizer/StringTable.h"
+#include "runtime/tokenizer/Tokenizer.h"
+
+#include "absl/container/flat_hash_map.h"
+
+#include <array>
+#include <deque>
+#include <optional>
+
+namespace lamina {
+
+/// The letter that stands for a byte in a byte-level vocabulary, as UTF-8: printable Latin-1 bytes stand for themselves,
+/// the others for U+0100 upwards.
+std::string_view byteLetter(uint8_t byte);
+
+/// The bytes that a token text of such letters stands for; other characters stand for themselves.
+std::string bytesOfLetters(std::string_view text);
+
+class BpeTokenizer : public Tokenizer {
+public:
+  explicit BpeTokenizer(TokenizerData data) : Tokenizer(std::move(data)) {}
+
+  /// Builds the tables; an error names two tokens of equal text.
+  absl::Status build();
+
+protected:
+  absl::Status encodeText(std::string_view text, bool afterSpecial, std::vector<int32_t> &ids) const override;
+
+private:
+  struct Merge {
+    int32_t rank;
+    int32_t result;
+  };
+  class Merger;
+
+  void addMerges();
+  absl::Status encodeWord(std::string_view word, Merger &merger, std::vector<int32_t> &ids) const;
+  absl::Status emit(int32_t symbol, std::vector<int32_t> &ids) const;
+
+  /// Symbols are the texts that merging can meet: tokens (index = id; control and unknown ones are not found), then
+  /// the byte letters and merge results that are no tokens.
+  StringTable symbols_;
+  std::deque<std::string> extra_; ///< texts of symbols that are no tokens
+  std::array<int32_t, 256> byteSymbols_;
+  absl::flat_hash_map<uint64_t, Merge> merges_; ///< left << 32 | right
+  std::optional<PreTokenizer> pre_;
+  bool ignoreMerges_ = false;
+};
+
+} // namespace lamina
+
+#endif // LAMINA_RUNTIME_TOKENIZER_BPETOKENIZER_H
