@@ -76,6 +76,16 @@ void SharedMemoryEndpoint::releaseConsumed(Outgoing &out) {
     out.cursor = 0;
 }
 
+absl::Status SharedMemoryEndpoint::sleepOn(SharedWaitWord &word, uint32_t seen, const char *purpose,
+                                           uint32_t transfer) {
+  uint64_t begin = monotonicNanoseconds();
+  while (word.waitWhile(seen, spin_, kRecheckNanoseconds) == seen)
+    if (abort_.load(std::memory_order_acquire) != 0)
+      return absl::CancelledError(absl::StrCat("stopped while waiting ", purpose, " ", describe(transfer)));
+  waited_ += monotonicNanoseconds() - begin;
+  return absl::OkStatus();
+}
+
 absl::Status SharedMemoryEndpoint::waitForSpace(Outgoing &out, uint64_t space, uint32_t transfer) {
   const Channel &channel = *out.channel;
   if (space > channel.payloadBytes)
@@ -86,9 +96,7 @@ absl::Status SharedMemoryEndpoint::waitForSpace(Outgoing &out, uint64_t space, u
     releaseConsumed(out);
     if (out.sequence - out.released < channel.frames && out.bytesInFlight + space <= channel.payloadBytes)
       return absl::OkStatus();
-    if (abort_.load(std::memory_order_acquire) != 0)
-      return absl::CancelledError(absl::StrCat("stopped while waiting for room to send ", describe(transfer)));
-    channel.state->consumed.waitWhile(consumed, spin_, kRecheckNanoseconds);
+    LAMINA_RETURN_IF_ERROR(sleepOn(channel.state->consumed, consumed, "for room to send", transfer));
   }
 }
 
@@ -167,11 +175,8 @@ absl::Status SharedMemoryEndpoint::checkFrame(const Incoming &in, const FrameHea
 
 absl::Status SharedMemoryEndpoint::receiveNext(Incoming &in, uint32_t waitedFor) {
   const Channel &channel = *in.channel;
-  while (channel.state->published.load() == uint32_t(in.sequence)) {
-    if (abort_.load(std::memory_order_acquire) != 0)
-      return absl::CancelledError(absl::StrCat("stopped while waiting for ", describe(waitedFor)));
-    channel.state->published.waitWhile(uint32_t(in.sequence), spin_, kRecheckNanoseconds);
-  }
+  if (channel.state->published.load() == uint32_t(in.sequence))
+    LAMINA_RETURN_IF_ERROR(sleepOn(channel.state->published, uint32_t(in.sequence), "for", waitedFor));
   // A copy: the peer could change the original between the check and the use.
   FrameHeader frame = channel.headers[in.sequence & (channel.frames - 1)];
   LAMINA_RETURN_IF_ERROR(checkFrame(in, frame));

@@ -21,6 +21,7 @@ public:
   absl::Status send(uint32_t transfer, int64_t rows) override;
   absl::Status recv(uint32_t transfer, int64_t rows) override;
   absl::Status wait(uint32_t transfer) override;
+  uint64_t waitedNanoseconds() const override { return waited_; }
 
 private:
   using Channel = SharedMemoryLinks::Channel;
@@ -46,13 +47,14 @@ private:
     std::vector<Part> parts;
     Outgoing *outgoing = nullptr; // exactly one of the two is set for a transfer of this worker
     Incoming *incoming = nullptr;
-    int64_t rows = 0;         // announced by recv
-    uint64_t announced = 0;   // step of the last recv
-    uint64_t arrived = 0;     // step of the last message that is in the buffers
+    int64_t rows = 0;       // announced by recv
+    uint64_t announced = 0; // step of the last recv
+    uint64_t arrived = 0;   // step of the last message that is in the buffers
   };
 
   absl::StatusOr<Binding *> find(uint32_t transfer, const char *verb, bool outgoing);
   void releaseConsumed(Outgoing &out);
+  absl::Status sleepOn(SharedWaitWord &word, uint32_t seen, const char *purpose, uint32_t transfer);
   absl::Status waitForSpace(Outgoing &out, uint64_t space, uint32_t transfer);
   absl::Status receiveNext(Incoming &in, uint32_t waitedFor);
   absl::Status checkFrame(const Incoming &in, const FrameHeader &frame) const;
@@ -65,6 +67,7 @@ private:
   const std::atomic<uint32_t> &abort_;
   const uint64_t spin_;
   uint64_t step_ = 0;
+  uint64_t waited_ = 0;
   std::vector<Outgoing> outgoing_; // never grow after construction: bindings point into them
   std::vector<Incoming> incoming_;
   std::vector<Binding> bindings_; // by transfer

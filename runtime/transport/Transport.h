@@ -46,6 +46,9 @@ public:
 
   /// Returns when the message announced by recv is in the bound buffers.
   virtual absl::Status wait(uint32_t transfer) = 0;
+
+  /// Time spent since the start waiting for peers in send and wait.
+  virtual uint64_t waitedNanoseconds() const = 0;
 };
 
 } // namespace lamina

@@ -1,0 +1,91 @@
+//===- BatchSegment.cpp - what the front end and all workers share of a batch -----------------------------===//
+
+#include "runtime/executor/BatchSegment.h"
+
+#include "runtime/executor/PlanCheck.h"
+
+#include "absl/strings/str_cat.h"
+
+namespace lamina {
+namespace {
+
+/// Fields on their own lines of the caches, and pages of their own for the logits, which another process writes.
+constexpr uint64_t kFieldAlignment = LAMINA_BUFFER_ALIGNMENT;
+constexpr uint64_t kPageBytes = 4096;
+
+uint64_t alignUp(uint64_t value, uint64_t alignment) { return (value + alignment - 1) / alignment * alignment; }
+
+absl::Status outOfRange(const char *what, int64_t row, int64_t value, int64_t limit) {
+  return absl::InvalidArgumentError(
+      absl::StrCat(what, " ", value, " of row ", row, " of the batch is outside 0 to ", limit - 1));
+}
+
+} // namespace
+
+absl::StatusOr<BatchSegment> BatchSegment::create(const plan::Plan &plan) {
+  BatchSegment batch;
+  uint64_t bytes = 0;
+  for (int field = 0; field < plan::BatchField_ARRAYSIZE; ++field) {
+    batch.fieldOffsets_[size_t(field)] = bytes;
+    bytes = alignUp(bytes + 4 * batchFieldEntries(plan.limits(), plan::BatchField(field)), kFieldAlignment);
+  }
+  batch.logitsOffset_ = alignUp(bytes, kPageBytes);
+  for (const plan::Worker &worker : plan.workers())
+    for (const plan::Buffer &buffer : worker.buffers())
+      if (buffer.name() == kLogitsBuffer) {
+        batch.logitsRowBytes_ = buffer.row_bytes();
+        bytes = batch.logitsOffset_ + buffer.bytes();
+      }
+  LAMINA_ASSIGN_OR_RETURN(batch.segment_, SharedSegment::create(bytes, "the batch and its logits"));
+  return batch;
+}
+
+BatchView BatchSegment::view(const plan::Limits &limits) const {
+  auto span = [&](plan::BatchField field) {
+    return std::span<int32_t>(reinterpret_cast<int32_t *>(data() + fieldOffsets_[size_t(field)]),
+                              batchFieldEntries(limits, field));
+  };
+  return {span(plan::TOKEN_IDS),   span(plan::POSITIONS),      span(plan::SEQUENCES), span(plan::OUTPUT_ROW_INDICES),
+          span(plan::BLOCK_TABLE), blockTableStride(limits)};
+}
+
+absl::Status checkBatch(const plan::Plan &plan, const BatchView &batch, const LaminaStep &step) {
+  const plan::Limits &limits = plan.limits();
+  if (step.tokens < 1 || step.tokens > limits.max_batch_tokens())
+    return absl::InvalidArgumentError(
+        absl::StrCat("a step has 1 to ", limits.max_batch_tokens(), " tokens, got ", step.tokens));
+  if (step.outputRows < 0 || step.outputRows > limits.max_output_rows())
+    return absl::InvalidArgumentError(
+        absl::StrCat("a step has 0 to ", limits.max_output_rows(), " output rows, got ", step.outputRows));
+  if (step.sequences < 1 || step.sequences > limits.max_sequences())
+    return absl::InvalidArgumentError(
+        absl::StrCat("a step has 1 to ", limits.max_sequences(), " sequences, got ", step.sequences));
+  if (step.blockTableStride != batch.blockTableStride)
+    return absl::InvalidArgumentError(absl::StrCat("the block table has ", batch.blockTableStride,
+                                                   " entries per sequence, the step says ", step.blockTableStride));
+  bool hasCache = false;
+  for (const plan::Worker &worker : plan.workers())
+    hasCache |= worker.caches_size() != 0;
+  for (int64_t row = 0; row < step.tokens; ++row) {
+    int64_t token = batch.tokenIds[size_t(row)];
+    int64_t position = batch.positions[size_t(row)];
+    int64_t sequence = batch.sequences[size_t(row)];
+    if (token < 0 || token >= plan.model().vocab_size())
+      return outOfRange("token id", row, token, plan.model().vocab_size());
+    if (position < 0 || position >= limits.max_context())
+      return outOfRange("position", row, position, limits.max_context());
+    if (sequence < 0 || sequence >= limits.max_sequences())
+      return outOfRange("sequence slot", row, sequence, limits.max_sequences());
+    int64_t page =
+        batch.blockTable[size_t(sequence * batch.blockTableStride + position / LAMINA_KV_PAGE_TOKENS)];
+    if (hasCache && (page < 0 || page >= limits.kv_pages()))
+      return outOfRange("cache page", row, page, limits.kv_pages());
+  }
+  for (int64_t row = 0; row < step.outputRows; ++row)
+    if (int64_t index = batch.outputRows[size_t(row)]; index < 0 || index >= step.tokens)
+      return absl::InvalidArgumentError(
+          absl::StrCat("output row ", row, " asks for row ", index, " of a batch of ", step.tokens));
+  return absl::OkStatus();
+}
+
+} // namespace lamina

@@ -1,0 +1,45 @@
+//===- BatchSegment.h - what the front end and all workers share of a batch -----------------------*- C++ -*-===//
+//
+// One shared segment with the arrays that describe the batch, written by the front end, and the rows of the logits,
+// written by the worker that computes them.
+//
+//===--------------------------------------------------------------------------------------------------------===//
+
+#ifndef LAMINA_RUNTIME_EXECUTOR_BATCHSEGMENT_H
+#define LAMINA_RUNTIME_EXECUTOR_BATCHSEGMENT_H
+
+#include "runtime/executor/Engine.h"
+#include "runtime/io/plan.pb.h"
+#include "runtime/transport/SharedSegment.h"
+
+#include <array>
+
+namespace lamina {
+
+class BatchSegment {
+public:
+  /// Sized by the limits and the logits buffer of a checked plan.
+  static absl::StatusOr<BatchSegment> create(const plan::Plan &plan);
+
+  std::byte *data() const { return segment_.data(); }
+  uint64_t bytes() const { return segment_.bytes(); }
+  /// Offset of each field's array in the segment, by plan::BatchField.
+  const std::array<uint64_t, plan::BatchField_ARRAYSIZE> &fieldOffsets() const { return fieldOffsets_; }
+  uint64_t logitsOffset() const { return logitsOffset_; }
+  uint64_t logitsRowBytes() const { return logitsRowBytes_; }
+
+  BatchView view(const plan::Limits &limits) const;
+
+private:
+  SharedSegment segment_;
+  std::array<uint64_t, plan::BatchField_ARRAYSIZE> fieldOffsets_{};
+  uint64_t logitsOffset_ = 0;
+  uint64_t logitsRowBytes_ = 0;
+};
+
+/// InvalidArgument if the step or what the batch holds for it is outside the plan's limits.
+absl::Status checkBatch(const plan::Plan &plan, const BatchView &batch, const LaminaStep &step);
+
+} // namespace lamina
+
+#endif // LAMINA_RUNTIME_EXECUTOR_BATCHSEGMENT_H

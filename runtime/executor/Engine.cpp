@@ -1,0 +1,299 @@
+//===- Engine.cpp - the front end's view of a running plan ------------------------------------------------===//
+
+#include "runtime/executor/Engine.h"
+
+#include "runtime/executor/BatchSegment.h"
+#include "runtime/executor/ChannelSizing.h"
+#include "runtime/executor/PlanCheck.h"
+#include "runtime/executor/RunningWorker.h"
+#include "runtime/executor/WorkerLoop.h"
+
+#include "absl/strings/str_cat.h"
+
+#include <algorithm>
+#include <sched.h>
+
+namespace lamina {
+namespace {
+
+/// How often the front end looks whether its workers live while it waits for them.
+constexpr uint64_t kLivenessNanoseconds = 20'000'000;
+
+/// Spinning hides the cost of waking a sleeper (tens of microseconds), which pays only while every thread has a CPU
+/// of its own; otherwise the spinner keeps the one it waits for from running.
+constexpr uint64_t kSpinNanoseconds = 50'000;
+constexpr uint64_t kCrowdedSpinNanoseconds = 3'000;
+
+int availableCpus() {
+  cpu_set_t set;
+  return sched_getaffinity(0, sizeof(set), &set) == 0 ? std::max(CPU_COUNT(&set), 1) : 1;
+}
+
+TraceEvent::Kind traceKind(const plan::Instruction &instruction) {
+  switch (instruction.kind_case()) {
+  case plan::Instruction::kSend:
+    return TraceEvent::Kind::Send;
+  case plan::Instruction::kRecv:
+    return TraceEvent::Kind::Recv;
+  case plan::Instruction::kWait:
+    return TraceEvent::Kind::Wait;
+  case plan::Instruction::kCollective:
+    return TraceEvent::Kind::Collective;
+  default:
+    return TraceEvent::Kind::Dispatch;
+  }
+}
+
+std::string traceLabel(const plan::Plan &plan, const plan::Worker &worker, const plan::Instruction &instruction) {
+  switch (instruction.kind_case()) {
+  case plan::Instruction::kDispatch:
+    return instruction.dispatch().label();
+  case plan::Instruction::kSend:
+    return plan.transfers(int(instruction.send().transfer())).label();
+  case plan::Instruction::kRecv:
+    return plan.transfers(int(instruction.recv().transfer())).label();
+  case plan::Instruction::kWait:
+    return plan.transfers(int(instruction.wait().transfer())).label();
+  default:
+    return worker.buffers(int(instruction.collective().buffer())).name();
+  }
+}
+
+} // namespace
+
+class Engine::Impl {
+public:
+  Impl(const plan::Plan &plan, std::string artifactDir, const EngineOptions &options)
+      : plan_(plan), artifactDir_(artifactDir.empty() ? "." : std::move(artifactDir)), options_(options),
+        created_(monotonicNanoseconds()) {}
+
+  ~Impl() { stop(); }
+
+  absl::Status start() {
+    LAMINA_RETURN_IF_ERROR(checkPlan(plan_));
+    LAMINA_RETURN_IF_ERROR(mapSegments());
+    for (int i = 0; i < plan_.workers_size(); ++i) {
+      WorkerContext context = contextOf(i);
+      LAMINA_ASSIGN_OR_RETURN(auto worker, options_.inProcess ? startThread(context) : startProcess(context));
+      pids_.push_back(worker->pid());
+      workers_.push_back(std::move(worker));
+    }
+    return waitForWorkers([this](int i) { return slots_[i].ready.load(std::memory_order_acquire) != 0; });
+  }
+
+  absl::Status step(LaminaStep step, StepTimings *timings) {
+    LAMINA_RETURN_IF_ERROR(failure_);
+    if (step.blockTableStride == 0)
+      step.blockTableStride = batch_.blockTableStride;
+    LAMINA_RETURN_IF_ERROR(checkBatch(plan_, batch_, step));
+    control_->step = step;
+    uint64_t begin = monotonicNanoseconds();
+    ++steps_;
+    control_->published.add(1);
+    failure_ = waitForWorkers(
+        [this](int i) { return slots_[i].completed.load(std::memory_order_acquire) == steps_; });
+    uint64_t wall = monotonicNanoseconds() - begin;
+    stepNanoseconds_ += wall;
+    if (!failure_.ok()) {
+      // Survivors hold nothing worth saving, and one may be far from the next place where it would notice.
+      for (auto &worker : workers_)
+        worker->kill();
+      stop();
+      return failure_;
+    }
+    if (timings)
+      report(*timings, wall);
+    return absl::OkStatus();
+  }
+
+  std::vector<WorkerInfo> workers() const {
+    std::vector<WorkerInfo> infos;
+    for (int i = 0; i < plan_.workers_size(); ++i) {
+      const plan::Worker &worker = plan_.workers(i);
+      const WorkerSlot &slot = slots_[i];
+      WorkerInfo info{.name = worker.name(),
+                      .deviceClass = plan_.classes(int(worker.device_class())).name(),
+                      .device = slot.device,
+                      .pid = pids_[size_t(i)]};
+      for (int t = 0; t < plan_.transfers_size(); ++t) {
+        const TransferCounters &counters = links_->counters(uint32_t(t));
+        if (plan_.transfers(t).source() == uint32_t(i))
+          info.bytesSent += counters.bytesSent.load(std::memory_order_relaxed);
+        if (plan_.transfers(t).destination() == uint32_t(i))
+          info.bytesReceived += counters.bytesReceived.load(std::memory_order_relaxed);
+      }
+      if (stepNanoseconds_ != 0)
+        info.busyFraction =
+            double(slot.busyNanoseconds.load(std::memory_order_relaxed)) / double(stepNanoseconds_);
+      infos.push_back(std::move(info));
+    }
+    return infos;
+  }
+
+  std::vector<uint64_t> transferBytes() const {
+    std::vector<uint64_t> bytes;
+    for (int t = 0; t < plan_.transfers_size(); ++t)
+      bytes.push_back(links_->counters(uint32_t(t)).bytesReceived.load(std::memory_order_relaxed));
+    return bytes;
+  }
+
+  std::vector<TraceEvent> trace() const {
+    std::vector<TraceEvent> events;
+    for (int i = 0; options_.trace && i < plan_.workers_size(); ++i) {
+      const plan::Worker &worker = plan_.workers(i);
+      TraceRing ring = traceRing(i);
+      uint64_t count = ring.count->load(std::memory_order_acquire);
+      for (uint64_t k = count - std::min<uint64_t>(count, ring.records.size()); k < count; ++k) {
+        const TraceRecord &record = ring.records[k % ring.records.size()];
+        const plan::Instruction &instruction = worker.program(int(record.instruction));
+        events.push_back({i, traceKind(instruction), traceLabel(plan_, worker, instruction), instruction.slice(),
+                          record.step, record.begin - created_, record.end - created_});
+      }
+    }
+    return events;
+  }
+
+  BatchView &batch() { return batch_; }
+  const float *logits(int64_t row) const {
+    return reinterpret_cast<const float *>(segment_.data() + segment_.logitsOffset()) + row * logitsStride();
+  }
+  int64_t logitsStride() const { return int64_t(segment_.logitsRowBytes() / sizeof(float)); }
+
+private:
+  /// Everything that is shared, before the first fork.
+  absl::Status mapSegments() {
+    LAMINA_ASSIGN_OR_RETURN(segment_, BatchSegment::create(plan_));
+    batch_ = segment_.view(plan_.limits());
+    uint64_t slots = uint64_t(plan_.workers_size());
+    LAMINA_ASSIGN_OR_RETURN(
+        controlSegment_, SharedSegment::create(sizeof(ControlBlock) + slots * sizeof(WorkerSlot), "the control block"));
+    control_ = reinterpret_cast<ControlBlock *>(controlSegment_.data());
+    slots_ = reinterpret_cast<WorkerSlot *>(control_ + 1);
+    if (options_.trace) {
+      LAMINA_ASSIGN_OR_RETURN(traceSegment_, SharedSegment::create(slots * kTraceRingBytes, "the trace"));
+    }
+    std::vector<TransferSpec> transfers;
+    for (const plan::Transfer &transfer : plan_.transfers())
+      transfers.push_back({transfer.source(), transfer.destination(), transfer.bytes_per_row(), transfer.label()});
+    LAMINA_ASSIGN_OR_RETURN(std::vector<ChannelSpec> channels, sizeChannels(plan_));
+    LAMINA_ASSIGN_OR_RETURN(links_, SharedMemoryLinks::create(std::move(transfers), channels));
+    return absl::OkStatus();
+  }
+
+  WorkerContext contextOf(int index) const {
+    int cpus = availableCpus();
+    int threads = options_.threadsPerWorker != 0 ? options_.threadsPerWorker : cpus;
+    bool crowded = int64_t(threads) * plan_.workers_size() + 1 > cpus;
+    return {.plan = &plan_,
+            .index = index,
+            .artifactDir = artifactDir_,
+            .threads = threads,
+            .spinNanoseconds = crowded ? kCrowdedSpinNanoseconds : kSpinNanoseconds,
+            .batch = &segment_,
+            .links = links_.get(),
+            .control = control_,
+            .slot = &slots_[index],
+            .trace = options_.trace ? traceRing(index) : TraceRing{}};
+  }
+
+  TraceRing traceRing(int index) const {
+    std::byte *base = traceSegment_.data() + uint64_t(index) * kTraceRingBytes;
+    return {reinterpret_cast<std::atomic<uint64_t> *>(base),
+            {reinterpret_cast<TraceRecord *>(base + sizeof(TraceRecord)), kTraceCapacity}};
+  }
+
+  std::string describe(int index) const {
+    const std::string &name = plan_.workers(index).name();
+    return options_.inProcess ? absl::StrCat("worker ", name)
+                              : absl::StrCat("worker ", name, " (pid ", pids_[size_t(index)], ")");
+  }
+
+  /// What the first failing worker reported.
+  absl::Status reportedFailure() const {
+    uint32_t failed = control_->failed.load(std::memory_order_acquire);
+    if (failed == 0)
+      return absl::OkStatus();
+    const WorkerSlot &slot = slots_[failed - 1];
+    return absl::Status(absl::StatusCode(slot.errorCode),
+                        absl::StrCat("worker ", plan_.workers(int(failed - 1)).name(), ": ", slot.error));
+  }
+
+  /// Returns when `done` holds for every worker, or with the reason why it never will.
+  template <typename Done> absl::Status waitForWorkers(Done done) {
+    while (true) {
+      uint32_t seen = control_->events.load();
+      LAMINA_RETURN_IF_ERROR(reportedFailure());
+      int pending = 0;
+      for (int i = 0; i < plan_.workers_size(); ++i)
+        pending += !done(i);
+      if (pending == 0)
+        return absl::OkStatus();
+      if (control_->events.waitWhile(seen, 0, kLivenessNanoseconds) == seen)
+        LAMINA_RETURN_IF_ERROR(findDeath());
+    }
+  }
+
+  absl::Status findDeath() {
+    for (int i = 0; i < plan_.workers_size(); ++i)
+      if (std::optional<std::string> death = workers_[size_t(i)]->death()) {
+        LAMINA_RETURN_IF_ERROR(reportedFailure()); // it may have said why before it ended
+        return absl::UnavailableError(absl::StrCat(describe(i), " ", *death));
+      }
+    return absl::OkStatus();
+  }
+
+  void report(StepTimings &timings, uint64_t wall) const {
+    timings.wallNanoseconds = wall;
+    timings.workers.resize(size_t(plan_.workers_size()));
+    for (size_t i = 0; i < timings.workers.size(); ++i)
+      timings.workers[i] = {slots_[i].lastBusyNanoseconds.load(std::memory_order_relaxed),
+                            slots_[i].lastWaitNanoseconds.load(std::memory_order_relaxed)};
+  }
+
+  void stop() {
+    if (workers_.empty())
+      return;
+    tellWorkersToLeave(*control_, *links_);
+    workers_.clear();
+  }
+
+  /// The count, padded to one record, then the records.
+  static constexpr uint64_t kTraceRingBytes = (kTraceCapacity + 1) * sizeof(TraceRecord);
+
+  const plan::Plan plan_;
+  const std::string artifactDir_;
+  const EngineOptions options_;
+  const uint64_t created_;
+  BatchSegment segment_;
+  BatchView batch_;
+  SharedSegment controlSegment_;
+  SharedSegment traceSegment_;
+  ControlBlock *control_ = nullptr;
+  WorkerSlot *slots_ = nullptr;
+  std::unique_ptr<SharedMemoryLinks> links_;
+  std::vector<std::unique_ptr<RunningWorker>> workers_; // empty once stopped
+  std::vector<int> pids_;
+  absl::Status failure_;
+  uint64_t steps_ = 0;
+  uint64_t stepNanoseconds_ = 0;
+};
+
+absl::StatusOr<std::unique_ptr<Engine>> Engine::create(const plan::Plan &plan, std::string artifactDir,
+                                                       const EngineOptions &options) {
+  auto impl = std::make_unique<Impl>(plan, std::move(artifactDir), options);
+  LAMINA_RETURN_IF_ERROR(impl->start());
+  return std::unique_ptr<Engine>(new Engine(std::move(impl)));
+}
+
+Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Engine::~Engine() = default;
+
+BatchView &Engine::batch() { return impl_->batch(); }
+absl::Status Engine::step(const LaminaStep &step, StepTimings *timings) { return impl_->step(step, timings); }
+const float *Engine::logits(int64_t row) const { return impl_->logits(row); }
+int64_t Engine::logitsStride() const { return impl_->logitsStride(); }
+std::vector<WorkerInfo> Engine::workers() const { return impl_->workers(); }
+std::vector<uint64_t> Engine::transferBytes() const { return impl_->transferBytes(); }
+std::vector<TraceEvent> Engine::trace() const { return impl_->trace(); }
+
+} // namespace lamina
