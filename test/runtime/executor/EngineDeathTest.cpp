@@ -1,0 +1,152 @@
+//===- EngineDeathTest.cpp - workers and front ends that die ----------------------------------------------===//
+
+#include "runtime/executor/Engine.h"
+
+#include "TestPlan.h"
+#include "runtime/base/Clock.h"
+
+#include "absl/strings/str_cat.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <thread>
+#include <unistd.h>
+
+namespace lamina::test {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr uint64_t kSecond = 1'000'000'000;
+
+class EngineDeathTest : public ::testing::Test {
+protected:
+  void SetUp() override {
+    auto engine = Engine::create(makePlan(), artifact_.path(), {.threadsPerWorker = 2});
+    ASSERT_TRUE(engine.ok()) << engine.status();
+    engine_ = std::move(*engine);
+  }
+  int pid(size_t worker) { return engine_->workers()[worker].pid; }
+
+  TestArtifact artifact_;
+  std::unique_ptr<Engine> engine_;
+};
+
+bool exists(int pid) { return kill(pid, 0) == 0; }
+
+bool diesWithin(int pid, uint64_t nanoseconds) {
+  for (uint64_t deadline = monotonicNanoseconds() + nanoseconds; monotonicNanoseconds() < deadline; usleep(2000))
+    if (!exists(pid))
+      return true;
+  return false;
+}
+
+TEST_F(EngineDeathTest, KilledBetweenSteps) {
+  ASSERT_TRUE(engine_->step(fillBatch(*engine_, {{1, 0, 0}})).ok());
+  int victim = pid(1), other = pid(0);
+  kill(victim, SIGKILL);
+  uint64_t begin = monotonicNanoseconds();
+  absl::Status status = engine_->step(fillBatch(*engine_, {{1, 1, 0}}));
+  EXPECT_LT(monotonicNanoseconds() - begin, kSecond);
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(std::string(status.message()),
+            absl::StrCat("worker memory0 (pid ", victim, ") was killed by signal 9 (Killed)"));
+  EXPECT_EQ(engine_->step(fillBatch(*engine_, {{1, 1, 0}})), status) << "the failure must be final";
+  EXPECT_FALSE(exists(victim)) << "a zombie is left";
+  EXPECT_FALSE(exists(other)) << "the survivor is left";
+}
+
+TEST_F(EngineDeathTest, KilledWithinAStep) {
+  int victim = pid(1), other = pid(0);
+  std::thread killer([victim] {
+    usleep(100'000);
+    kill(victim, SIGKILL);
+  });
+  uint64_t begin = monotonicNanoseconds();
+  absl::Status status = engine_->step(fillBatch(*engine_, {{kHangToken, 0, 0}}));
+  EXPECT_LT(monotonicNanoseconds() - begin, kSecond);
+  killer.join();
+  EXPECT_THAT(std::string(status.message()), HasSubstr("worker memory0 (pid"));
+  EXPECT_FALSE(exists(other));
+}
+
+TEST_F(EngineDeathTest, PeerOfADeadWorkerIsKilledThoughItIsBusy) {
+  int victim = pid(0);
+  std::thread killer([victim] {
+    usleep(100'000);
+    kill(victim, SIGKILL);
+  });
+  uint64_t begin = monotonicNanoseconds();
+  absl::Status status = engine_->step(fillBatch(*engine_, {{kHangToken, 0, 0}}));
+  EXPECT_LT(monotonicNanoseconds() - begin, kSecond);
+  killer.join();
+  EXPECT_THAT(std::string(status.message()), HasSubstr("worker compute0 (pid"));
+}
+
+TEST_F(EngineDeathTest, CrashingKernelIsReported) {
+  absl::Status status = engine_->step(fillBatch(*engine_, {{kCrashToken, 0, 0}}));
+  // A sanitizer turns the signal into an exit of its own.
+  EXPECT_THAT(std::string(status.message()),
+              ::testing::AnyOf(HasSubstr("was killed by signal 11"), HasSubstr("exited with status")));
+}
+
+TEST_F(EngineDeathTest, InterruptLeavesWorkersAlone) {
+  kill(pid(0), SIGINT);
+  kill(pid(1), SIGINT);
+  ASSERT_TRUE(engine_->step(fillBatch(*engine_, {{5, 0, 0}})).ok());
+  EXPECT_EQ(engine_->logits(0)[0], expectedLogit({5}));
+}
+
+TEST_F(EngineDeathTest, DestroyingLeavesNoProcess) {
+  int first = pid(0), second = pid(1);
+  uint64_t begin = monotonicNanoseconds();
+  engine_.reset();
+  EXPECT_LT(monotonicNanoseconds() - begin, kSecond / 2) << "workers had to be killed";
+  EXPECT_FALSE(exists(first));
+  EXPECT_FALSE(exists(second));
+  errno = 0;
+  EXPECT_EQ(waitpid(-1, nullptr, WNOHANG), -1);
+  EXPECT_EQ(errno, ECHILD) << "a child is left";
+}
+
+TEST(EngineOrphanTest, KilledFrontEndTakesItsWorkersAlong) {
+  TestArtifact artifact;
+  // Orphans come to us, so that dead ones can be told from living ones wherever init does not reap.
+  ASSERT_EQ(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+  int channel[2];
+  ASSERT_EQ(pipe(channel), 0);
+  pid_t frontEnd = fork();
+  if (frontEnd == 0) {
+    auto engine = Engine::create(makePlan(), artifact.path(), {.threadsPerWorker = 2});
+    if (!engine.ok() || !(*engine)->step(fillBatch(**engine, {{5, 0, 0}})).ok())
+      _exit(1);
+    for (const WorkerInfo &worker : (*engine)->workers())
+      if (write(channel[1], &worker.pid, sizeof(worker.pid)) != sizeof(worker.pid))
+        _exit(1);
+    kill(getpid(), SIGKILL);
+  }
+  int workers[2] = {0, 0};
+  close(channel[1]);
+  ASSERT_EQ(read(channel[0], workers, sizeof(workers)), ssize_t(sizeof(workers)));
+  close(channel[0]);
+  int status = 0;
+  ASSERT_EQ(waitpid(frontEnd, &status, 0), frontEnd);
+  ASSERT_TRUE(WIFSIGNALED(status));
+  for (int worker : workers) {
+    pid_t reaped = 0;
+    for (int i = 0; i < 500 && reaped == 0; ++i, usleep(2000))
+      reaped = waitpid(worker, &status, WNOHANG);
+    EXPECT_EQ(reaped, worker) << "an orphan is left";
+    EXPECT_TRUE(diesWithin(worker, kSecond));
+  }
+  prctl(PR_SET_CHILD_SUBREAPER, 0);
+}
+
+} // namespace
+} // namespace lamina::test

@@ -1,0 +1,222 @@
+//===- EngineTest.cpp - two workers run a hand-written plan, as threads and as processes ------------------===//
+
+#include "runtime/executor/Engine.h"
+
+#include "TestPlan.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <random>
+#include <unistd.h>
+
+namespace lamina::test {
+namespace {
+
+using ::testing::HasSubstr;
+
+class EngineTest : public ::testing::TestWithParam<bool> {
+protected:
+  absl::StatusOr<std::unique_ptr<Engine>> create(const plan::Plan &plan, bool trace = false, int threads = 2) {
+    return Engine::create(plan, artifact_.path(), {.threadsPerWorker = threads, .inProcess = GetParam(), .trace = trace});
+  }
+  TestArtifact artifact_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Placement, EngineTest, ::testing::Bool(),
+                         [](const auto &info) { return info.param ? "InProcess" : "Processes"; });
+
+TEST_P(EngineTest, OneToken) {
+  auto engine = create(makePlan());
+  ASSERT_TRUE(engine.ok()) << engine.status();
+  ASSERT_TRUE((*engine)->step(fillBatch(**engine, {{5, 0, 0}})).ok());
+  EXPECT_EQ((*engine)->logits(0)[0], expectedLogit({5}));
+  EXPECT_EQ((*engine)->logitsStride(), kVocab);
+}
+
+TEST_P(EngineTest, RaggedStepsOfSeveralSequences) {
+  auto engine = create(makePlan());
+  ASSERT_TRUE(engine.ok()) << engine.status();
+  std::mt19937 random(7);
+  std::map<int, std::vector<int>> sequences;
+  for (int round = 0; round < 60; ++round) {
+    std::vector<Token> tokens;
+    std::vector<float> expected;
+    int size = round % 7 == 0 ? 1 : 1 + int(random() % kMaxTokens);
+    for (int i = 0; i < size; ++i) {
+      int sequence = int(random() % 4);
+      std::vector<int> &ids = sequences[sequence];
+      if (ids.size() == kMaxContext)
+        continue;
+      ids.push_back(int(random() % 30));
+      tokens.push_back({ids.back(), int(ids.size()) - 1, sequence});
+      expected.push_back(expectedLogit(ids));
+    }
+    if (tokens.empty())
+      break;
+    ASSERT_TRUE((*engine)->step(fillBatch(**engine, tokens)).ok());
+    for (size_t row = 0; row < expected.size(); ++row)
+      ASSERT_EQ((*engine)->logits(int64_t(row))[0], expected[row]) << "step " << round << " row " << row;
+    float variant = tokens.size() == 1 ? 1.0f : 2.0f;
+    ASSERT_EQ((*engine)->logits(0)[kVocab - 1], variant);
+  }
+}
+
+TEST_P(EngineTest, OutputRowsPickRows) {
+  auto engine = create(makePlan());
+  ASSERT_TRUE(engine.ok()) << engine.status();
+  LaminaStep step = fillBatch(**engine, {{1, 0, 0}, {2, 1, 0}, {3, 0, 1}});
+  (*engine)->batch().outputRows[0] = 2;
+  step.outputRows = 1;
+  step.blockTableStride = 0;
+  ASSERT_TRUE((*engine)->step(step).ok());
+  EXPECT_EQ((*engine)->logits(0)[0], expectedLogit({3}));
+  step.outputRows = 0;
+  EXPECT_TRUE((*engine)->step(step).ok());
+}
+
+TEST_P(EngineTest, CountsBytesAndTime) {
+  auto engine = create(makePlan());
+  ASSERT_TRUE(engine.ok()) << engine.status();
+  StepTimings timings;
+  ASSERT_TRUE((*engine)->step(fillBatch(**engine, {{1, 0, 0}, {2, 1, 0}}), &timings).ok());
+  ASSERT_TRUE((*engine)->step(fillBatch(**engine, {{3, 2, 0}}), &timings).ok());
+  EXPECT_THAT((*engine)->transferBytes(), ::testing::ElementsAre(3 * 64, 3 * 128, 3 * 64));
+  std::vector<WorkerInfo> workers = (*engine)->workers();
+  ASSERT_EQ(workers.size(), 2u);
+  EXPECT_EQ(workers[0].name, "compute0");
+  EXPECT_EQ(workers[0].deviceClass, "compute");
+  EXPECT_EQ(workers[0].bytesSent, 3u * 192);
+  EXPECT_EQ(workers[0].bytesReceived, 3u * 64);
+  EXPECT_EQ(workers[1].bytesSent, 3u * 64);
+  EXPECT_EQ(workers[1].bytesReceived, 3u * 192);
+  EXPECT_THAT(workers[1].device, HasSubstr("2 threads"));
+  EXPECT_EQ(workers[0].pid == getpid(), GetParam());
+  EXPECT_EQ(workers[0].pid == workers[1].pid, GetParam());
+  ASSERT_EQ(timings.workers.size(), 2u);
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_GT(timings.workers[size_t(i)].busyNanoseconds, 0u);
+    EXPECT_LE(timings.workers[size_t(i)].busyNanoseconds + timings.workers[size_t(i)].waitNanoseconds,
+              timings.wallNanoseconds);
+    EXPECT_GT(workers[size_t(i)].busyFraction, 0.0);
+    EXPECT_LE(workers[size_t(i)].busyFraction, 1.0);
+  }
+  EXPECT_GT(timings.workers[0].waitNanoseconds, 0u);
+}
+
+TEST_P(EngineTest, TraceHoldsEveryInstructionInOrder) {
+  auto engine = create(makePlan(), /*trace=*/true);
+  ASSERT_TRUE(engine.ok()) << engine.status();
+  EXPECT_TRUE((*engine)->trace().empty());
+  for (int i = 0; i < 3; ++i)
+    ASSERT_TRUE((*engine)->step(fillBatch(**engine, {{1, i, 0}})).ok());
+  std::vector<TraceEvent> events = (*engine)->trace();
+  ASSERT_EQ(events.size(), 3u * (6 + 7));
+  EXPECT_EQ(events[0].label, "blk.0.project");
+  EXPECT_EQ(events[0].kind, TraceEvent::Kind::Dispatch);
+  EXPECT_EQ(events[1].label, "blk.0 q");
+  EXPECT_EQ(events[1].kind, TraceEvent::Kind::Send);
+  EXPECT_EQ(events[4].kind, TraceEvent::Kind::Wait);
+  EXPECT_EQ(events[6].step, 2u);
+  EXPECT_EQ(events.back().worker, 1);
+  EXPECT_EQ(events.back().label, "blk.0 out");
+  uint64_t before = 0;
+  for (const TraceEvent &event : events) {
+    if (event.worker == 1 && event.step == 1 && event.kind == TraceEvent::Kind::Recv)
+      before = 0;
+    EXPECT_GE(event.beginNanoseconds, before);
+    EXPECT_GE(event.endNanoseconds, event.beginNanoseconds);
+    before = event.endNanoseconds;
+  }
+}
+
+TEST_P(EngineTest, BadBatchIsRefusedAndTheEngineStaysUsable) {
+  auto engine = create(makePlan());
+  ASSERT_TRUE(engine.ok()) << engine.status();
+  auto refused = [&](std::vector<Token> tokens, const char *message) {
+    absl::Status status = (*engine)->step(fillBatch(**engine, tokens));
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_THAT(std::string(status.message()), HasSubstr(message));
+  };
+  refused({}, "1 to 40 tokens, got 0");
+  refused({{1, 0, 0}, {32, 1, 0}}, "token id 32 of row 1 of the batch is outside 0 to 31");
+  refused({{-1, 0, 0}}, "token id -1");
+  refused({{1, 100, 0}}, "position 100");
+  refused({{1, 0, 4}}, "sequence slot 4");
+  LaminaStep step = fillBatch(**engine, {{1, 0, 0}});
+  (*engine)->batch().blockTable[0] = 28;
+  EXPECT_THAT(std::string((*engine)->step(step).message()), HasSubstr("cache page 28"));
+  (*engine)->batch().blockTable[0] = 0;
+  (*engine)->batch().outputRows[0] = 1;
+  EXPECT_THAT(std::string((*engine)->step(step).message()), HasSubstr("asks for row 1 of a batch of 1"));
+  step.outputRows = 41;
+  EXPECT_THAT(std::string((*engine)->step(step).message()), HasSubstr("0 to 40 output rows"));
+  step = fillBatch(**engine, {{1, 0, 0}});
+  step.sequences = 5;
+  EXPECT_THAT(std::string((*engine)->step(step).message()), HasSubstr("1 to 4 sequences"));
+  step.sequences = 1;
+  step.blockTableStride = 3;
+  EXPECT_THAT(std::string((*engine)->step(step).message()), HasSubstr("7 entries per sequence, the step says 3"));
+  ASSERT_TRUE((*engine)->step(fillBatch(**engine, {{5, 0, 0}})).ok());
+  EXPECT_EQ((*engine)->logits(0)[0], expectedLogit({5}));
+}
+
+TEST_P(EngineTest, LoadErrorsNameTheWorker) {
+  auto fails = [&](const plan::Plan &plan, std::vector<const char *> parts) {
+    auto engine = create(plan);
+    ASSERT_FALSE(engine.ok());
+    for (const char *part : parts)
+      EXPECT_THAT(std::string(engine.status().message()), HasSubstr(part));
+  };
+  plan::Plan plan = makePlan();
+  plan.mutable_workers(1)->mutable_kernels(1)->mutable_variants(0)->set_symbol("no_such_kernel");
+  fails(plan, {"worker memory0: ", "kernels.so has no kernel no_such_kernel"});
+  plan = makePlan();
+  plan.mutable_workers(1)->mutable_code(0)->set_target("riscv64");
+  fails(plan, {"worker memory0: no code object runs on this machine: the artifact has riscv64, this machine runs "});
+  plan = makePlan();
+  plan.mutable_workers(0)->set_weights_bytes(4096);
+  fails(plan, {"worker compute0: ", "compute0.bin has 128 bytes, the plan needs 4096"});
+  plan = makePlan();
+  plan.mutable_workers(0)->set_weights_file("weights/absent.bin");
+  fails(plan, {"worker compute0: cannot open weights file ", "absent.bin: No such file"});
+  plan = makePlan();
+  plan.mutable_workers(1)->mutable_code(0)->set_file("weights/compute0.bin");
+  fails(plan, {"worker memory0: cannot load code object"});
+  plan = makePlan();
+  plan.mutable_classes(1)->set_device("abacus");
+  fails(plan, {"worker memory0: this runtime has no device of kind \"abacus\""});
+  plan = makePlan();
+  plan.mutable_workers(1)->set_arena_bytes(uint64_t(1) << 46);
+  plan.mutable_workers(1)->mutable_caches(0)->set_page_bytes(uint64_t(1) << 41);
+  fails(plan, {"worker memory0: cannot reserve"});
+}
+
+TEST_P(EngineTest, BrokenPlanIsRefusedBeforeAnythingStarts) {
+  plan::Plan plan = makePlan();
+  plan.mutable_transfers(SendQ)->set_bytes_per_row(1);
+  EXPECT_THAT(std::string(create(plan).status().message()), HasSubstr("the plan is broken"));
+}
+
+TEST_P(EngineTest, AnyNumberOfThreads) {
+  for (int threads : {0, 1, 5}) {
+    auto engine = create(makePlan(), false, threads);
+    ASSERT_TRUE(engine.ok()) << engine.status();
+    std::vector<Token> tokens;
+    std::vector<int> ids;
+    for (int i = 0; i < kMaxTokens; ++i) {
+      ids.push_back(i % 30);
+      tokens.push_back({ids.back(), i, 0});
+    }
+    for (int repeat = 0; repeat < 20; ++repeat) {
+      ASSERT_TRUE((*engine)->step(fillBatch(**engine, tokens)).ok());
+      EXPECT_EQ((*engine)->logits(kMaxTokens - 1)[0], expectedLogit(ids));
+    }
+  }
+  EXPECT_THAT(std::string(create(makePlan(), false, 100000).status().message()), HasSubstr("100000 threads"));
+}
+
+} // namespace
+} // namespace lamina::test
