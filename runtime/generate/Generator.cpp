@@ -1,0 +1,337 @@
+//===- Generator.cpp - continuous batching over a StepRunner
+//------------------------------------------------===//
+
+#include "runtime/generate/Generator.h"
+
+#include "runtime/base/Clock.h"
+#include "runtime/base/StrCat.h"
+#include "runtime/sampler/StopMatcher.h"
+#include "runtime/tokenizer/StreamDecoder.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+namespace lamina {
+namespace {
+
+double milliseconds(uint64_t nanoseconds) { return static_cast<double>(nanoseconds) * 1e-6; }
+
+} // namespace
+
+std::string_view finishReasonName(FinishReason reason) {
+  switch (reason) {
+  case FinishReason::Length:
+    return "length";
+  case FinishReason::Stop:
+    return "stop";
+  case FinishReason::Interrupted:
+    return "interrupted";
+  }
+  return "";
+}
+
+struct Generator::Sequence {
+  Sequence(size_t id, GenerationRequest asked, Sampler sampler)
+      : id(id), request(std::move(asked)), sampler(std::move(sampler)), matcher(request.stops),
+        tokens(request.promptTokens), submitted(monotonicNanoseconds()) {
+    result.promptTokens = request.promptTokens;
+  }
+
+  int64_t size() const { return static_cast<int64_t>(tokens.size()); }
+  int64_t promptSize() const { return static_cast<int64_t>(request.promptTokens.size()); }
+  int64_t generated() const { return size() - promptSize(); }
+  int64_t pending() const { return size() - processed; }
+  /// Nothing is left but the token that was generated last.
+  bool decoding() const { return generated() > 0 && pending() == 1; }
+
+  /// The first position of [processed, end) whose logits are wanted; all behind it are wanted too.
+  int64_t wantedBegin(int64_t end) const {
+    if (request.promptLogits && logitsDelivered < promptSize())
+      return std::min(end, std::max(processed, logitsDelivered));
+    return end == size() && request.maxTokens != 0 ? end - 1 : end;
+  }
+
+  const size_t id;
+  const GenerationRequest request;
+  Sampler sampler;
+  std::optional<StreamDecoder> decoder;
+  StopMatcher matcher;
+  std::vector<int32_t> tokens; ///< prompt and generated
+  int64_t processed = 0;       ///< positions in the cache
+  int64_t logitsDelivered = 0; ///< prompt positions
+  int slot = -1;
+  bool finished = false;
+  uint64_t submitted;
+  uint64_t firstToken = 0;
+  GenerationResult result;
+};
+
+struct Generator::Batch {
+  struct Entry {
+    Sequence *sequence;
+    int64_t count;
+    int64_t firstRow; ///< of the step's output rows
+  };
+  int64_t tokens = 0;
+  int64_t rows = 0;
+  std::vector<Entry> entries;
+};
+
+Generator::Generator(StepRunner &runner, const Tokenizer *tokenizer, GenerationListener &listener,
+                     GeneratorOptions options)
+    : runner_(runner), tokenizer_(tokenizer), listener_(listener), options_(options),
+      pages_(runner.limits().pages, runner.batch().blockTable, runner.batch().blockTableStride,
+             runner.limits().context),
+      context_(std::min(pages_.maxContext(), pages_.totalPages() * LAMINA_KV_PAGE_TOKENS)) {}
+
+Generator::~Generator() = default;
+
+absl::StatusOr<size_t> Generator::submit(GenerationRequest request) {
+  auto length = static_cast<int64_t>(request.promptTokens.size());
+  if (length == 0)
+    return absl::InvalidArgumentError("the prompt has no tokens; give it some text");
+  if (length > context_)
+    return absl::OutOfRangeError(strCat("the prompt has ", length, " tokens, the artifact's context is ",
+                                        context_,
+                                        "; shorten the prompt or compile with --max-context=", length));
+  for (int32_t token : request.promptTokens)
+    if (token < 0 || token >= runner_.limits().vocabulary)
+      return absl::InvalidArgumentError(strCat("prompt token ", token, " is not in the vocabulary of ",
+                                               runner_.limits().vocabulary, " tokens"));
+  if (!tokenizer_ && !request.stops.empty())
+    return absl::InvalidArgumentError("stop strings need a vocabulary, and this model has none");
+  LAMINA_ASSIGN_OR_RETURN(Sampler sampler, Sampler::create(request.sampling));
+  auto sequence = std::make_unique<Sequence>(submitted_, std::move(request), std::move(sampler));
+  if (tokenizer_)
+    sequence->decoder.emplace(*tokenizer_);
+  waiting_.push_back(std::move(sequence));
+  return submitted_++;
+}
+
+//===--------------------------------------------------------------------------------------------------------===//
+// Choosing a batch
+//===--------------------------------------------------------------------------------------------------------===//
+
+bool Generator::reserve(Sequence &sequence, int64_t tokens) {
+  return pages_.reserve(sequence.slot, tokens).ok();
+}
+
+void Generator::preemptYoungest() {
+  SequencePtr victim = std::move(running_.back());
+  running_.pop_back();
+  pages_.closeSequence(victim->slot).IgnoreError(); // it is open: its slot came from openSequence
+  victim->slot = -1;
+  victim->processed = 0;
+  waiting_.push_front(std::move(victim));
+}
+
+void Generator::addToBatch(Batch &batch, Sequence &sequence, int64_t count) {
+  BatchView &view = runner_.batch();
+  int64_t end = sequence.processed + count;
+  int64_t wanted = sequence.wantedBegin(end);
+  batch.entries.push_back({&sequence, count, batch.rows});
+  for (int64_t position = sequence.processed; position < end; ++position) {
+    auto row = static_cast<size_t>(batch.tokens++);
+    view.tokenIds[row] = sequence.tokens[static_cast<size_t>(position)];
+    view.positions[row] = static_cast<int32_t>(position);
+    view.sequences[row] = sequence.slot;
+    if (position >= wanted)
+      view.outputRows[static_cast<size_t>(batch.rows++)] = static_cast<int32_t>(row);
+  }
+}
+
+int64_t Generator::chunkFor(const Batch &batch, const Sequence &sequence) const {
+  int64_t count = std::min(sequence.pending(), runner_.limits().batchTokens - batch.tokens);
+  if (options_.prefillChunk > 0)
+    count = std::min(count, options_.prefillChunk);
+  int64_t held = (sequence.processed + LAMINA_KV_PAGE_TOKENS - 1) / LAMINA_KV_PAGE_TOKENS;
+  count = std::min(count, (held + pages_.freePages()) * LAMINA_KV_PAGE_TOKENS - sequence.processed);
+  // Wanted rows end the chunk, so a chunk that ends earlier wants fewer.
+  int64_t rows = sequence.processed + count - sequence.wantedBegin(sequence.processed + count);
+  int64_t tooMany = std::max<int64_t>(0, rows - (runner_.limits().outputRows - batch.rows));
+  return count - tooMany;
+}
+
+/// All requests that generate get their page first, oldest first, so that a request that is made to give its
+/// pages back is never in the batch already.
+void Generator::scheduleDecodes(Batch &batch) {
+  for (size_t i = 0; i < running_.size(); ++i) {
+    if (!running_[i]->decoding())
+      continue;
+    while (i < running_.size() && !reserve(*running_[i], running_[i]->size()))
+      preemptYoungest();
+  }
+  std::vector<Sequence *> decoding;
+  for (SequencePtr &sequence : running_)
+    if (sequence->decoding())
+      decoding.push_back(sequence.get());
+  size_t room = static_cast<size_t>(std::min(runner_.limits().batchTokens, runner_.limits().outputRows));
+  size_t count = std::min(room, decoding.size());
+  size_t first = decoding.size() > room ? rotation_ % decoding.size() : 0;
+  for (size_t i = 0; i < count; ++i)
+    addToBatch(batch, *decoding[(first + i) % decoding.size()], 1);
+  rotation_ = first + count;
+}
+
+void Generator::schedulePrefills(Batch &batch) {
+  for (SequencePtr &sequence : running_) {
+    if (sequence->decoding())
+      continue;
+    int64_t count = chunkFor(batch, *sequence);
+    if (count > 0 && reserve(*sequence, sequence->processed + count))
+      addToBatch(batch, *sequence, count);
+  }
+}
+
+void Generator::admit(Batch &batch) {
+  while (!waiting_.empty() && pages_.freeSequences() > 0) {
+    Sequence &next = *waiting_.front();
+    // One more than it has, or the first token that it generates would drive it out again.
+    int64_t wholePages = pages_.pagesNeeded(-1, std::min(next.size() + 1, context_));
+    if (!running_.empty() && wholePages > pages_.freePages())
+      return;
+    int64_t count = chunkFor(batch, next);
+    if (count <= 0)
+      return;
+    absl::StatusOr<int> slot = pages_.openSequence();
+    if (!slot.ok())
+      return;
+    next.slot = *slot;
+    running_.push_back(std::move(waiting_.front()));
+    waiting_.pop_front();
+    if (reserve(next, count))
+      addToBatch(batch, next, count);
+  }
+}
+
+absl::Status Generator::step() {
+  if (idle())
+    return absl::OkStatus();
+  Batch batch;
+  scheduleDecodes(batch);
+  schedulePrefills(batch);
+  // Prompts that wait for each other's pages: the youngest steps back until the oldest can go on.
+  while (batch.entries.empty() && running_.size() > 1) {
+    preemptYoungest();
+    schedulePrefills(batch);
+  }
+  admit(batch);
+  if (batch.entries.empty())
+    return absl::InternalError("no request can run although a slot and all pages are free");
+  LaminaStep step = {.tokens = batch.tokens,
+                     .outputRows = batch.rows,
+                     .sequences = static_cast<int64_t>(batch.entries.size()),
+                     .blockTableStride = runner_.batch().blockTableStride};
+  uint64_t began = monotonicNanoseconds();
+  LAMINA_RETURN_IF_ERROR(runner_.step(step));
+  for (const Batch::Entry &entry : batch.entries)
+    LAMINA_RETURN_IF_ERROR(collect(*entry.sequence, entry.count, entry.firstRow, began));
+  dropFinished();
+  return absl::OkStatus();
+}
+
+absl::Status Generator::run() {
+  while (!idle())
+    LAMINA_RETURN_IF_ERROR(step());
+  return absl::OkStatus();
+}
+
+//===--------------------------------------------------------------------------------------------------------===//
+// Taking the results
+//===--------------------------------------------------------------------------------------------------------===//
+
+absl::Status Generator::collect(Sequence &sequence, int64_t count, int64_t firstRow, uint64_t began) {
+  GenerationTimings &timings = sequence.result.timings;
+  if (!sequence.decoding()) {
+    timings.prefillMs += milliseconds(monotonicNanoseconds() - began);
+    timings.prefillTokens += count;
+  }
+  int64_t end = sequence.processed + count;
+  int64_t wanted = sequence.wantedBegin(end);
+  if (sequence.request.promptLogits)
+    for (; sequence.logitsDelivered >= wanted &&
+           sequence.logitsDelivered < std::min(end, sequence.promptSize());
+         ++sequence.logitsDelivered)
+      LAMINA_RETURN_IF_ERROR(
+          listener_.onPromptLogits(sequence.id, static_cast<size_t>(sequence.logitsDelivered),
+                                   runner_.logits(firstRow + sequence.logitsDelivered - wanted)));
+  sequence.processed = end;
+  if (end < sequence.size())
+    return absl::OkStatus();
+  if (sequence.request.maxTokens == 0) {
+    finish(sequence, FinishReason::Length);
+    return absl::OkStatus();
+  }
+  return takeToken(sequence, runner_.logits(firstRow + end - 1 - wanted));
+}
+
+absl::Status Generator::takeToken(Sequence &sequence, std::span<const float> logits) {
+  absl::StatusOr<int32_t> token = sequence.sampler.sample(logits, sequence.tokens);
+  if (!token.ok())
+    return absl::Status(token.status().code(), strCat("request ", sequence.id, ", position ", sequence.size(),
+                                                      ": ", token.status().message()));
+  uint64_t now = monotonicNanoseconds();
+  GenerationResult &result = sequence.result;
+  if (sequence.generated() == 0) {
+    sequence.firstToken = now;
+    result.timings.firstTokenMs = milliseconds(now - sequence.submitted);
+  }
+  if (tokenizer_ && tokenizer_->isEndOfGeneration(*token) && !sequence.request.ignoreEndOfText) {
+    finish(sequence, FinishReason::Stop);
+    return absl::OkStatus();
+  }
+  if (sequence.generated() > 0) {
+    ++result.timings.decodeTokens;
+    result.timings.decodeMs = milliseconds(now - sequence.firstToken);
+  }
+  sequence.tokens.push_back(*token);
+  result.tokens.push_back(*token);
+  if (sequence.decoder) {
+    std::string text = sequence.matcher.push(sequence.decoder->push(*token));
+    result.text += text;
+    if (!text.empty())
+      listener_.onText(sequence.id, text);
+  }
+  if (sequence.matcher.stopped()) {
+    finish(sequence, FinishReason::Stop);
+  } else if (sequence.generated() == sequence.request.maxTokens) {
+    finish(sequence, FinishReason::Length);
+  } else if (sequence.size() > context_) {
+    // The last token has no position of its own any more; it is a result nevertheless.
+    result.contextFull = true;
+    finish(sequence, FinishReason::Length);
+  }
+  return absl::OkStatus();
+}
+
+void Generator::finish(Sequence &sequence, FinishReason reason) {
+  GenerationResult &result = sequence.result;
+  if (sequence.decoder) {
+    std::string rest = sequence.matcher.push(sequence.decoder->finish()) + sequence.matcher.finish();
+    result.text += rest;
+    if (!rest.empty())
+      listener_.onText(sequence.id, rest);
+  }
+  result.finishReason = reason;
+  sequence.finished = true;
+  listener_.onFinished(sequence.id, result);
+}
+
+void Generator::dropFinished() {
+  for (const SequencePtr &sequence : running_)
+    if (sequence->finished)
+      pages_.closeSequence(sequence->slot).IgnoreError(); // it is open: it is running
+  std::erase_if(running_, [](const SequencePtr &sequence) { return sequence->finished; });
+}
+
+void Generator::interrupt() {
+  for (SequencePtr &sequence : running_)
+    finish(*sequence, FinishReason::Interrupted);
+  for (SequencePtr &sequence : waiting_)
+    finish(*sequence, FinishReason::Interrupted);
+  dropFinished();
+  waiting_.clear();
+}
+
+} // namespace lamina
