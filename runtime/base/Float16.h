@@ -1,10 +1,11 @@
-//===- Float16.h - small floating-point encodings -------------------------------------------------*- C++ -*-===//
+//===- Float16.h - small floating-point encodings ---------------------------------------------*- C++ -*-===//
 //
-// Bit-exact conversions between f32 and the small encodings of model files. All functions are pure. From and to f16 and
-// bf16 they give what the processor's instructions (vcvtph2ps, vcvtps2ph, vcvtneps2bf16 with subnormals kept) give:
-// rounding to nearest, ties to even; too large becomes infinity; a NaN stays a quiet NaN with its upper payload bits.
+// Bit-exact conversions between f32 and the small encodings of model files. All functions are pure. From and
+// to f16 and bf16 they give what the processor's instructions (vcvtph2ps, vcvtps2ph, vcvtneps2bf16 with
+// subnormals kept) give: rounding to nearest, ties to even; too large becomes infinity; a NaN stays a quiet
+// NaN with its upper payload bits.
 //
-//===--------------------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------------------------------------===//
 
 #ifndef LAMINA_RUNTIME_BASE_FLOAT16_H
 #define LAMINA_RUNTIME_BASE_FLOAT16_H
@@ -42,13 +43,16 @@ inline uint16_t floatToHalf(float value) {
     uint32_t odd = (magnitude >> 13) & 1;
     return static_cast<uint16_t>(sign | ((magnitude - 0x38000000 + 0x0FFF + odd) >> 13));
   }
-  // At exponent 2^-1 the unit in the last place of f32 is 2^-24, the step of f16's subnormals: the addition rounds.
+  // At exponent 2^-1 the unit in the last place of f32 is 2^-24, the step of f16's subnormals: the addition
+  // rounds.
   float shifted = std::bit_cast<float>(magnitude) + 0.5f;
   return static_cast<uint16_t>(sign | (std::bit_cast<uint32_t>(shifted) - 0x3F000000));
 }
 
 /// bfloat16: the upper half of an f32. Exact; a signalling NaN stays one.
-inline float bfloat16ToFloat(uint16_t value) { return std::bit_cast<float>(static_cast<uint32_t>(value) << 16); }
+inline float bfloat16ToFloat(uint16_t value) {
+  return std::bit_cast<float>(static_cast<uint32_t>(value) << 16);
+}
 
 inline uint16_t floatToBfloat16(float value) {
   uint32_t bits = std::bit_cast<uint32_t>(value);
@@ -57,15 +61,15 @@ inline uint16_t floatToBfloat16(float value) {
   return static_cast<uint16_t>((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
 }
 
-/// Half of what the OCP scale type E8M0 means: 2^(e - 128). MXFP4 blocks use it with doubled E2M1 values, which are
-/// integers. As in ggml, e = 255 (NaN in the OCP text) is not special and gives 2^127.
+/// Half of what the OCP scale type E8M0 means: 2^(e - 128). MXFP4 blocks use it with doubled E2M1 values,
+/// which are integers. As in ggml, e = 255 (NaN in the OCP text) is not special and gives 2^127.
 inline float e8m0HalfToFloat(uint8_t e) {
   uint32_t bits = e < 2 ? 0x00200000u << e : static_cast<uint32_t>(e - 1) << 23;
   return std::bit_cast<float>(bits);
 }
 
-/// Half of an unsigned E4M3 number (bias 7): the scale of NVFP4 blocks, used with doubled E2M1 values. As in ggml, the
-/// top bit is ignored, but 0x7F alone (NaN in the OCP text) means 0.
+/// Half of an unsigned E4M3 number (bias 7): the scale of NVFP4 blocks, used with doubled E2M1 values. As in
+/// ggml, the top bit is ignored, but 0x7F alone (NaN in the OCP text) means 0.
 inline float ue4m3HalfToFloat(uint8_t value) {
   uint32_t exponent = (value >> 3) & 15;
   uint32_t fraction = value & 7;

@@ -1,4 +1,4 @@
-//===- MappedFile.cpp - a whole file, read only, in memory --------------------------------------------------===//
+//===- MappedFile.cpp - a whole file, read only, in memory ----------------------------------------------===//
 
 #include "runtime/base/MappedFile.h"
 
@@ -45,8 +45,9 @@ absl::StatusOr<MappedFile> MappedFile::open(const std::string &path) {
   }
   if (!S_ISREG(info.st_mode)) {
     ::close(fd);
-    return absl::FailedPreconditionError(absl::StrCat(
-        "'", path, "' is ", S_ISDIR(info.st_mode) ? "a directory" : "not a regular file", "; expected a file"));
+    return absl::FailedPreconditionError(
+        absl::StrCat("'", path, "' is ", S_ISDIR(info.st_mode) ? "a directory" : "not a regular file",
+                     "; expected a file"));
   }
   MappedFile file;
   file.path_ = path;

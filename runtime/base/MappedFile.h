@@ -1,10 +1,10 @@
-//===- MappedFile.h - a whole file, read only, in memory ------------------------------------------*- C++ -*-===//
+//===- MappedFile.h - a whole file, read only, in memory --------------------------------------*- C++ -*-===//
 //
-// Maps a file privately and read-only. The bytes stay valid as long as the object lives, also after the file was
-// removed or renamed. Truncating a mapped file from outside is undefined (the kernel sends SIGBUS), as for every
-// program that maps files. Moving is cheap; copying is not possible. Const use is thread-safe.
+// Maps a file privately and read-only. The bytes stay valid as long as the object lives, also after the file
+// was removed or renamed. Truncating a mapped file from outside is undefined (the kernel sends SIGBUS), as
+// for every program that maps files. Moving is cheap; copying is not possible. Const use is thread-safe.
 //
-//===--------------------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------------------------------------===//
 
 #ifndef LAMINA_RUNTIME_BASE_MAPPEDFILE_H
 #define LAMINA_RUNTIME_BASE_MAPPEDFILE_H

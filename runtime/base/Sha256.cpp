@@ -1,11 +1,12 @@
-//===- Sha256.cpp - SHA-256 of bytes and files --------------------------------------------------------------===//
+//===- Sha256.cpp - SHA-256 of bytes and files ----------------------------------------------------------===//
 
 #include "runtime/base/Sha256.h"
 
 #include "runtime/base/MappedFile.h"
 
-// libcrypto's low-level interface is declared deprecated in favour of EVP. EVP would pull the provider machinery and
-// all its algorithms into the static lamina-run (several MB); the low-level one is a few KB and needs no allocation.
+// libcrypto's low-level interface is declared deprecated in favour of EVP. EVP would pull the provider
+// machinery and all its algorithms into the static lamina-run (several MB); the low-level one is a few KB and
+// needs no allocation.
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include <openssl/sha.h>
 

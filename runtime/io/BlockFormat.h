@@ -1,23 +1,24 @@
-//===- BlockFormat.h - the tensor types of GGUF as data -------------------------------------------*- C++ -*-===//
+//===- BlockFormat.h - the tensor types of GGUF as data ---------------------------------------*- C++ -*-===//
 //
-// Each tensor type is described once, by a BlockFormat. The reference dequantiser, the weight packer and the kernel
-// generators all derive from that description. Every quantised type has this meaning, for element e of a block, with
-// j = e / subBlock and u = e / superBlock:
+// Each tensor type is described once, by a BlockFormat. The reference dequantiser, the weight packer and the
+// kernel generators all derive from that description. Every quantised type has this meaning, for element e of
+// a block, with j = e / subBlock and u = e / superBlock:
 //
-//     value(e)  = values[code(e)], or code(e) + valueOffset where there is no table     an int8
-//     scale(j)  = superScale(u) * scaleFactor * subScale(j)                             exact in f32
-//     min(j)    = minSign * superMin * subMin(j)                                        exact in f32, 0 without mins
+//     value(e)  = values[code(e)], or code(e) + valueOffset without a table    an int8
+//     scale(j)  = superScale(u) * scaleFactor * subScale(j)               exact in f32
+//     min(j)    = minSign * superMin * subMin(j)                          exact in f32; 0 if none
 //     x(e)      = scale(j) * value(e) - min(j)
 //
 // subScale and subMin are small integers (1 where the type has none). In all types with mins the product
-// scale(j) * value(e) is exact too, so a fused multiply-add gives the same bits as a product and a sum. The results
-// equal ggml's reference to the last bit. Factors such as ggml's (0.5 + s) * 0.25 are written (2s + 1) * 0.125, so
-// subScale stays an integer and scaleFactor a power of two; codebook types have codes into a table of at most 16
-// values with the sign (IQ2, IQ3) or the shift (IQ1, values times 8) as the top bit of the code.
+// scale(j) * value(e) is exact too, so a fused multiply-add gives the same bits as a product and a sum. The
+// results equal ggml's reference to the last bit. Factors such as ggml's (0.5 + s) * 0.25 are written (2s +
+// 1) * 0.125, so subScale stays an integer and scaleFactor a power of two; codebook types have codes into a
+// table of at most 16 values with the sign (IQ2, IQ3) or the shift (IQ1, values times 8) as the top bit of
+// the code.
 //
 // All data here is constant; all functions are pure and thread-safe.
 //
-//===--------------------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------------------------------------===//
 
 #ifndef LAMINA_RUNTIME_IO_BLOCKFORMAT_H
 #define LAMINA_RUNTIME_IO_BLOCKFORMAT_H
@@ -30,6 +31,7 @@
 namespace lamina {
 
 /// GGUF's tensor type ids. Ids 4, 5, 31-33 and 36-38 were removed from the format.
+// clang-format off
 enum class TensorType : uint32_t {
   F32 = 0, F16 = 1, Q4_0 = 2, Q4_1 = 3, Q5_0 = 6, Q5_1 = 7, Q8_0 = 8, Q8_1 = 9,
   Q2_K = 10, Q3_K = 11, Q4_K = 12, Q5_K = 13, Q6_K = 14, Q8_K = 15,
@@ -37,6 +39,7 @@ enum class TensorType : uint32_t {
   I8 = 24, I16 = 25, I32 = 26, I64 = 27, F64 = 28, IQ1_M = 29, BF16 = 30,
   TQ1_0 = 34, TQ2_0 = 35, MXFP4 = 39, NVFP4 = 40, Q1_0 = 41, Q2_0 = 42,
 };
+// clang-format on
 
 /// One digit of an index: `extent` values, `stride` bits apart.
 struct BitDigit {
@@ -44,9 +47,9 @@ struct BitDigit {
   uint16_t stride = 0;
 };
 
-/// Some bits of each element of an indexed sequence. The index is split into digits, the fastest first; the bits of
-/// index i lie at bit address base + sum(digit * stride), counted from bit 0 of byte 0 of the block, little endian.
-/// `width` bits from there (at most 16) are the bits [shift, shift + width) of the element.
+/// Some bits of each element of an indexed sequence. The index is split into digits, the fastest first; the
+/// bits of index i lie at bit address base + sum(digit * stride), counted from bit 0 of byte 0 of the block,
+/// little endian. `width` bits from there (at most 16) are the bits [shift, shift + width) of the element.
 struct BitPiece {
   uint16_t base = 0;
   uint8_t width = 0;
@@ -113,21 +116,21 @@ struct TritRun {
 };
 
 struct BlockFormat {
-  TensorType type;
+  TensorType type = TensorType::F32;
   std::string_view name; ///< "Q4_K"
   uint16_t elements = 1; ///< elements in a block
   uint16_t bytes = 0;    ///< bytes of a block
   CodeLayout layout = CodeLayout::Plain;
 
   // Codes.
-  uint8_t codeBits = 0;            ///< codes are < 2^codeBits; 0 for plain types
-  bool codeSigned = false;         ///< 8-bit codes in two's complement
-  int8_t valueOffset = 0;          ///< value = code + valueOffset where `values` is empty
-  std::span<const int8_t> values;  ///< 2^codeBits entries (at most 16), or empty
-  BitField code;                   ///< Bits: the code; Grid: the codebook index, indexed by group of elements
-  Codebook codebook;               ///< Grid
+  uint8_t codeBits = 0;           ///< codes are < 2^codeBits; 0 for plain types
+  bool codeSigned = false;        ///< 8-bit codes in two's complement
+  int8_t valueOffset = 0;         ///< value = code + valueOffset where `values` is empty
+  std::span<const int8_t> values; ///< 2^codeBits entries (at most 16), or empty
+  BitField code;                  ///< Bits: the code; Grid: the codebook index, indexed by group of elements
+  Codebook codebook;              ///< Grid
   GridBitRule gridBitRule = GridBitRule::Direct;
-  BitField gridBit;                ///< Grid: indexed by e / gridBitSpan
+  BitField gridBit; ///< Grid: indexed by e / gridBitSpan
   uint16_t gridBitSpan = 1;
   std::array<TritRun, 3> tritRuns; ///< Trits
 
@@ -135,10 +138,10 @@ struct BlockFormat {
   uint16_t superBlock = 0; ///< elements under one super-scale
   uint16_t subBlock = 0;   ///< elements under one sub-scale; = superBlock where there are no sub-scales
   ScaleKind superScaleKind = ScaleKind::None;
-  BitField superScale;          ///< indexed by e / superBlock
-  BitField subScale;            ///< raw sub-scale, indexed by e / subBlock; empty: 1
-  uint8_t subScaleBits = 0;     ///< bits of the raw sub-scale
-  bool subScaleSigned = false;  ///< raw 8-bit sub-scales in two's complement
+  BitField superScale;           ///< indexed by e / superBlock
+  BitField subScale;             ///< raw sub-scale, indexed by e / subBlock; empty: 1
+  uint8_t subScaleBits = 0;      ///< bits of the raw sub-scale
+  bool subScaleSigned = false;   ///< raw 8-bit sub-scales in two's complement
   int8_t subScaleMultiplier = 1; ///< subScale = raw * multiplier + offset
   int8_t subScaleOffset = 0;
   float scaleFactor = 1.0f; ///< a power of two
@@ -170,18 +173,19 @@ inline constexpr unsigned kMaxSuperBlocks = 4;
 
 /// One block taken apart; the formula is at the head of this file.
 struct DecodedBlock {
-  std::array<uint8_t, kMaxBlockElements> codes;        ///< code(e)
-  std::array<int16_t, kMaxSubBlocks> subScales;        ///< subScale(j)
-  std::array<int16_t, kMaxSubBlocks> subMins;          ///< subMin(j); 0 without mins
+  std::array<uint8_t, kMaxBlockElements> codes;         ///< code(e)
+  std::array<int16_t, kMaxSubBlocks> subScales;         ///< subScale(j)
+  std::array<int16_t, kMaxSubBlocks> subMins;           ///< subMin(j); 0 without mins
   std::array<uint32_t, kMaxSuperBlocks> superScaleBits; ///< as stored, in the encoding superScaleKind
-  uint32_t superMinBits;                               ///< as stored, in the encoding superMinKind
-  std::array<float, kMaxSuperBlocks> superScales;      ///< superScale(u)
-  float superMin;                                      ///< without minSign; 0 without mins
-  std::array<float, kMaxSubBlocks> scales;             ///< scale(j)
-  std::array<float, kMaxSubBlocks> mins;               ///< min(j)
+  uint32_t superMinBits;                                ///< as stored, in the encoding superMinKind
+  std::array<float, kMaxSuperBlocks> superScales;       ///< superScale(u)
+  float superMin;                                       ///< without minSign; 0 without mins
+  std::array<float, kMaxSubBlocks> scales;              ///< scale(j)
+  std::array<float, kMaxSubBlocks> mins;                ///< min(j)
 };
 
-/// The format of a type, of a type id in a file, or of a name in any case ("Q4_K", "q4_k"); null if there is none.
+/// The format of a type, of a type id in a file, or of a name in any case ("Q4_K", "q4_k"); null if there is
+/// none.
 const BlockFormat *findBlockFormat(TensorType type);
 const BlockFormat *findBlockFormat(uint32_t id);
 const BlockFormat *findBlockFormat(std::string_view name);
@@ -189,7 +193,7 @@ const BlockFormat *findBlockFormat(std::string_view name);
 /// All formats by ascending id.
 std::span<const BlockFormat> allBlockFormats();
 
-/// "Q4_0" and so on; "type N" for an id without a format.
+/// "Q4_0" and so on; "unknown" for a value that is no type.
 std::string_view tensorTypeName(TensorType type);
 
 /// The name that a removed type id once had; empty for ids that were never given out or are valid.
@@ -198,8 +202,8 @@ std::string_view removedTensorTypeName(uint32_t id);
 /// Takes the block of `format.bytes` bytes apart. `format` must not be plain.
 void decodeBlock(const BlockFormat &format, const uint8_t *block, DecodedBlock &out);
 
-/// Converts `count` elements (a multiple of format.elements) to f32; src holds format.bytesOf(count) bytes and needs no
-/// alignment. Plain types convert by value (I64 and F64 round to nearest).
+/// Converts `count` elements (a multiple of format.elements) to f32; src holds format.bytesOf(count) bytes
+/// and needs no alignment. Plain types convert by value (I64 and F64 round to nearest).
 void dequantizeRow(const BlockFormat &format, const uint8_t *src, uint64_t count, float *dst);
 
 } // namespace lamina

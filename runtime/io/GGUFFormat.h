@@ -1,4 +1,4 @@
-//===- GGUFFormat.h - constants of the GGUF container ---------------------------------------------*- C++ -*-===//
+//===- GGUFFormat.h - constants of the GGUF container -----------------------------------------*- C++ -*-===//
 //
 // Shared by the reader and the writer. docs/formats/gguf.md describes what is accepted.
 //
@@ -6,7 +6,7 @@
 //
 // Everything is little endian and unaligned up to the data section.
 //
-//===--------------------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------------------------------------===//
 
 #ifndef LAMINA_RUNTIME_IO_GGUFFORMAT_H
 #define LAMINA_RUNTIME_IO_GGUFFORMAT_H
@@ -31,7 +31,8 @@ inline constexpr uint64_t kMaxArrayCount = 1ull << 30;
 inline constexpr uint64_t kMaxTensorName = 64;
 inline constexpr uint32_t kMaxDims = 4;
 
-/// The fewest bytes that a key/value pair (one-byte key, one-byte value) and a tensor info (no name, no dims) take.
+/// The fewest bytes that a key/value pair (one-byte key, one-byte value) and a tensor info (no name, no dims)
+/// take.
 inline constexpr uint64_t kMinPairBytes = 8 + 1 + 4 + 1;
 inline constexpr uint64_t kMinTensorBytes = 8 + 4 + 4 + 8;
 
@@ -40,10 +41,12 @@ inline constexpr std::string_view kSplitNumberKey = "split.no";
 inline constexpr std::string_view kSplitCountKey = "split.count";
 inline constexpr std::string_view kSplitTensorsKey = "split.tensors.count";
 
+// clang-format off
 enum class ValueType : uint32_t {
   U8 = 0, I8 = 1, U16 = 2, I16 = 3, U32 = 4, I32 = 5, F32 = 6, Bool = 7, String = 8, Array = 9,
   U64 = 10, I64 = 11, F64 = 12,
 };
+// clang-format on
 inline constexpr uint32_t kNumValueTypes = 13;
 
 /// Bytes of a value of a fixed size; 0 for strings and arrays.

@@ -1,13 +1,13 @@
-//===- GGUFReader.h - reads GGUF model files ------------------------------------------------------*- C++ -*-===//
+//===- GGUFReader.h - reads GGUF model files --------------------------------------------------*- C++ -*-===//
 //
-// Opens a GGUF v2 or v3 file, also one that is split into parts, and checks its whole header before anything is handed
-// out; docs/formats/gguf.md lists what is refused. The files stay mapped while the reader lives, and every view
-// (strings, arrays, tensor names and data) points into them: nothing is copied, views die with the reader.
-// Memory use is bounded by the size of the files. Const use is thread-safe.
+// Opens a GGUF v2 or v3 file, also one that is split into parts, and checks its whole header before anything
+// is handed out; docs/formats/gguf.md lists what is refused. The files stay mapped while the reader lives,
+// and every view (strings, arrays, tensor names and data) points into them: nothing is copied, views die with
+// the reader. Memory use is bounded by the size of the files. Const use is thread-safe.
 //
 // Errors are one line: file, byte offset, key or tensor, what was expected and found, what to do.
 //
-//===--------------------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------------------------------------===//
 
 #ifndef LAMINA_RUNTIME_IO_GGUFREADER_H
 #define LAMINA_RUNTIME_IO_GGUFREADER_H
@@ -63,11 +63,11 @@ private:
 struct GGUFTensor {
   std::string_view name;
   TensorType type;
-  uint32_t rank = 0;                            ///< dimensions given in the file
-  std::array<uint64_t, gguf::kMaxDims> dims;    ///< dims[0] is the row length; 1 beyond rank
-  uint32_t part = 0;                            ///< which file
-  uint64_t offset = 0;                          ///< of its data in that file
-  uint64_t bytes = 0;                           ///< of its data
+  uint32_t rank = 0;                         ///< dimensions given in the file
+  std::array<uint64_t, gguf::kMaxDims> dims; ///< dims[0] is the row length; 1 beyond rank
+  uint32_t part = 0;                         ///< which file
+  uint64_t offset = 0;                       ///< of its data in that file
+  uint64_t bytes = 0;                        ///< of its data
 
   uint64_t elements() const { return dims[0] * dims[1] * dims[2] * dims[3]; }
   const BlockFormat &format() const { return *findBlockFormat(type); }
@@ -86,8 +86,10 @@ public:
   static absl::StatusOr<GGUFReader> open(const std::string &path, Options options);
   static absl::StatusOr<GGUFReader> open(const std::string &path) { return open(path, Options()); }
 
-  /// Reads an image of one unsplit file; the bytes must outlive the reader. `name` stands for the path in messages.
-  static absl::StatusOr<GGUFReader> fromMemory(std::span<const uint8_t> bytes, std::string name, Options options);
+  /// Reads an image of one unsplit file; the bytes must outlive the reader. `name` stands for the path in
+  /// messages.
+  static absl::StatusOr<GGUFReader> fromMemory(std::span<const uint8_t> bytes, std::string name,
+                                               Options options);
   static absl::StatusOr<GGUFReader> fromMemory(std::span<const uint8_t> bytes, std::string name) {
     return fromMemory(bytes, std::move(name), Options());
   }
@@ -145,7 +147,7 @@ public:
 
   /// One parsed file; an implementation detail of the reader.
   struct Part {
-    MappedFile file;                 ///< holds the bytes, unless they came from memory
+    MappedFile file; ///< holds the bytes, unless they came from memory
     std::string path;
     std::span<const uint8_t> bytes;
     uint32_t version = 0;

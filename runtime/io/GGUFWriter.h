@@ -1,9 +1,10 @@
-//===- GGUFWriter.h - writes small GGUF files -----------------------------------------------------*- C++ -*-===//
+//===- GGUFWriter.h - writes small GGUF files -------------------------------------------------*- C++ -*-===//
 //
-// Builds a GGUF v3 file in memory, for the artifact's vocabulary-only tokenizer.gguf and for tests. The same calls in
-// the same order give the same bytes. The caller keeps keys and tensor names distinct and valid. Not thread-safe.
+// Builds a GGUF v3 file in memory, for the artifact's vocabulary-only tokenizer.gguf and for tests. The same
+// calls in the same order give the same bytes. The caller keeps keys and tensor names distinct and valid. Not
+// thread-safe.
 //
-//===--------------------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------------------------------------===//
 
 #ifndef LAMINA_RUNTIME_IO_GGUFWRITER_H
 #define LAMINA_RUNTIME_IO_GGUFWRITER_H
@@ -45,8 +46,9 @@ private:
   uint64_t numTensors_ = 0;
 };
 
-/// A GGUF file without tensors that holds the general.* and tokenizer.* pairs of `model`, so that the reader serves
-/// tokenizers of models and of artifacts alike. general.alignment and split.* are left out: they describe the original.
+/// A GGUF file without tensors that holds the general.* and tokenizer.* pairs of `model`, so that the reader
+/// serves tokenizers of models and of artifacts alike. general.alignment and split.* are left out: they
+/// describe the original.
 std::string copyVocabulary(const GGUFReader &model);
 
 } // namespace lamina

@@ -1,4 +1,4 @@
-//===- Float16Test.cpp: every half, every bfloat16, and rounding at every border ----------------------------===//
+//===- Float16Test.cpp: every half, every bfloat16, and rounding at every border ------------------------===//
 
 #include "runtime/base/Float16.h"
 
@@ -79,7 +79,8 @@ TEST(BlockScales, EveryUe4m3) {
   for (int i = 0; i < 256; ++i) {
     int exponent = (i >> 3) & 15, fraction = i & 7;
     double value = exponent == 0 ? std::ldexp(fraction, -9) : std::ldexp(8 + fraction, exponent - 10);
-    EXPECT_EQ(ue4m3HalfToFloat(static_cast<uint8_t>(i)), i == 0x7F ? 0.0f : static_cast<float>(value / 2)) << i;
+    EXPECT_EQ(ue4m3HalfToFloat(static_cast<uint8_t>(i)), i == 0x7F ? 0.0f : static_cast<float>(value / 2))
+        << i;
   }
 }
 

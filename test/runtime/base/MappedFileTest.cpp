@@ -1,4 +1,4 @@
-//===- MappedFileTest.cpp -----------------------------------------------------------------------------------===//
+//===- MappedFileTest.cpp -------------------------------------------------------------------------------===//
 
 #include "runtime/base/MappedFile.h"
 
@@ -49,7 +49,8 @@ TEST(MappedFile, EmptyFileIsAnEmptySpan) {
 TEST(MappedFile, ErrorsNameThePath) {
   absl::StatusOr<MappedFile> missing = MappedFile::open("/nowhere/model.gguf");
   EXPECT_TRUE(absl::IsNotFound(missing.status()));
-  EXPECT_THAT(missing.status().message(), AllOf(HasSubstr("/nowhere/model.gguf"), HasSubstr("check the path")));
+  EXPECT_THAT(missing.status().message(),
+              AllOf(HasSubstr("/nowhere/model.gguf"), HasSubstr("check the path")));
 
   absl::StatusOr<MappedFile> directory = MappedFile::open(testing::TempDir());
   EXPECT_TRUE(absl::IsFailedPrecondition(directory.status()));
