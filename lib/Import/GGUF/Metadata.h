@@ -1,0 +1,80 @@
+//===- Metadata.h - checked access to the hyper-parameters of a GGUF file -------------------------*- C++ -*-===//
+//
+// Hyper-parameters are the pairs `ARCHITECTURE.key`. Reading goes on after an error, so that callers read a whole
+// struct and check once: the first error is reported at a location that names the key, later ones are dropped, and
+// getters return what they would for an absent key (required ones the lower bound). Every key that is asked for
+// becomes a known key; expectAllKnown() refuses the others. Not thread-safe; the reader must outlive it.
+//
+//===--------------------------------------------------------------------------------------------------------===//
+
+#ifndef LAMINA_LIB_IMPORT_GGUF_METADATA_H
+#define LAMINA_LIB_IMPORT_GGUF_METADATA_H
+
+#include "runtime/io/GGUFReader.h"
+
+#include "mlir/IR/Location.h"
+#include "llvm/ADT/SmallVector.h"
+#include "llvm/ADT/StringSet.h"
+
+#include <optional>
+
+namespace lamina {
+
+/// Closed range of a number.
+template <typename T> struct Bounds {
+  T low, high;
+  bool contains(T value) const { return low <= value && value <= high; } // false for NaN
+};
+
+class Metadata {
+public:
+  /// `fileLoc` is the location of the file itself.
+  Metadata(const GGUFReader &file, llvm::StringRef architecture, mlir::Location fileLoc)
+      : file_(file), prefix_(architecture.str() + "."), fileLoc_(fileLoc) {}
+
+  // Keys are given without the architecture. nullopt: absent, or an error was reported.
+
+  std::optional<int64_t> integer(llvm::StringRef key, Bounds<int64_t> bounds);
+  std::optional<double> number(llvm::StringRef key, Bounds<double> bounds);
+  std::optional<bool> boolean(llvm::StringRef key);
+  std::optional<llvm::StringRef> string(llvm::StringRef key);
+  /// One value for each of `count` layers, from an array of that length or from one value for all.
+  std::optional<llvm::SmallVector<int64_t>> perLayer(llvm::StringRef key, int64_t count, Bounds<int64_t> bounds);
+  bool isArray(llvm::StringRef key) const;
+
+  int64_t requiredInteger(llvm::StringRef key, Bounds<int64_t> bounds);
+  double requiredNumber(llvm::StringRef key, Bounds<double> bounds);
+
+  /// Declares a key as known, whatever it says.
+  void tolerate(llvm::StringRef key) { note(key); }
+  /// Declares a number or bool as known where it has one of two values that change no result.
+  void tolerate(llvm::StringRef key, double neutral, double alsoNeutral);
+
+  /// Reports `message` about `key`, preceded by the key's full name.
+  void fail(llvm::StringRef key, const llvm::Twine &message);
+  bool failed() const { return failed_; }
+
+  /// Reports the first key of the architecture that nothing has asked for.
+  void expectAllKnown();
+
+private:
+  std::string fullName(llvm::StringRef key) const { return prefix_ + key.str(); }
+  /// Notes that the key is known, and whether it is there.
+  bool note(llvm::StringRef key);
+  void failMissing(llvm::StringRef key);
+  template <typename T> std::optional<T> take(llvm::StringRef key, absl::StatusOr<T> value);
+  template <typename T> std::optional<T> bounded(llvm::StringRef key, std::optional<T> value, Bounds<T> bounds);
+
+  const GGUFReader &file_;
+  std::string prefix_;
+  mlir::Location fileLoc_;
+  llvm::StringSet<> known_;
+  bool failed_ = false;
+};
+
+/// The location of a named thing (key, tensor, layer) in the model file.
+mlir::Location namedLoc(llvm::StringRef name, mlir::Location fileLoc);
+
+} // namespace lamina
+
+#endif // LAMINA_LIB_IMPORT_GGUF_METADATA_H

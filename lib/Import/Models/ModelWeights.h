@@ -1,0 +1,43 @@
+//===- ModelWeights.h - which tensors a decoder consists of ---------------------------------------*- C++ -*-===//
+//
+// Names and shapes of all weights, from the hyper-parameters. Fused tensors of a file become weights of their own that
+// name a range of rows.
+//
+//===--------------------------------------------------------------------------------------------------------===//
+
+#ifndef LAMINA_LIB_IMPORT_MODELS_MODELWEIGHTS_H
+#define LAMINA_LIB_IMPORT_MODELS_MODELWEIGHTS_H
+
+#include "lib/Import/GGUF/WeightTable.h"
+#include "lib/Import/Models/HyperParameters.h"
+
+namespace lamina {
+
+struct Projection {
+  lm::WeightOp matrix;
+  lm::WeightOp bias; ///< null: none
+};
+
+/// Null where the architecture or the file has none.
+struct LayerWeights {
+  lm::WeightOp attentionNorm, queryNorm, keyNorm, postAttentionNorm;
+  Projection query, key, value, output;
+  lm::WeightOp feedForwardNorm, postFeedForwardNorm;
+  Projection gate, up, down;                               ///< dense
+  lm::WeightOp router, gateExperts, upExperts, downExperts; ///< with experts
+};
+
+struct ModelWeights {
+  lm::WeightOp embedding;
+  llvm::SmallVector<LayerWeights> layers;
+  lm::WeightOp outputNorm;
+  Projection head;                         ///< its matrix is the embedding where the file ties them
+  llvm::SmallVector<float> ropeDivisors;   ///< empty: none
+};
+
+/// Declares the weights; errors are left in `table`, and the result then holds null ops.
+ModelWeights declareWeights(WeightTable &table, const HyperParameters &parameters);
+
+} // namespace lamina
+
+#endif // LAMINA_LIB_IMPORT_MODELS_MODELWEIGHTS_H
