@@ -1,0 +1,130 @@
+//===- CpuDeviceTest.cpp - memory, weights and code of a CPU worker ---------------------------------------===//
+
+#include "runtime/device/cpu/CpuDevice.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <fstream>
+
+namespace lamina {
+namespace {
+
+using ::testing::HasSubstr;
+
+std::unique_ptr<CpuDevice> makeDevice(int threads = 2) { return std::move(*CpuDevice::create(threads, 3000)); }
+
+std::vector<CodeFile> testCode() {
+  std::vector<CodeFile> files;
+  for (const std::string &target : detectTargets())
+    files.push_back({LAMINA_TEST_KERNELS, target});
+  return files;
+}
+
+TEST(DetectTargets, KnowsThisMachine) {
+  std::vector<std::string> targets = detectTargets();
+  ASSERT_FALSE(targets.empty());
+#if defined(__x86_64__)
+  EXPECT_EQ(targets.back(), "x86-64-v2");
+  EXPECT_EQ(std::count(targets.begin(), targets.end(), "x86-64-v3"), bool(__builtin_cpu_supports("avx2")));
+#endif
+}
+
+TEST(SelectCodeFile, TakesTheBestThatFits) {
+  std::vector<CodeFile> files = {{"a", "x86-64-v2"}, {"b", "x86-64-v4"}, {"c", "x86-64-v3"}};
+  std::vector<std::string> v3 = {"x86-64-v3", "x86-64-v2"};
+  EXPECT_EQ((*selectCodeFile(files, v3))->path, "c");
+  std::vector<std::string> v4 = {"x86-64-v4-vnni", "x86-64-v4", "x86-64-v3", "x86-64-v2"};
+  EXPECT_EQ((*selectCodeFile(files, v4))->path, "b");
+}
+
+TEST(SelectCodeFile, NamesBothSidesIfNoneFits) {
+  std::vector<CodeFile> files = {{"a", "aarch64"}, {"b", "x86-64-v4"}};
+  std::vector<std::string> targets = {"x86-64-v3", "x86-64-v2"};
+  absl::Status status = selectCodeFile(files, targets).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr("the artifact has aarch64, x86-64-v4, this machine runs x86-64-v3, x86-64-v2"));
+  EXPECT_THAT(std::string(selectCodeFile({}, targets).status().message()), HasSubstr("the artifact has none"));
+}
+
+TEST(CpuDevice, MemoryIsZeroedAndAligned) {
+  auto device = makeDevice();
+  for (uint64_t bytes : {uint64_t(0), uint64_t(1), uint64_t(4097), uint64_t(16) << 20}) {
+    auto memory = device->allocate(bytes, "a test");
+    ASSERT_TRUE(memory.ok()) << memory.status();
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(*memory) % LAMINA_BUFFER_ALIGNMENT, 0u);
+    EXPECT_TRUE(std::all_of(*memory, *memory + bytes, [](std::byte b) { return b == std::byte(0); }));
+  }
+}
+
+TEST(CpuDevice, UnusedMemoryCostsNothing) {
+  auto device = makeDevice();
+  auto memory = device->allocate(uint64_t(1) << 40, "a long context");
+  ASSERT_TRUE(memory.ok()) << memory.status();
+  (*memory)[uint64_t(1) << 39] = std::byte(1);
+}
+
+TEST(CpuDevice, ImpossibleMemoryIsAnError) {
+  absl::Status status = makeDevice()->allocate(uint64_t(1) << 60, "the KV cache of layer 3").status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("bytes for the KV cache of layer 3"));
+}
+
+TEST(CpuDevice, LoadsWeights) {
+  std::string path = ::testing::TempDir() + "lamina-weights.bin";
+  std::ofstream(path) << "0123456789";
+  auto device = makeDevice();
+  auto weights = device->loadWeights(path, 10);
+  ASSERT_TRUE(weights.ok()) << weights.status();
+  EXPECT_EQ(std::string(reinterpret_cast<char *>(*weights), 10), "0123456789");
+  EXPECT_THAT(std::string(device->loadWeights(path, 11).status().message()),
+              HasSubstr("has 10 bytes, the plan needs 11"));
+  std::remove(path.c_str());
+  EXPECT_EQ(device->loadWeights(path, 10).status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST(CpuDevice, RunsAllWorkgroupsOfAKernel) {
+  auto device = makeDevice();
+  EXPECT_FALSE(device->findKernel("test_double").ok()) << "no code is loaded yet";
+  EXPECT_THAT(device->description(), HasSubstr("without code"));
+  ASSERT_TRUE(device->loadCode(testCode()).ok());
+  EXPECT_EQ(device->description(), "cpu " + detectTargets().front() + ", 2 threads");
+  auto kernel = device->findKernel("test_double");
+  ASSERT_TRUE(kernel.ok()) << kernel.status();
+  std::vector<int32_t> input(1000), output(1000);
+  for (int i = 0; i < 1000; ++i)
+    input[size_t(i)] = i;
+  void *bindings[] = {input.data(), output.data()};
+  LaminaStep step{.tokens = 7, .outputRows = 0, .sequences = 1, .blockTableStride = 1};
+  ASSERT_TRUE(device->launch(*kernel, bindings, step, 1000).ok());
+  ASSERT_TRUE(device->synchronize().ok());
+  for (int i = 0; i < 1000; ++i)
+    ASSERT_EQ(output[size_t(i)], 2 * i + 7);
+  EXPECT_TRUE(device->launch(*kernel, nullptr, step, 0).ok()) << "nothing to do";
+}
+
+TEST(CpuDevice, MissingSymbolAndBrokenCodeAreErrors) {
+  auto device = makeDevice();
+  ASSERT_TRUE(device->loadCode(testCode()).ok());
+  EXPECT_THAT(std::string(device->findKernel("absent").status().message()), HasSubstr("has no kernel absent"));
+  std::string path = ::testing::TempDir() + "lamina-broken.so";
+  std::ofstream(path) << "not an object";
+  std::vector<CodeFile> broken = {{path, detectTargets().front()}};
+  EXPECT_THAT(std::string(makeDevice()->loadCode(broken).message()), HasSubstr("cannot load code object"));
+  std::remove(path.c_str());
+}
+
+TEST(CpuDevice, Copies) {
+  auto device = makeDevice(1);
+  std::byte *memory = *device->allocate(64, "a test");
+  ASSERT_TRUE(device->copyFromHost(memory, "lamina", 7).ok());
+  char text[7];
+  ASSERT_TRUE(device->copyToHost(text, memory, 7).ok());
+  EXPECT_STREQ(text, "lamina");
+}
+
+} // namespace
+} // namespace lamina

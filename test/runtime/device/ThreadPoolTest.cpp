@@ -1,0 +1,108 @@
+//===- ThreadPoolTest.cpp ---------------------------------------------------------------------------------===//
+
+#include "runtime/device/cpu/ThreadPool.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <ctime>
+#include <mutex>
+#include <random>
+#include <set>
+#include <unistd.h>
+
+namespace lamina {
+namespace {
+
+using ::testing::Each;
+using ::testing::Eq;
+
+void countVisits(void *context, int64_t begin, int64_t end) {
+  auto &visits = *static_cast<std::vector<int> *>(context);
+  for (int64_t i = begin; i < end; ++i) {
+    ++visits[size_t(i)];
+    pauseSpinning(); // so that a job lasts long enough for several threads to take part
+  }
+}
+
+class ThreadPoolTest : public ::testing::TestWithParam<int> {};
+
+INSTANTIATE_TEST_SUITE_P(Threads, ThreadPoolTest, ::testing::Values(1, 2, 3, 8));
+
+TEST_P(ThreadPoolTest, RunsEveryIndexOnce) {
+  auto pool = ThreadPool::create(GetParam(), 3000);
+  ASSERT_TRUE(pool.ok()) << pool.status();
+  EXPECT_EQ((*pool)->threads(), GetParam());
+  std::mt19937 random(3);
+  for (int round = 0; round < 3000; ++round) {
+    size_t count = round < 100 ? size_t(round) : random() % 2000;
+    std::vector<int> visits(count);
+    (*pool)->parallelFor(countVisits, &visits, int64_t(count));
+    ASSERT_EQ(std::count(visits.begin(), visits.end(), 1), int64_t(count));
+    if (round % 500 == 0)
+      usleep(1000); // long enough for the helpers to fall asleep
+  }
+}
+
+TEST_P(ThreadPoolTest, ResultsOfOneJobAreVisibleToTheNext) {
+  auto pool = ThreadPool::create(GetParam(), 0);
+  ASSERT_TRUE(pool.ok());
+  constexpr size_t kCount = 97;
+  struct Job {
+    std::vector<int> from, to;
+  } job{std::vector<int>(kCount, 0), std::vector<int>(kCount, 0)};
+  for (int round = 0; round < 1000; ++round) {
+    (*pool)->parallelFor(
+        [](void *context, int64_t begin, int64_t end) {
+          Job &job = *static_cast<Job *>(context);
+          for (int64_t i = begin; i < end; ++i)
+            job.to[size_t(i)] = job.from[(size_t(i) + 40) % kCount] + 1;
+        },
+        &job, int64_t(kCount));
+    std::swap(job.from, job.to);
+  }
+  EXPECT_THAT(job.from, Each(Eq(1000)));
+}
+
+TEST_P(ThreadPoolTest, EveryThreadTakesPart) {
+  auto pool = ThreadPool::create(GetParam(), 3000);
+  ASSERT_TRUE(pool.ok());
+  struct Seen {
+    std::mutex mutex;
+    std::set<pthread_t> threads;
+  } seen;
+  for (int round = 0; round < 200 && int(seen.threads.size()) < GetParam(); ++round)
+    (*pool)->parallelFor(
+        [](void *context, int64_t begin, int64_t end) {
+          Seen &seen = *static_cast<Seen *>(context);
+          usleep(500);
+          std::lock_guard lock(seen.mutex);
+          seen.threads.insert(pthread_self());
+        },
+        &seen, GetParam() * 4);
+  EXPECT_EQ(int(seen.threads.size()), GetParam());
+  EXPECT_EQ(seen.threads.count(pthread_self()), 1u) << "the caller takes part";
+}
+
+TEST(ThreadPool, RefusesImpossibleNumbers) {
+  for (int threads : {0, -1, ThreadPool::kMaxThreads + 1})
+    EXPECT_EQ(ThreadPool::create(threads, 0).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST(ThreadPool, IdleThreadsSleep) {
+  auto pool = ThreadPool::create(4, 3000);
+  ASSERT_TRUE(pool.ok());
+  std::vector<int> visits(100);
+  (*pool)->parallelFor(countVisits, &visits, 100);
+  usleep(5000);
+  timespec before, after;
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
+  usleep(100'000);
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
+  int64_t used = (after.tv_sec - before.tv_sec) * 1'000'000'000 + after.tv_nsec - before.tv_nsec;
+  EXPECT_LT(used, 20'000'000) << "idle threads burn the CPU";
+}
+
+} // namespace
+} // namespace lamina
