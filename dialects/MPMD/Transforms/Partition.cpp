@@ -106,7 +106,8 @@ LogicalResult PartitionPass::partition(func::FuncOp step, const Roles &roles) {
   step->setAttr(kCutBytesAttr, builder.getDenseI64ArrayAttr(cuts->bytes));
 
   for (OpOperand &result : terminator->getOpOperands())
-    result.set(fragments.lookup(result.get()));
+    result.set(isState(result.get()) ? fragments.lookup(result.get())
+                                     : fragments.lookupOn(result.get(), roles.compute));
   for (Operation *op : llvm::reverse(old))
     op->erase();
   step.setFunctionType(
