@@ -7,7 +7,6 @@
 
 #include <bit>
 #include <cstring>
-#include <vector>
 
 namespace lamina {
 namespace {
@@ -30,38 +29,30 @@ uint32_t extractAt(const uint8_t *block, unsigned address, unsigned width) {
   return (value >> bit) & ((1u << width) - 1);
 }
 
-/// The bit address of every element of every piece of a format's codes. Splitting an index into digits costs
-/// several divisions; done once per element of a model they would be most of the time that decoding takes.
-struct CodeAddresses {
-  std::array<std::array<uint16_t, kMaxBlockElements>, 4> piece;
-};
-
-const CodeAddresses &codeAddresses(const BlockFormat &format) {
-  static const std::vector<CodeAddresses> tables = [] {
-    std::vector<CodeAddresses> result(allBlockFormats().size());
-    for (size_t i = 0; i < result.size(); ++i) {
-      const BlockFormat &f = allBlockFormats()[i];
-      for (unsigned p = 0; p < f.code.numPieces; ++p)
-        for (unsigned e = 0; e < f.elements; ++e)
-          result[i].piece[p][e] = static_cast<uint16_t>(f.code.pieces[p].address(e));
+/// One piece of every code. The fastest digit gives runs of elements at a constant distance, so that an
+/// address is split into digits once per run; where the distance is a byte, which is nearly everywhere, the
+/// compiler vectorises the run. Pieces of codes never cross a byte.
+void decodePiece(const BitPiece &piece, unsigned elements, const uint8_t *block, uint8_t *codes) {
+  unsigned mask = (1u << piece.width) - 1;
+  unsigned run = piece.digits[0].extent, stride = piece.digits[0].stride;
+  for (unsigned e = 0; e < elements; e += run) {
+    unsigned address = piece.address(e);
+    if (stride == 8) {
+      const uint8_t *bytes = block + address / 8;
+      unsigned bit = address % 8;
+      for (unsigned k = 0; k < run; ++k)
+        codes[e + k] |= static_cast<uint8_t>(((bytes[k] >> bit) & mask) << piece.shift);
+      continue;
     }
-    return result;
-  }();
-  return tables[static_cast<size_t>(&format - allBlockFormats().data())];
+    for (unsigned k = 0; k < run; ++k, address += stride)
+      codes[e + k] |= static_cast<uint8_t>(((block[address / 8] >> (address % 8)) & mask) << piece.shift);
+  }
 }
 
 void decodeBits(const BlockFormat &format, const uint8_t *block, uint8_t *codes) {
-  const CodeAddresses &addresses = codeAddresses(format);
-  for (unsigned p = 0; p < format.code.numPieces; ++p) {
-    const BitPiece &piece = format.code.pieces[p];
-    // Pieces of element codes never cross a byte.
-    unsigned mask = (1u << piece.width) - 1;
-    for (unsigned e = 0; e < format.elements; ++e) {
-      unsigned address = addresses.piece[p][e];
-      unsigned code = ((block[address / 8] >> (address % 8)) & mask) << piece.shift;
-      codes[e] = static_cast<uint8_t>(p == 0 ? code : codes[e] | code);
-    }
-  }
+  std::memset(codes, 0, format.elements);
+  for (unsigned p = 0; p < format.code.numPieces; ++p)
+    decodePiece(format.code.pieces[p], format.elements, block, codes);
 }
 
 void decodeGrid(const BlockFormat &format, const uint8_t *block, uint8_t *codes) {
@@ -73,9 +64,14 @@ void decodeGrid(const BlockFormat &format, const uint8_t *block, uint8_t *codes)
       codes[e + k] = static_cast<uint8_t>((entry >> (k * book.bitsPerElement)) & mask);
   }
   unsigned top = format.codeBits - 1u;
+  if (format.gridBitSpan == 1) {
+    BitPiece piece = format.gridBit.pieces[0];
+    piece.shift = static_cast<uint8_t>(top);
+    return decodePiece(piece, format.elements, block, codes);
+  }
+  bool parity = format.gridBitRule == GridBitRule::SevenBitsAndParity;
   for (unsigned e = 0; e < format.elements; e += format.gridBitSpan) {
     uint32_t field = format.gridBit.extract(block, e / format.gridBitSpan);
-    bool parity = format.gridBitRule == GridBitRule::SevenBitsAndParity;
     if (parity)
       field |= static_cast<uint32_t>(std::popcount(field) & 1) << 7;
     for (unsigned k = 0; k < format.gridBitSpan; ++k)
