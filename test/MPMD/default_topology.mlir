@@ -1,6 +1,6 @@
 // RUN: lamina-opt %s --mpmd-default-topology | FileCheck %s
 // RUN: lamina-opt %s --mpmd-default-topology=monolithic=true | FileCheck %s --check-prefix=MONO
-// RUN: lamina-opt %s --mpmd-default-topology=monolithic=true | lamina-opt --mpmd-default-topology | FileCheck %s --check-prefix=MONO
+// RUN: lamina-opt %s --mpmd-default-topology=monolithic=true --mpmd-default-topology | FileCheck %s --check-prefix=MONO
 
 // CHECK: mpmd.topology @cluster {
 // CHECK-NEXT: mpmd.device_class @compute : compute on cpu

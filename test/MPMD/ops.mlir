@@ -1,6 +1,7 @@
 // Every operation and type of the mpmd dialect survives a round trip.
-// RUN: lamina-opt %s | lamina-opt | FileCheck %s
-// RUN: lamina-opt %s --mlir-print-op-generic | lamina-opt | FileCheck %s
+// RUN: lamina-opt %s --verify-roundtrip | FileCheck %s
+// RUN: lamina-opt %s --mlir-print-op-generic -o %t.mlir
+// RUN: lamina-opt %t.mlir --verify-each | FileCheck %s
 
 // CHECK: mpmd.topology @cluster {
 // CHECK-NEXT: mpmd.device_class @compute : compute on cuda {bandwidth = 3350000000000 : i64, flops = 989000000000000 : i64, memory_bytes = 85899345920 : i64}

@@ -1,6 +1,7 @@
 // One llama layer: the cut is the residual stream, hidden size 64 × 4 bytes of f32 per token.
 // RUN: lamina-opt %s --mpmd-default-topology --mpmd-partition --mpmd-verify-partition | FileCheck %s
-// RUN: lamina-opt %s --mpmd-default-topology=monolithic --mpmd-partition --mpmd-verify-partition | FileCheck %s --check-prefix=MONO
+// RUN: lamina-opt %s --mpmd-default-topology=monolithic=true --mpmd-partition --mpmd-verify-partition | FileCheck %s --check-prefix=MONO
+// RUN: lamina-opt %s --mpmd-default-topology --mpmd-partition --mpmd-split-fragments --mpmd-merge-transfers --mpmd-hoist-transfers --mpmd-verify-comm | FileCheck %s --check-prefix=COMM
 
 lm.weight @embd : tensor<512x64x!lm.block<q4_0>> from [#lm.source<"token_embd.weight" : q4_0, 0 at 0>]
 lm.weight @norm : tensor<64xf32> from [#lm.source<"norm" : f32, 0 at 20000>]
@@ -54,6 +55,20 @@ lm.weight @wdown : tensor<64x128x!lm.block<q4_0>> from [#lm.source<"down" : q4_0
 // MONO-NEXT: lm.attention
 // MONO-NOT: mpmd.fragment
 // MONO-NOT: mpmd.transfer
+
+// After phase comm the query leaves before keys and values are computed.
+// COMM-LABEL: func.func @step(
+// COMM: %[[S:.*]]:3 = mpmd.fragment @compute "slice0.q"
+// COMM: %[[Q:.*]] = lm.rotary_embedding {{.*}} tensor<?x64xf32>
+// COMM-NEXT: mpmd.return %{{.*}}, %{{.*}}, %[[Q]]
+// COMM: mpmd.transfer %[[S]]#2 :
+// COMM-NEXT: %[[KV:.*]]:2 = mpmd.fragment @compute "slice0.kv"
+// COMM-COUNT-2: lm.linear {{.*}} -> tensor<?x32xf32>
+// COMM: mpmd.transfer %[[KV]]#0, %[[KV]]#1 :
+// COMM-NEXT: %[[M:.*]] = mpmd.fragment @memory "attention0"
+// COMM: mpmd.transfer %[[M]] :
+// COMM-NEXT: mpmd.fragment @compute "slice1"
+// COMM-NOT: mpmd.transfer
 func.func @step(%batch: !lm.batch, %cache: !lm.kv_cache<4 x 8 x 8, f16>) -> tensor<?x512xf32> {
   %ids = lm.batch_field %batch, token_ids : tensor<?xi32>
   %positions = lm.batch_field %batch, positions : tensor<?xi32>

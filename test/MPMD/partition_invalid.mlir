@@ -52,17 +52,14 @@ mpmd.topology @cluster {
   mpmd.device_class @compute : compute on cpu
   mpmd.device_class @memory : memory on cpu
 }
-func.func @value_without_weight(%x: tensor<?x64xf32>, %cache: !lm.kv_cache<8 x 8 x 8, f16>, %batch: !lm.batch) -> tensor<?x?xf32> {
-  %p = lm.batch_field %batch, positions : tensor<?xi32>
-  %t = lm.batch_field %batch, block_table : tensor<?x?xi32>
-  // expected-error @below {{'tensor.cast' op cannot be placed: a value of type 'tensor<?x?xf32>' has no weight in bytes per token}}
-  %y = tensor.cast %x : tensor<?x64xf32> to tensor<?x?xf32>
+func.func @value_without_weight(%x: tensor<?x64xf32>, %cache: !lm.kv_cache<8 x 8 x 8, f16>, %p: tensor<?xi32>, %t: tensor<?x?xi32>, %m: tensor<?x?xf32>)
+    -> (tensor<?x64xf32>, tensor<?x?xf32>) {
+  // expected-error @below {{'arith.negf' op cannot be placed: a value of type 'tensor<?x?xf32>' has no weight in bytes per token}}
+  %n = arith.negf %m : tensor<?x?xf32>
   // expected-note @below {{while partitioning at this attention}}
   %o = lm.attention %x, %cache at %p, %p, %t {scale = 0.35 : f32}
       : tensor<?x64xf32>, !lm.kv_cache<8 x 8 x 8, f16>, tensor<?xi32>, tensor<?xi32>, tensor<?x?xi32> -> tensor<?x64xf32>
-  %w = tensor.cast %o : tensor<?x64xf32> to tensor<?x?xf32>
-  %z = arith.addf %w, %y : tensor<?x?xf32>
-  return %z : tensor<?x?xf32>
+  return %o, %n : tensor<?x64xf32>, tensor<?x?xf32>
 }
 
 // -----

@@ -94,17 +94,17 @@ func.func @no_attention(%x: tensor<?x64xf32>) -> tensor<?x64xf32> {
 // A narrower value is kept instead of what is computed from it. A position table that is returned to the caller is
 // computed once, like any result, and after the cut, where nothing has to be kept of it.
 // CHECK-LABEL: func.func @keeps_the_narrow_value
-// CHECK-SAME: mpmd.cut_bytes = array<i64: 16>
+// CHECK-SAME: mpmd.cut_bytes = array<i64: 128>
 // CHECK: mpmd.fragment @compute "slice1"
-// CHECK: tensor.concat
+// CHECK: lm.linear
 // CHECK: lm.rope_table
-func.func @keeps_the_narrow_value(%x: tensor<?x64xf32>, %s: tensor<?x4xf32>, %cache: !lm.kv_cache<8 x 8 x 8, f16>, %batch: !lm.batch)
+lm.weight @up : tensor<64x32x!lm.block<q4_0>> from [#lm.source<"up" : q4_0, 0 at 0>]
+func.func @keeps_the_narrow_value(%x: tensor<?x64xf32>, %s: tensor<?x32xf32>, %cache: !lm.kv_cache<8 x 8 x 8, f16>, %batch: !lm.batch)
     -> (tensor<?x64xf32>, tensor<?x8xf32>) {
   %p = lm.batch_field %batch, positions : tensor<?xi32>
   %t = lm.batch_field %batch, block_table : tensor<?x?xi32>
-  %wide = tensor.concat dim(1) %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s
-      : (tensor<?x4xf32>, tensor<?x4xf32>, tensor<?x4xf32>, tensor<?x4xf32>, tensor<?x4xf32>, tensor<?x4xf32>, tensor<?x4xf32>, tensor<?x4xf32>,
-         tensor<?x4xf32>, tensor<?x4xf32>, tensor<?x4xf32>, tensor<?x4xf32>, tensor<?x4xf32>, tensor<?x4xf32>, tensor<?x4xf32>, tensor<?x4xf32>) -> tensor<?x64xf32>
+  %up = lm.get_weight @up : tensor<64x32x!lm.block<q4_0>>
+  %wide = lm.linear %s, %up : (tensor<?x32xf32>, tensor<64x32x!lm.block<q4_0>>) -> tensor<?x64xf32>
   %table = lm.rope_table %p {frequencies = array<f64: 1.0, 0.1, 0.01, 0.001>, magnitude = 1.0 : f32} : (tensor<?xi32>) -> tensor<?x8xf32>
   %o = lm.attention %x, %cache at %p, %p, %t {scale = 0.35 : f32}
       : tensor<?x64xf32>, !lm.kv_cache<8 x 8 x 8, f16>, tensor<?xi32>, tensor<?xi32>, tensor<?x?xi32> -> tensor<?x64xf32>
