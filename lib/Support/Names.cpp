@@ -3,6 +3,7 @@
 #include "lib/Support/Names.h"
 
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/Format.h"
 #include "llvm/Support/raw_ostream.h"
 
 using llvm::ArrayRef;
@@ -17,6 +18,12 @@ std::string quoted(StringRef name) {
   out << '\'';
   llvm::printEscapedString(name.take_front(kLongest), out);
   out << (name.size() > kLongest ? "...'" : "'");
+  return text;
+}
+
+std::string numberText(double value) {
+  std::string text;
+  llvm::raw_string_ostream(text) << llvm::format("%g", value);
   return text;
 }
 

@@ -21,6 +21,9 @@ template <typename String> llvm::StringRef toRef(const String &text) { return {t
 /// `name` in single quotes on one line: control characters and non-ASCII bytes escaped, cut after 96 characters.
 std::string quoted(llvm::StringRef name);
 
+/// Like C's %g: "6", "0.5", "1e-05".
+std::string numberText(double value);
+
 /// The candidate with the least edit distance from `name`; empty if none comes near (more than half of `name` would
 /// have to change).
 llvm::StringRef nearestName(llvm::StringRef name, llvm::ArrayRef<llvm::StringRef> candidates);

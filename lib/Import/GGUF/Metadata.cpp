@@ -7,7 +7,6 @@
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/Diagnostics.h"
 #include "llvm/ADT/Twine.h"
-#include "llvm/Support/FormatVariadic.h"
 
 using namespace mlir;
 
@@ -15,7 +14,7 @@ namespace lamina {
 namespace {
 
 std::string text(int64_t value) { return std::to_string(value); }
-std::string text(double value) { return llvm::formatv("{0:g}", value).str(); }
+std::string text(double value) { return numberText(value); }
 
 } // namespace
 

@@ -2,6 +2,10 @@
 
 #include "lib/Import/Models/ModelWeights.h"
 
+#include "lib/Support/Names.h"
+
+#include <cmath>
+
 using namespace mlir;
 
 namespace lamina {
@@ -125,6 +129,17 @@ private:
   std::string prefix_;
 };
 
+/// Positive, finite values of a small tensor.
+SmallVector<float> divisors(WeightTable &table, StringRef name, int64_t count) {
+  SmallVector<float> values = table.values(name, count);
+  for (float value : values)
+    if (!(value > 0) || std::isinf(value)) {
+      table.fail(name, "has the value " + numberText(value) + ", expected positive divisors");
+      break;
+    }
+  return values;
+}
+
 /// The divisors of Llama 3.1, or those of longrope that suit the context.
 SmallVector<float> ropeDivisors(WeightTable &table, const HyperParameters &p) {
   int64_t count = p.rope.length / 2;
@@ -132,10 +147,10 @@ SmallVector<float> ropeDivisors(WeightTable &table, const HyperParameters &p) {
   if (p.longRope || table.has(longName) || table.has(shortName)) {
     bool beyond = p.context > p.rope.originalContext;
     table.ignore(beyond ? shortName : longName);
-    return table.values(beyond ? longName : shortName, count);
+    return divisors(table, beyond ? longName : shortName, count);
   }
   constexpr StringRef llamaName = "rope_freqs.weight";
-  return table.has(llamaName) ? table.values(llamaName, count) : SmallVector<float>();
+  return table.has(llamaName) ? divisors(table, llamaName, count) : SmallVector<float>();
 }
 
 } // namespace
