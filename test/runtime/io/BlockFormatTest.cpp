@@ -112,6 +112,17 @@ TEST(BlockFormat, TableIsConsistent) {
   }
 }
 
+TEST(BlockFormat, DocumentedAsItIs) {
+  std::ifstream stream(LAMINA_SOURCE_DIR "/docs/formats/gguf.md");
+  std::string page((std::istreambuf_iterator<char>(stream)), std::istreambuf_iterator<char>());
+  for (const BlockFormat &format : allBlockFormats()) {
+    std::string row = "| " + std::string(format.name) + " | " +
+                      std::to_string(static_cast<uint32_t>(format.type)) + " | " +
+                      std::to_string(format.elements) + " | " + std::to_string(format.bytes) + " | ";
+    EXPECT_NE(page.find(row), std::string::npos) << "docs/formats/gguf.md has no row " << row;
+  }
+}
+
 TEST(BlockFormat, UnknownAndRemovedTypes) {
   EXPECT_EQ(findBlockFormat("q4_k"), findBlockFormat(TensorType::Q4_K));
   EXPECT_EQ(findBlockFormat("Q4"), nullptr);
