@@ -16,8 +16,10 @@ Purpose lamina::mpmd::purposeOf(Value result) {
       auto fragment = dyn_cast<FragmentOp>(use.getOwner());
       if (!fragment)
         continue;
-      for (Operation *user : fragment.getBody().getArgument(use.getOperandNumber()).getUsers()) {
-        if (isa<lm::AttentionOpInterface>(user))
+      Value argument = fragment.getBody().getArgument(use.getOperandNumber());
+      for (Operation *user : argument.getUsers()) {
+        auto attention = dyn_cast<lm::AttentionOpInterface>(user);
+        if (attention && attention.getQueryOperand() == argument)
           return Purpose::Query;
         purpose = Purpose::State;
       }

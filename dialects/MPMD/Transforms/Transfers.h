@@ -13,8 +13,8 @@ namespace lamina::mpmd {
 
 /// What the attention that a fragment's result is sent to does with it.
 enum class Purpose {
-  Query, ///< an attention operator reads it
-  State, ///< something that brings the state up to date reads it: keys and values
+  Query, ///< it is an attention operator's query
+  State, ///< anything else there reads it: keys and values
   None,  ///< it is sent to no attention
 };
 
