@@ -1,0 +1,123 @@
+//===- CompileCache.cpp - artifacts of GGUF files that are run directly
+//----------------------------------------===//
+
+#include "tools/lamina-run/CompileCache.h"
+
+#include "runtime/base/Sha256.h"
+#include "runtime/base/StrCat.h"
+#include "runtime/io/ArtifactWriter.h"
+#include "runtime/io/GGUFReader.h"
+
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <spawn.h>
+#include <string_view>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+namespace lamina::run {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr char kCompiler[] = "lamina-opt";
+
+absl::StatusOr<std::string> findCompiler() {
+  std::error_code error;
+  fs::path beside = fs::read_symlink("/proc/self/exe", error).parent_path() / kCompiler;
+  if (!error && ::access(beside.c_str(), X_OK) == 0)
+    return beside.string();
+  const char *path = std::getenv("PATH");
+  for (std::string_view rest = path ? path : ""; !rest.empty();) {
+    std::string_view folder = rest.substr(0, rest.find(':'));
+    rest.remove_prefix(std::min(rest.size(), folder.size() + 1));
+    std::string candidate = strCat(folder, "/", kCompiler);
+    if (!folder.empty() && ::access(candidate.c_str(), X_OK) == 0)
+      return candidate;
+  }
+  return absl::NotFoundError(
+      "a GGUF file must be compiled first, and lamina-opt is neither beside lamina-run nor in "
+      "PATH; install it, or compile elsewhere with lamina-opt MODEL -o NAME.lamina");
+}
+
+absl::StatusOr<fs::path> cacheFolder() {
+  fs::path folder;
+  if (const char *cache = std::getenv("XDG_CACHE_HOME"); cache && *cache == '/')
+    folder = cache;
+  else if (const char *home = std::getenv("HOME"); home && *home)
+    folder = fs::path(home) / ".cache";
+  else
+    return absl::NotFoundError("no folder for compiled models: neither XDG_CACHE_HOME nor HOME is set");
+  folder /= "lamina";
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error)
+    return absl::UnavailableError(strCat("cannot create '", folder.string(), "': ", error.message(),
+                                         "; set XDG_CACHE_HOME to a folder that can be written"));
+  return folder;
+}
+
+/// Everything that the artifact depends on. The compiler's size and time stand for its version, which alone
+/// would not tell two builds of a developer's apart.
+absl::StatusOr<std::string> keyOf(const std::string &model, const std::string &compiler) {
+  Sha256 sha;
+  // The parts of a split model are found by the reader, which also refuses what is no model before hours of
+  // work.
+  LAMINA_ASSIGN_OR_RETURN(GGUFReader reader, GGUFReader::open(model));
+  for (size_t part = 0; part < reader.numParts(); ++part)
+    sha.update(reader.fileBytes(part));
+  struct stat info = {};
+  ::stat(compiler.c_str(), &info);
+  sha.update(strCat("\n", LAMINA_VERSION, "\n", info.st_size, "\n", info.st_mtim.tv_sec, "\n",
+                    info.st_mtim.tv_nsec));
+  return Sha256::hex(sha.finish());
+}
+
+/// Runs the compiler with its output on our standard error, so that ours holds nothing but results.
+absl::Status runCompiler(const std::string &compiler, const std::string &model, const std::string &output) {
+  std::string program = compiler, input = model, flag = "-o", target = output;
+  char *arguments[] = {program.data(), input.data(), flag.data(), target.data(), nullptr};
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
+  pid_t pid;
+  int error = ::posix_spawn(&pid, program.c_str(), &actions, nullptr, arguments, environ);
+  posix_spawn_file_actions_destroy(&actions);
+  if (error != 0)
+    return absl::UnavailableError(strCat("cannot start '", compiler, "': ", std::strerror(error)));
+  int status = 0;
+  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  }
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+    return absl::OkStatus();
+  if (WIFSIGNALED(status) && WTERMSIG(status) == SIGINT)
+    return absl::CancelledError("interrupted");
+  std::string how =
+      WIFEXITED(status) ? strCat("exit status ", WEXITSTATUS(status)) : strCat("signal ", WTERMSIG(status));
+  return absl::InternalError(
+      strCat("compiling '", model, "' failed with ", how, "; '", compiler, "' said why above"));
+}
+
+} // namespace
+
+absl::StatusOr<std::string> compileIntoCache(const std::string &model) {
+  LAMINA_ASSIGN_OR_RETURN(std::string compiler, findCompiler());
+  LAMINA_ASSIGN_OR_RETURN(std::string key, keyOf(model, compiler));
+  LAMINA_ASSIGN_OR_RETURN(fs::path folder, cacheFolder());
+  std::string artifact = (folder / (key + kArtifactSuffix)).string();
+  if (isArtifactDirectory(artifact))
+    return artifact;
+  if (::isatty(STDERR_FILENO))
+    std::fprintf(stderr, "compiling %s into %s\n", model.c_str(), artifact.c_str());
+  LAMINA_RETURN_IF_ERROR(runCompiler(compiler, model, artifact));
+  return artifact;
+}
+
+} // namespace lamina::run

@@ -1,0 +1,21 @@
+//===- CompileCache.h - artifacts of GGUF files that are run directly -----------------------------*- C++
+//-*-===//
+
+#ifndef LAMINA_TOOLS_LAMINA_RUN_COMPILECACHE_H
+#define LAMINA_TOOLS_LAMINA_RUN_COMPILECACHE_H
+
+#include "runtime/base/Status.h"
+
+#include <string>
+
+namespace lamina::run {
+
+/// The artifact of a GGUF file: $XDG_CACHE_HOME/lamina/KEY.lamina (~/.cache/lamina without the variable),
+/// where KEY is the SHA-256 of the model's bytes (of all parts of a split model), the version and the
+/// compiler that is found. If it is missing, lamina-opt makes it: the one beside this program, or else the
+/// one in PATH.
+absl::StatusOr<std::string> compileIntoCache(const std::string &model);
+
+} // namespace lamina::run
+
+#endif // LAMINA_TOOLS_LAMINA_RUN_COMPILECACHE_H

@@ -1,0 +1,201 @@
+//===- Describe.cpp - --describe
+//-------------------------------------------------------------------------------===//
+
+#include "runtime/base/StrCat.h"
+#include "runtime/device/cpu/KernelABI.h"
+#include "tools/lamina-run/Report.h"
+#include "tools/lamina-run/Run.h"
+
+#include <nlohmann/json.hpp>
+
+#include <cstdio>
+#include <map>
+#include <set>
+
+namespace lamina::run {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct WorkerSizes {
+  uint64_t kvBytesPerToken = 0;
+  uint64_t kvBytes = 0;
+  uint64_t dispatches = 0, sends = 0, receives = 0;
+};
+
+WorkerSizes sizesOf(const plan::Worker &worker, const plan::Limits &limits) {
+  WorkerSizes sizes;
+  for (const plan::Cache &cache : worker.caches()) {
+    sizes.kvBytes += cache.page_bytes() * limits.kv_pages();
+    sizes.kvBytesPerToken += cache.page_bytes() / LAMINA_KV_PAGE_TOKENS;
+  }
+  for (const plan::Instruction &instruction : worker.program()) {
+    sizes.dispatches += instruction.has_dispatch();
+    sizes.sends += instruction.has_send();
+    sizes.receives += instruction.has_recv();
+  }
+  return sizes;
+}
+
+std::string className(const plan::Plan &plan, const plan::Worker &worker) {
+  auto index = static_cast<int>(worker.device_class());
+  return index < plan.classes_size() ? plan.classes(index).name() : "?";
+}
+
+std::string sizeText(uint64_t bytes) { return bytes == 0 ? "-" : bytesText(static_cast<double>(bytes)); }
+
+std::string joined(const auto &parts) {
+  std::string text;
+  for (const std::string &part : parts)
+    text += (text.empty() ? "" : ", ") + part;
+  return text;
+}
+
+void printModel(const ArtifactReader &artifact) {
+  const plan::Model &model = artifact.plan().model();
+  std::printf("%s (%s): %u layers, hidden size %u, %s weights in %s, vocabulary %u, trained for %u tokens\n",
+              (model.name().empty() ? artifact.manifest().modelName : model.name()).c_str(),
+              model.architecture().c_str(), model.layers(), model.hidden_size(),
+              countText(model.parameters()).c_str(), model.weight_types().c_str(), model.vocab_size(),
+              model.context_length());
+}
+
+/// The partition in words.
+void printCut(const plan::Plan &plan) {
+  const plan::PartitionSummary &cut = plan.partition();
+  if (cut.memory_fragments() == 0) {
+    std::printf("Not cut: one device class runs everything, and nothing crosses a link\n");
+    return;
+  }
+  std::printf(
+      "Cut at attention into %u compute and %u memory fragments. Each cut keeps %s of context per token on "
+      "the "
+      "compute side,\nthe minimum over all cuts; all transfers of a step together move %s per token over the "
+      "link\n",
+      cut.compute_fragments(), cut.memory_fragments(),
+      bytesText(static_cast<double>(cut.context_bytes_per_token())).c_str(),
+      bytesText(static_cast<double>(cut.link_bytes_per_token())).c_str());
+}
+
+void printWorkers(const plan::Plan &plan) {
+  std::printf("\n%-12s %-10s %-6s %12s %12s %14s %12s %9s %9s\n", "worker", "class", "device", "weights",
+              "KV cache", "KV per token", "activations", "kernels", "dispatches");
+  for (const plan::Worker &worker : plan.workers()) {
+    WorkerSizes sizes = sizesOf(worker, plan.limits());
+    auto index = static_cast<int>(worker.device_class());
+    std::printf("%-12s %-10s %-6s %12s %12s %14s %12s %9d %9llu\n", worker.name().c_str(),
+                className(plan, worker).c_str(),
+                index < plan.classes_size() ? plan.classes(index).device().c_str() : "?",
+                sizeText(worker.weights_bytes()).c_str(), sizeText(sizes.kvBytes).c_str(),
+                sizeText(sizes.kvBytesPerToken).c_str(), sizeText(worker.arena_bytes()).c_str(),
+                worker.kernels_size(), static_cast<unsigned long long>(sizes.dispatches));
+  }
+}
+
+void printTransfers(const plan::Plan &plan) {
+  if (plan.transfers().empty())
+    return;
+  // Equal layers have equal transfers: show what flows between two workers, not every message.
+  std::map<std::pair<std::string, std::string>, std::pair<uint64_t, int>> flows;
+  for (const plan::Transfer &transfer : plan.transfers()) {
+    auto name = [&](uint32_t worker) {
+      return worker < static_cast<uint32_t>(plan.workers_size())
+                 ? plan.workers(static_cast<int>(worker)).name()
+                 : "?";
+    };
+    auto &[bytes, messages] = flows[{name(transfer.source()), name(transfer.destination())}];
+    bytes += transfer.bytes_per_row();
+    ++messages;
+  }
+  std::printf("\n");
+  for (const auto &[ends, flow] : flows)
+    std::printf("%s -> %s: %d messages a step, %s per token\n", ends.first.c_str(), ends.second.c_str(),
+                flow.second, bytesText(static_cast<double>(flow.first)).c_str());
+}
+
+void printLimits(const ArtifactReader &artifact) {
+  const plan::Limits &limits = artifact.plan().limits();
+  const ArtifactManifest &manifest = artifact.manifest();
+  std::printf("\nLimits: %u tokens and %u rows of logits a step, %u sequences of at most %u tokens, %llu "
+              "tokens in the "
+              "KV cache\n",
+              limits.max_batch_tokens(), limits.max_output_rows(), limits.max_sequences(),
+              limits.max_context(),
+              static_cast<unsigned long long>(limits.kv_pages()) * limits.kv_page_tokens());
+  std::printf("Targets: %s\n", joined(manifest.targets).c_str());
+  std::printf("Compiled by lamina %s from %s (sha256 %s)%s%s\n", manifest.compilerVersion.c_str(),
+              manifest.modelName.c_str(), manifest.modelSha256.c_str(),
+              manifest.flags.empty() ? "" : " with ", joined(manifest.flags).c_str());
+  std::printf("%zu files, %s, format version %u\n", manifest.files.size() + 1,
+              bytesText(static_cast<double>(artifact.totalBytes())).c_str(), manifest.formatVersion);
+}
+
+Json descriptionJson(const ArtifactReader &artifact) {
+  const plan::Plan &plan = artifact.plan();
+  const plan::Limits &limits = plan.limits();
+  Json workers = Json::array();
+  for (const plan::Worker &worker : plan.workers()) {
+    WorkerSizes sizes = sizesOf(worker, limits);
+    workers.push_back({{"name", worker.name()},
+                       {"class", className(plan, worker)},
+                       {"weights_bytes", worker.weights_bytes()},
+                       {"kv_bytes", sizes.kvBytes},
+                       {"kv_bytes_per_token", sizes.kvBytesPerToken},
+                       {"arena_bytes", worker.arena_bytes()},
+                       {"kernels", worker.kernels_size()},
+                       {"dispatches", sizes.dispatches},
+                       {"sends", sizes.sends},
+                       {"receives", sizes.receives}});
+  }
+  const plan::Model &model = plan.model();
+  const plan::PartitionSummary &cut = plan.partition();
+  const ArtifactManifest &manifest = artifact.manifest();
+  return {{"model",
+           {{"name", model.name()},
+            {"architecture", model.architecture()},
+            {"layers", model.layers()},
+            {"hidden_size", model.hidden_size()},
+            {"vocab_size", model.vocab_size()},
+            {"context_length", model.context_length()},
+            {"parameters", model.parameters()},
+            {"weight_types", model.weight_types()},
+            {"file", manifest.modelName},
+            {"sha256", manifest.modelSha256}}},
+          {"partition",
+           {{"compute_fragments", cut.compute_fragments()},
+            {"memory_fragments", cut.memory_fragments()},
+            {"context_bytes_per_token", cut.context_bytes_per_token()},
+            {"link_bytes_per_token", cut.link_bytes_per_token()}}},
+          {"workers", workers},
+          {"limits",
+           {{"max_batch_tokens", limits.max_batch_tokens()},
+            {"max_output_rows", limits.max_output_rows()},
+            {"max_sequences", limits.max_sequences()},
+            {"max_context", limits.max_context()},
+            {"kv_pages", limits.kv_pages()}}},
+          {"targets", manifest.targets},
+          {"compiler_version", manifest.compilerVersion},
+          {"flags", manifest.flags},
+          {"format_version", manifest.formatVersion},
+          {"bytes", artifact.totalBytes()}};
+}
+
+} // namespace
+
+absl::Status describe(const RunOptions &options) {
+  LAMINA_ASSIGN_OR_RETURN(std::string path, artifactPath(options));
+  LAMINA_ASSIGN_OR_RETURN(ArtifactReader artifact,
+                          ArtifactReader::open(path, static_cast<unsigned>(options.threads)));
+  if (options.json) {
+    std::printf("%s\n", dumpLine(descriptionJson(artifact)).c_str());
+    return absl::OkStatus();
+  }
+  printModel(artifact);
+  printCut(artifact.plan());
+  printWorkers(artifact.plan());
+  printTransfers(artifact.plan());
+  printLimits(artifact);
+  return absl::OkStatus();
+}
+
+} // namespace lamina::run

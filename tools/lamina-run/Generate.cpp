@@ -1,0 +1,180 @@
+//===- Generate.cpp - text from prompts
+//------------------------------------------------------------------------===//
+
+#include "runtime/base/Clock.h"
+#include "runtime/base/MappedFile.h"
+#include "runtime/base/StrCat.h"
+#include "runtime/generate/Generator.h"
+#include "tools/lamina-run/Conversation.h"
+#include "tools/lamina-run/Interrupt.h"
+#include "tools/lamina-run/NpyWriter.h"
+#include "tools/lamina-run/Report.h"
+#include "tools/lamina-run/Run.h"
+
+#include <nlohmann/json.hpp>
+
+#include <cstdio>
+#include <optional>
+
+namespace lamina::run {
+namespace {
+
+constexpr int64_t kDefaultMaxTokens = 128;
+
+/// The prompts as text, empty if they were given as ids.
+absl::StatusOr<std::vector<std::string>> promptTexts(const RunOptions &options) {
+  if (options.prompt)
+    return std::vector<std::string>{*options.prompt};
+  std::vector<std::string> prompts;
+  if (!options.promptFile)
+    return prompts;
+  LAMINA_ASSIGN_OR_RETURN(MappedFile file, MappedFile::open(*options.promptFile));
+  std::string_view rest(reinterpret_cast<const char *>(file.data()), file.size());
+  while (!rest.empty()) {
+    std::string_view line = rest.substr(0, rest.find('\n'));
+    rest.remove_prefix(std::min(rest.size(), line.size() + 1));
+    if (line.ends_with('\r'))
+      line.remove_suffix(1);
+    if (!line.empty())
+      prompts.emplace_back(line);
+  }
+  if (prompts.empty())
+    return absl::InvalidArgumentError(
+        strCat("'", *options.promptFile, "' has no prompts; expected one a line"));
+  return prompts;
+}
+
+absl::StatusOr<std::vector<int32_t>> promptIds(const RunOptions &options, const Session &session,
+                                               const std::string &text) {
+  if (!options.chat)
+    return encodePrompt(session.tokenizer.get(), text, options.noBos);
+  LAMINA_ASSIGN_OR_RETURN(Conversation conversation,
+                          Conversation::create(session.tokenizer.get(), options.system));
+  conversation.add("user", text);
+  return conversation.encode();
+}
+
+/// Shows results in the order of the requests: text as it comes for the first unfinished one, the rest when
+/// it is their turn.
+class Printer : public GenerationListener {
+public:
+  Printer(const RunOptions &options, const Session &session, std::vector<std::string> prompts,
+          std::optional<NpyWriter> logits)
+      : options_(options), session_(session), prompts_(std::move(prompts)), logits_(std::move(logits)) {}
+
+  void onText(size_t request, std::string_view text) override {
+    if (options_.json || prompts_.size() > 1)
+      return;
+    std::fwrite(text.data(), 1, text.size(), stdout);
+    std::fflush(stdout);
+  }
+
+  absl::Status onPromptLogits(size_t, size_t, std::span<const float> logits) override {
+    return logits_->append(logits);
+  }
+
+  void onFinished(size_t request, const GenerationResult &result) override {
+    if (results_.size() <= request)
+      results_.resize(request + 1);
+    results_[request] = result;
+    for (; shown_ < results_.size() && results_[shown_]; ++shown_)
+      show(*results_[shown_]);
+  }
+
+  absl::Status closeLogits() { return logits_ ? logits_->close() : absl::OkStatus(); }
+
+  std::vector<GenerationResult> takeResults() {
+    std::vector<GenerationResult> results;
+    for (std::optional<GenerationResult> &result : results_)
+      if (result)
+        results.push_back(*std::move(result));
+    return results;
+  }
+
+private:
+  void show(const GenerationResult &result) {
+    if (options_.json)
+      std::printf("%s\n", dumpLine(generationJson(result, session_)).c_str());
+    else if (prompts_.size() > 1)
+      std::printf("[%zu] %s\n%s\n\n", shown_ + 1, prompts_[shown_].c_str(), result.text.c_str());
+    else
+      std::printf("\n");
+    std::fflush(stdout);
+    if (result.contextFull)
+      std::fprintf(
+          stderr,
+          "lamina-run: warning: the context of %u tokens is full; compile with a larger --max-context "
+          "to generate more\n",
+          session_.artifact->plan().limits().max_context());
+  }
+
+  const RunOptions &options_;
+  const Session &session_;
+  std::vector<std::string> prompts_;
+  std::optional<NpyWriter> logits_;
+  std::vector<std::optional<GenerationResult>> results_;
+  size_t shown_ = 0;
+};
+
+GenerationRequest requestOf(const RunOptions &options, std::vector<int32_t> ids) {
+  return {.promptTokens = std::move(ids),
+          .maxTokens = options.maxTokens.value_or(options.chat ? -1 : kDefaultMaxTokens),
+          .sampling = options.sampling,
+          .stops = options.stops,
+          .ignoreEndOfText = options.ignoreEndOfText,
+          .promptLogits = !options.logitsFile.empty()};
+}
+
+absl::Status runUntilDone(Generator &generator) {
+  catchInterrupts();
+  while (!generator.idle()) {
+    LAMINA_RETURN_IF_ERROR(generator.step());
+    if (interrupted()) {
+      generator.interrupt();
+      return absl::CancelledError("interrupted");
+    }
+  }
+  return absl::OkStatus();
+}
+
+} // namespace
+
+absl::Status generate(const RunOptions &options) {
+  // Before the model is loaded: a missing file should not take minutes to notice.
+  LAMINA_ASSIGN_OR_RETURN(std::vector<std::string> prompts, promptTexts(options));
+  LAMINA_ASSIGN_OR_RETURN(std::unique_ptr<Session> session, Session::open(options));
+  std::vector<std::vector<int32_t>> ids;
+  if (options.promptTokens)
+    ids.push_back(*options.promptTokens);
+  for (const std::string &prompt : prompts) {
+    LAMINA_ASSIGN_OR_RETURN(ids.emplace_back(), promptIds(options, *session, prompt));
+  }
+  std::optional<NpyWriter> logits;
+  if (!options.logitsFile.empty()) {
+    LAMINA_ASSIGN_OR_RETURN(logits, NpyWriter::create(options.logitsFile, ids[0].size(),
+                                                      session->artifact->plan().model().vocab_size()));
+  }
+  uint64_t began = monotonicNanoseconds();
+  Printer printer(options, *session, std::move(prompts), std::move(logits));
+  Generator generator(*session->runner, session->tokenizer.get(), printer,
+                      {.prefillChunk = options.prefillChunk});
+  for (std::vector<int32_t> &prompt : ids) {
+    absl::Status status = generator.submit(requestOf(options, std::move(prompt))).status();
+    if (!status.ok())
+      return ids.size() == 1 ? status
+                             : absl::Status(status.code(), strCat("prompt ", &prompt - ids.data() + 1, ": ",
+                                                                  status.message()));
+  }
+  absl::Status status = runUntilDone(generator);
+  double wallMs = static_cast<double>(monotonicNanoseconds() - began) * 1e-6;
+  if (!status.ok() && !absl::IsCancelled(status))
+    return status;
+  LAMINA_RETURN_IF_ERROR(printer.closeLogits());
+  if (!options.traceFile.empty())
+    LAMINA_RETURN_IF_ERROR(writeTrace(*session, options.traceFile));
+  if (options.stats)
+    printStats(printer.takeResults(), *session, wallMs);
+  return status;
+}
+
+} // namespace lamina::run

@@ -1,0 +1,62 @@
+//===- Options.h - lamina-run's command line as data ----------------------------------------------*- C++
+//-*-===//
+
+#ifndef LAMINA_TOOLS_LAMINA_RUN_OPTIONS_H
+#define LAMINA_TOOLS_LAMINA_RUN_OPTIONS_H
+
+#include "runtime/sampler/Sampler.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace lamina::run {
+
+/// Exit statuses; a shell reports 128 + SIGINT for what Ctrl-C ended.
+enum ExitStatus { kSuccess = 0, kFailedRun = 1, kWrongCommandLine = 2, kInterrupted = 130 };
+
+enum class Action { Generate, Chat, Perplexity, Describe, Check, Tokenize };
+
+struct RunOptions {
+  Action action = Action::Generate;
+  std::string model; ///< an artifact, or a GGUF file to compile first
+
+  // At most one of these is set; none in an interactive chat.
+  std::optional<std::string> prompt;
+  std::optional<std::string> promptFile;
+  std::optional<std::vector<int32_t>> promptTokens;
+
+  std::optional<int64_t> maxTokens;
+  SamplerOptions sampling;
+  std::vector<std::string> stops;
+  bool ignoreEndOfText = false;
+  int64_t prefillChunk = 0;
+
+  bool chat = false;
+  std::string system;
+  bool noBos = false;
+
+  std::string perplexityFile;
+  int64_t contextSize = 0; ///< window of --perplexity, 0 = default
+
+  int threads = 0;
+  bool inProcess = false;
+
+  bool json = false;
+  bool stats = false;
+  std::string logitsFile;
+  std::string traceFile;
+};
+
+/// The options, or an exit status because help was printed (0) or the command line is wrong (2, said on
+/// stderr).
+struct ParsedCommandLine {
+  std::optional<RunOptions> options;
+  int exitStatus = kSuccess;
+};
+ParsedCommandLine parseCommandLine(int argc, const char *const *argv);
+
+} // namespace lamina::run
+
+#endif // LAMINA_TOOLS_LAMINA_RUN_OPTIONS_H

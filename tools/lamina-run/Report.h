@@ -1,0 +1,40 @@
+//===- Report.h - results as JSON, tables and traces ----------------------------------------------*- C++
+//-*-===//
+
+#ifndef LAMINA_TOOLS_LAMINA_RUN_REPORT_H
+#define LAMINA_TOOLS_LAMINA_RUN_REPORT_H
+
+#include "runtime/generate/Request.h"
+#include "tools/lamina-run/Session.h"
+
+#include <nlohmann/json_fwd.hpp>
+
+#include <span>
+#include <string>
+
+namespace lamina::run {
+
+/// "1.5 MiB".
+std::string bytesText(double bytes);
+/// "1.10 billion".
+std::string countText(uint64_t count);
+/// Text that may not be UTF-8 becomes U+FFFD there; one line.
+std::string dumpLine(const nlohmann::ordered_json &json);
+
+/// Tokens per second; 0 if no time passed.
+double perSecond(int64_t tokens, double milliseconds);
+
+/// The object of one generation as described in docs/formats/generation-json.md.
+nlohmann::ordered_json generationJson(const GenerationResult &result, const Session &session);
+/// The "workers" of it.
+nlohmann::ordered_json workersJson(const Engine &engine);
+
+/// --stats, on standard error: rates, and where the time of a step went in each worker.
+void printStats(std::span<const GenerationResult> results, const Session &session, double wallMs);
+
+/// --trace: Chrome's trace event format, one lane per worker and one for communication.
+absl::Status writeTrace(const Session &session, const std::string &path);
+
+} // namespace lamina::run
+
+#endif // LAMINA_TOOLS_LAMINA_RUN_REPORT_H

@@ -1,0 +1,64 @@
+//===- Tokenize.cpp - --tokenize
+//-------------------------------------------------------------------------------===//
+
+#include "runtime/base/MappedFile.h"
+#include "runtime/base/StrCat.h"
+#include "runtime/io/ArtifactReader.h"
+#include "tools/lamina-run/Run.h"
+#include "tools/lamina-run/Session.h"
+
+#include <cstdio>
+#include <filesystem>
+#include <string>
+
+namespace lamina::run {
+namespace {
+
+std::string readStandardInput() {
+  std::string text;
+  char buffer[65536];
+  while (size_t count = std::fread(buffer, 1, sizeof(buffer), stdin))
+    text.append(buffer, count);
+  return text;
+}
+
+absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizerOf(const RunOptions &options) {
+  std::error_code ignored; // a path that cannot be examined is reported by whoever opens it
+  if (!std::filesystem::is_directory(options.model, ignored))
+    return loadTokenizer(options.model);
+  LAMINA_ASSIGN_OR_RETURN(ArtifactReader artifact,
+                          ArtifactReader::open(options.model, static_cast<unsigned>(options.threads)));
+  return loadTokenizer(artifact.filePath(kTokenizerFile));
+}
+
+absl::Status print(const RunOptions &options, const Tokenizer &tokenizer, std::string_view text) {
+  LAMINA_ASSIGN_OR_RETURN(std::vector<int32_t> ids, encodePrompt(&tokenizer, text, options.noBos));
+  std::string line = "[";
+  for (size_t i = 0; i < ids.size(); ++i)
+    line += strCat(i == 0 ? "" : ", ", ids[i]);
+  std::printf("%s]\n", line.c_str());
+  return absl::OkStatus();
+}
+
+} // namespace
+
+absl::Status tokenize(const RunOptions &options) {
+  LAMINA_ASSIGN_OR_RETURN(std::unique_ptr<Tokenizer> tokenizer, tokenizerOf(options));
+  if (!tokenizer)
+    return absl::FailedPreconditionError(
+        strCat("'", options.model, "' has no vocabulary (tokenizer.ggml.tokens)"));
+  if (options.prompt)
+    return print(options, *tokenizer, *options.prompt);
+  if (!options.promptFile)
+    return print(options, *tokenizer, readStandardInput());
+  LAMINA_ASSIGN_OR_RETURN(MappedFile file, MappedFile::open(*options.promptFile));
+  std::string_view rest(reinterpret_cast<const char *>(file.data()), file.size());
+  while (!rest.empty()) {
+    std::string_view line = rest.substr(0, rest.find('\n'));
+    rest.remove_prefix(std::min(rest.size(), line.size() + 1));
+    LAMINA_RETURN_IF_ERROR(print(options, *tokenizer, line));
+  }
+  return absl::OkStatus();
+}
+
+} // namespace lamina::run
