@@ -1,0 +1,275 @@
+//===- LaminaRunTest.cpp - the command line, from outside
+//---------------------------------------------------===//
+
+#include "TestModel.h"
+
+#include "test/runtime/executor/TestPlan.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cstring>
+#include <filesystem>
+
+namespace lamina::test {
+namespace {
+
+using testing::HasSubstr;
+using testing::StartsWith;
+using Json = nlohmann::ordered_json;
+
+const std::string kFifteen = "abcdefghijklmn"; // with bos fifteen tokens: then the model says "m"
+
+class LaminaRun : public testing::Test {
+protected:
+  Outcome run(std::vector<std::string> arguments, const std::string &input = "") {
+    arguments.insert(arguments.begin(), model_.artifact());
+    return laminaRun(arguments, input);
+  }
+
+  Json json(std::vector<std::string> arguments) {
+    arguments.push_back("--output=json");
+    Outcome outcome = run(arguments);
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    Json result = Json::parse(outcome.out, nullptr, false);
+    EXPECT_TRUE(result.is_object()) << outcome.out;
+    return result;
+  }
+
+  void refused(const Outcome &outcome, int status, const std::string &words) {
+    EXPECT_EQ(outcome.status, status) << outcome.err;
+    EXPECT_THAT(outcome.err, HasSubstr(words));
+    EXPECT_EQ(outcome.out, "");
+    if (status == 1)
+      EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;
+  }
+
+  TestModel model_;
+};
+
+std::vector<std::string> keysOf(const Json &object) {
+  std::vector<std::string> keys;
+  for (auto entry = object.begin(); entry != object.end(); ++entry)
+    keys.push_back(entry.key());
+  return keys;
+}
+
+TEST_F(LaminaRun, WritesTextThatEndsWithALine) {
+  Outcome outcome = run({"--prompt", kFifteen, "-n", "5"});
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_EQ(outcome.out, "mmmmm\n");
+  EXPECT_EQ(outcome.err, "");
+  EXPECT_EQ(run({"--prompt", kFifteen, "-n", "5", "--inproc"}).out, "mmmmm\n");
+  EXPECT_EQ(run({"--prompt", kFifteen, "-n", "5", "--stop", "mmm"}).out, "\n");
+}
+
+TEST_F(LaminaRun, WritesTheDocumentedJson) {
+  Json result = json({"--prompt", kFifteen, "-n", "4"});
+  EXPECT_EQ(keysOf(result), (std::vector<std::string>{"prompt_tokens", "tokens", "text", "finish_reason",
+                                                      "timings", "workers"}));
+  EXPECT_EQ(result["prompt_tokens"].size(), 15u);
+  EXPECT_EQ(result["prompt_tokens"][0], 1);
+  EXPECT_EQ(result["tokens"], Json({15, 15, 15, 15}));
+  EXPECT_EQ(result["text"], "mmmm");
+  EXPECT_EQ(result["finish_reason"], "length");
+  EXPECT_EQ(
+      keysOf(result["timings"]),
+      (std::vector<std::string>{"load_ms", "prefill_ms", "prefill_tokens", "first_token_ms", "decode_ms",
+                                "decode_tokens", "prefill_tokens_per_second", "decode_tokens_per_second"}));
+  EXPECT_EQ(result["timings"]["prefill_tokens"], 15);
+  EXPECT_EQ(result["timings"]["decode_tokens"], 3);
+  ASSERT_EQ(result["workers"].size(), 2u);
+  EXPECT_EQ(keysOf(result["workers"][1]),
+            (std::vector<std::string>{"name", "class", "pid", "device", "bytes_sent", "bytes_received",
+                                      "busy_fraction"}));
+  EXPECT_EQ(result["workers"][1]["name"], "memory0");
+  EXPECT_EQ(result["workers"][1]["class"], "memory");
+  EXPECT_NE(result["workers"][0]["pid"], result["workers"][1]["pid"]);
+  EXPECT_EQ(result["workers"][0]["bytes_sent"], 18 * 3 * 64); // q, k and v of 18 tokens
+  EXPECT_EQ(result["workers"][1]["bytes_received"], 18 * 3 * 64);
+}
+
+TEST_F(LaminaRun, StopsBeforeAStopString) {
+  Json result = json({"--prompt", kFifteen, "-n", "40", "--stop", "zzz", "--stop", "mm"});
+  EXPECT_EQ(result["text"], "");
+  EXPECT_EQ(result["finish_reason"], "stop");
+  EXPECT_EQ(result["tokens"].size(), 2u);
+}
+
+TEST_F(LaminaRun, WritesTheLogitsOfThePrompt) {
+  std::string file = model_.file("logits.npy");
+  EXPECT_EQ(
+      run({"--prompt-tokens", "3, 4,5", "-n", "1", "--logits-out", file, "--prefill-chunk", "2"}).status, 0);
+  std::string bytes = readFile(file);
+  EXPECT_EQ(bytes.substr(0, 8), std::string("\x93NUMPY\x01\x00", 8));
+  EXPECT_THAT(bytes, HasSubstr("'shape': (3, 32)"));
+  size_t data = 10 + static_cast<unsigned char>(bytes[8]) + 256 * static_cast<unsigned char>(bytes[9]);
+  EXPECT_EQ(data % 64, 0u);
+  ASSERT_EQ(bytes.size(), data + 3 * 32 * 4);
+  std::vector<int> ids;
+  for (int row = 0; row < 3; ++row) {
+    ids.push_back(3 + row);
+    float first;
+    std::memcpy(&first, bytes.data() + data + static_cast<size_t>(row) * 32 * 4, 4);
+    EXPECT_EQ(first, expectedLogit(ids));
+  }
+}
+
+TEST_F(LaminaRun, GeneratesForEveryLineOfAFile) {
+  std::string file = model_.file("prompts.txt");
+  writeFile(file, kFifteen + "\r\n\nabcdefghijklmnop\nbbbbbbbbbbbbbbbbbbbb");
+  Outcome outcome = run({"--prompt-file", file, "-n", "3", "--output=json"});
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_EQ(std::count(outcome.out.begin(), outcome.out.end(), '\n'), 3);
+  Json first = Json::parse(outcome.out.substr(0, outcome.out.find('\n')), nullptr, false);
+  EXPECT_EQ(first["prompt_tokens"].size(), 15u);
+  EXPECT_EQ(first["text"], "mmm");
+  EXPECT_EQ(run({"--prompt-file", file, "-n", "2"}).out,
+            "[1] " + kFifteen + "\nmm\n\n[2] abcdefghijklmnop\nmm\n\n[3] bbbbbbbbbbbbbbbbbbbb\nmm\n\n");
+}
+
+TEST_F(LaminaRun, WritesATraceWithALanePerWorkerAndOneForCommunication) {
+  std::string file = model_.file("trace.json");
+  Outcome outcome = run({"--prompt", kFifteen, "-n", "3", "--trace", file, "--stats"});
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  for (const char *word :
+       {"tokens/s", "busy ms/step", "wait ms/step", "memory0", "over all links 256 bytes per token"})
+    EXPECT_THAT(outcome.err, HasSubstr(word));
+  Json trace = Json::parse(readFile(file), nullptr, false);
+  ASSERT_TRUE(trace.is_object());
+  std::map<std::string, int> names;
+  double laneEnd = 0;
+  for (const Json &event : trace["traceEvents"]) {
+    ++names[event["ph"] == "M" ? event["args"]["name"] : event["name"]];
+    if (event["ph"] != "X" || event["tid"] != 2)
+      continue;
+    EXPECT_GE(event["ts"].get<double>(), laneEnd - 1e-3) << "bars of a lane must not overlap";
+    laneEnd = event["ts"].get<double>() + event["dur"].get<double>();
+  }
+  EXPECT_EQ(names["compute0"] + names["memory0"] + names["communication"], 3);
+  EXPECT_EQ(names["blk.0.attention"], 3);
+  EXPECT_GE(names["blk.0 q"], 3 * 3); // sent, received or awaited, on its way
+}
+
+TEST_F(LaminaRun, MeasuresPerplexity) {
+  std::string file = model_.file("text.txt");
+  writeFile(file, "thequickbrownfoxjumpsoverthelazydog");
+  Outcome outcome = run({"--perplexity", file, "--context-size", "12", "--output=json"});
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  Json result = Json::parse(outcome.out, nullptr, false);
+  EXPECT_EQ(result["predictions"], 35);
+  EXPECT_EQ(result["windows"].size(), 4u);
+  EXPECT_NEAR(result["perplexity"].get<double>(), std::exp(result["mean_nll"].get<double>()), 1e-6);
+  EXPECT_THAT(run({"--perplexity", file}).out,
+              HasSubstr("over 35 predictions (35 tokens of text, 1 windows of 100)"));
+  refused(run({"--perplexity", file, "--context-size", "101"}), 1, "the artifact's context is 100");
+  refused(run({"--perplexity", model_.file("none")}), 1, "No such file");
+}
+
+TEST_F(LaminaRun, ChatsThroughTheTemplate) {
+  EXPECT_EQ(run({"--chat", "--system", "abcdefg", "--prompt", "hijklmn", "-n", "2"}).out, "mm\n");
+  Outcome outcome = run({"--chat", "-n", "2"}, kFifteen + "\n\nabc\n");
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_EQ(outcome.out, "mm\nmm\n");
+  EXPECT_EQ(outcome.err, "");
+}
+
+TEST_F(LaminaRun, DescribesAndChecks) {
+  Outcome description = run({"--describe"});
+  EXPECT_EQ(description.status, 0) << description.err;
+  for (const char *word : {"test (llama)", "2 compute and 1 memory fragments", "memory0", "56.0 KiB",
+                           "model.gguf", "compute0 -> memory0: 2 messages a step, 192 bytes per token"})
+    EXPECT_THAT(description.out, HasSubstr(word));
+  EXPECT_EQ(json({"--describe"})["partition"]["compute_fragments"], 2);
+  EXPECT_THAT(run({"--check"}).out, HasSubstr("5 files"));
+  EXPECT_EQ(json({"--check"})["ok"], true);
+  std::string weights = model_.artifact() + "/weights/compute0.bin", bytes = readFile(weights);
+  bytes[5] ^= 4;
+  writeFile(weights, bytes);
+  refused(run({"--check"}), 1, "weights/compute0.bin: sha256 is");
+  refused(run({"--prompt", "abc"}), 1, "weights/compute0.bin: sha256 is");
+}
+
+TEST_F(LaminaRun, Tokenizes) {
+  EXPECT_EQ(run({"--tokenize", "--prompt", "cab"}).out, "[1, 5, 3, 4]\n");
+  EXPECT_EQ(run({"--tokenize", "--no-bos"}, "cab").out, "[5, 3, 4]\n");
+  EXPECT_EQ(laminaRun({model_.gguf(), "--tokenize", "--prompt", "</s>"}).out, "[1, 2]\n");
+  writeFile(model_.file("lines"), "a\n\nb\n");
+  EXPECT_EQ(run({"--tokenize", "--prompt-file", model_.file("lines")}).out, "[1, 3]\n[1]\n[1, 4]\n");
+}
+
+TEST_F(LaminaRun, RefusesWhatCannotRun) {
+  refused(run({"--prompt", std::string(100, 'a')}), 1,
+          "the prompt has 101 tokens, the artifact's context is 100");
+  refused(run({"--prompt-tokens", "3,32"}), 1, "prompt token 32 is not in the vocabulary");
+  refused(run({"--prompt-file", model_.file("none")}), 1, "No such file");
+  refused(run({"--prompt", "abc", "--logits-out", "/nowhere/x.npy"}), 1, "cannot write '/nowhere/x.npy'");
+  refused(laminaRun({model_.file("none"), "--prompt", "a"}), 1, "No such file");
+  writeFile(model_.file("text"), "hello");
+  refused(laminaRun({model_.file("text"), "--prompt", "a"}), 1, "neither an artifact");
+}
+
+TEST_F(LaminaRun, ADeadWorkerEndsTheRunAndIsNamed) {
+  Outcome outcome = run({"--prompt", "abc", "-n", "9", "--output=json"});
+  refused(outcome, 1, "worker memory0");
+  EXPECT_THAT(outcome.err, StartsWith("lamina-run: error: "));
+}
+
+TEST_F(LaminaRun, AWrongCommandLineIsExitStatusTwo) {
+  for (std::vector<std::string> arguments :
+       std::vector<std::vector<std::string>>{{},
+                                             {"--prompt"},
+                                             {"--prompt", "a", "--prompt-file", "b"},
+                                             {"--prompt", "a", "-n", "-2"},
+                                             {"--prompt", "a", "-n", "many"},
+                                             {"--prompt", "a", "--top-p", "2"},
+                                             {"--prompt", "a", "--output", "xml"},
+                                             {"--prompt", "a", "--unknown"},
+                                             {"--prompt-tokens", "1,,2"},
+                                             {"--prompt-tokens", "1,2", "--chat"},
+                                             {"--prompt-tokens", ""},
+                                             {"--prompt", "a", "--system", "b"},
+                                             {"--prompt-file", "a", "--logits-out", "b"},
+                                             {"--describe", "--check"}}) {
+    Outcome outcome = run(arguments);
+    EXPECT_EQ(outcome.status, 2) << testing::PrintToString(arguments);
+    EXPECT_NE(outcome.err, "");
+    EXPECT_EQ(outcome.out, "");
+  }
+  EXPECT_EQ(laminaRun({}).status, 2);
+  EXPECT_EQ(laminaRun({"--help"}).status, 0);
+  EXPECT_THAT(laminaRun({"--version"}).out, StartsWith("lamina-run "));
+}
+
+// A copy of lamina-run beside a compiler that only copies what was compiled already.
+TEST_F(LaminaRun, CompilesAModelOnceIntoTheCache) {
+  namespace fs = std::filesystem;
+  std::string program = model_.file("lamina-run"), compiler = model_.file("lamina-opt");
+  fs::copy_file(LAMINA_RUN_PROGRAM, program);
+  std::map<std::string, std::string> environment = {{"XDG_CACHE_HOME", model_.file("cache")},
+                                                    {"PATH", "/usr/bin:/bin"}};
+  std::vector<std::string> arguments = {model_.gguf(), "--prompt", kFifteen, "-n", "2"};
+  Outcome outcome = runProgram(program, arguments, "", environment);
+  refused(outcome, 1, "lamina-opt is neither beside lamina-run nor in PATH");
+
+  auto install = [&](const std::string &script) {
+    writeFile(compiler, "#!/bin/sh\n" + script + "\n");
+    fs::permissions(compiler, fs::perms::owner_all);
+  };
+  install("echo 'model.gguf: no tensor token_embd.weight' >&2; exit 1");
+  outcome = runProgram(program, arguments, "", environment);
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_THAT(outcome.err, StartsWith("model.gguf: no tensor"));
+  install("echo compiling; test \"$2\" = -o && cp -r '" + model_.artifact() + "' \"$3\"");
+  outcome = runProgram(program, arguments, "", environment);
+  EXPECT_EQ(outcome.out, "mm\n") << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("compiling")); // not on standard output
+  outcome = runProgram(program, arguments, "", environment);
+  EXPECT_EQ(outcome.out, "mm\n");
+  EXPECT_EQ(outcome.err, "");
+}
+
+} // namespace
+} // namespace lamina::test
