@@ -1,4 +1,5 @@
-//===- Clock.h - the one clock of the runtime -----------------------------------------------------*- C++ -*-===//
+//===- Clock.h - the one clock of the runtime -----------------------------------------------------*- C++
+//-*-===//
 //
 // Monotonic nanoseconds, comparable between the processes of one machine, read without a system call.
 //

@@ -1,8 +1,10 @@
-//===- WaitWord.h - a 32-bit word that threads and processes wait on ------------------------------*- C++ -*-===//
+//===- WaitWord.h - a 32-bit word that threads and processes wait on ------------------------------*- C++
+//-*-===//
 //
-// Publishers change the word; waiters spin for a short while and then sleep on it (futex). Changing the word is one
-// atomic operation and a system call only if somebody sleeps. Zeroed memory is a valid WaitWord, so it can live in
-// a shared segment. A waiter that is killed leaves the word usable: later changes make a needless system call.
+// Publishers change the word; waiters spin for a short while and then sleep on it (futex). Changing the word
+// is one atomic operation and a system call only if somebody sleeps. Zeroed memory is a valid WaitWord, so it
+// can live in a shared segment. A waiter that is killed leaves the word usable: later changes make a needless
+// system call.
 //
 //===--------------------------------------------------------------------------------------------------------===//
 
@@ -48,8 +50,9 @@ public:
   /// Makes sleepers return although the word has not changed, so that they look at something else.
   void wakeAll() { futex(FUTEX_WAKE, INT_MAX, nullptr); }
 
-  /// Waits until the word differs from `seen`: spins for `spin` nanoseconds, then sleeps up to `timeout` nanoseconds
-  /// (0 = without limit). Returns the word as it is then, which equals `seen` after a timeout or wakeAll().
+  /// Waits until the word differs from `seen`: spins for `spin` nanoseconds, then sleeps up to `timeout`
+  /// nanoseconds (0 = without limit). Returns the word as it is then, which equals `seen` after a timeout or
+  /// wakeAll().
   uint32_t waitWhile(uint32_t seen, uint64_t spin, uint64_t timeout) {
     uint64_t deadline = 0;
     do {
@@ -64,8 +67,8 @@ public:
       else if (now >= deadline)
         break;
     } while (spin != 0);
-    // A publisher changes the word and then reads the count, we count and then read the word: one of us sees the
-    // other, so no change is slept through.
+    // A publisher changes the word and then reads the count, we count and then read the word: one of us sees
+    // the other, so no change is slept through.
     sleepers_.fetch_add(1, std::memory_order_seq_cst);
     if (value_.load(std::memory_order_seq_cst) == seen) {
       timespec limit{time_t(timeout / 1000000000u), long(timeout % 1000000000u)};
@@ -81,8 +84,8 @@ private:
       wakeAll();
   }
   void futex(int operation, uint32_t value, const timespec *timeout) {
-    syscall(SYS_futex, reinterpret_cast<uint32_t *>(&value_), shared ? operation : operation | FUTEX_PRIVATE_FLAG,
-            value, timeout, nullptr, 0);
+    syscall(SYS_futex, reinterpret_cast<uint32_t *>(&value_),
+            shared ? operation : operation | FUTEX_PRIVATE_FLAG, value, timeout, nullptr, 0);
   }
 
   std::atomic<uint32_t> value_{0};

@@ -1,9 +1,12 @@
-//===- Device.h - where a worker's memory lies and its kernels run --------------------------------*- C++ -*-===//
+//===- Device.h - where a worker's memory lies and its kernels run --------------------------------*- C++
+//-*-===//
 //
-// A worker has one device. The executor sees it only through this interface: memory and code are obtained once while
-// loading; a step launches kernels and copies transfers. Work runs in the order in which it was handed over.
+// A worker has one device. The executor sees it only through this interface: memory and code are obtained
+// once while loading; a step launches kernels and copies transfers. Work runs in the order in which it was
+// handed over.
 //
-// A device belongs to the thread that uses it. Launch, copy and synchronize neither allocate nor lock on the CPU.
+// A device belongs to the thread that uses it. Launch, copy and synchronize neither allocate nor lock on the
+// CPU.
 //
 //===--------------------------------------------------------------------------------------------------------===//
 
@@ -43,8 +46,8 @@ public:
   /// The first `bytes` bytes of a file as kernels address them, read-only. Lives as long as the device.
   virtual absl::StatusOr<std::byte *> loadWeights(const std::string &path, uint64_t bytes) = 0;
 
-  /// The address by which kernels reach host memory that is shared with other processes (batch, logits). The memory
-  /// must outlive the device.
+  /// The address by which kernels reach host memory that is shared with other processes (batch, logits). The
+  /// memory must outlive the device.
   virtual absl::StatusOr<std::byte *> mapHost(std::byte *memory, uint64_t bytes) = 0;
 
   /// Loads the file whose target suits this machine best. At most once.
@@ -53,7 +56,8 @@ public:
   /// A kernel of the loaded code.
   virtual absl::StatusOr<KernelHandle> findKernel(const std::string &symbol) = 0;
 
-  /// Runs all workgroups [0, workgroups) of one dispatch. `bindings` and `step` may change once launch returns.
+  /// Runs all workgroups [0, workgroups) of one dispatch. `bindings` and `step` may change once launch
+  /// returns.
   virtual absl::Status launch(KernelHandle kernel, void *const *bindings, const LaminaStep &step,
                               int64_t workgroups) = 0;
 

@@ -1,4 +1,5 @@
-//===- BatchSegment.cpp - what the front end and all workers share of a batch -----------------------------===//
+//===- BatchSegment.cpp - what the front end and all workers share of a batch
+//-----------------------------===//
 
 #include "runtime/executor/BatchSegment.h"
 
@@ -9,11 +10,14 @@
 namespace lamina {
 namespace {
 
-/// Fields on their own lines of the caches, and pages of their own for the logits, which another process writes.
+/// Fields on their own lines of the caches, and pages of their own for the logits, which another process
+/// writes.
 constexpr uint64_t kFieldAlignment = LAMINA_BUFFER_ALIGNMENT;
 constexpr uint64_t kPageBytes = 4096;
 
-uint64_t alignUp(uint64_t value, uint64_t alignment) { return (value + alignment - 1) / alignment * alignment; }
+uint64_t alignUp(uint64_t value, uint64_t alignment) {
+  return (value + alignment - 1) / alignment * alignment;
+}
 
 absl::Status outOfRange(const char *what, int64_t row, int64_t value, int64_t limit) {
   return absl::InvalidArgumentError(
@@ -45,8 +49,8 @@ BatchView BatchSegment::view(const plan::Limits &limits) const {
     return std::span<int32_t>(reinterpret_cast<int32_t *>(data() + fieldOffsets_[size_t(field)]),
                               batchFieldEntries(limits, field));
   };
-  return {span(plan::TOKEN_IDS),   span(plan::POSITIONS),      span(plan::SEQUENCES), span(plan::OUTPUT_ROW_INDICES),
-          span(plan::BLOCK_TABLE), blockTableStride(limits)};
+  return {span(plan::TOKEN_IDS),          span(plan::POSITIONS),   span(plan::SEQUENCES),
+          span(plan::OUTPUT_ROW_INDICES), span(plan::BLOCK_TABLE), blockTableStride(limits)};
 }
 
 absl::Status checkBatch(const plan::Plan &plan, const BatchView &batch, const LaminaStep &step) {
@@ -62,7 +66,8 @@ absl::Status checkBatch(const plan::Plan &plan, const BatchView &batch, const La
         absl::StrCat("a step has 1 to ", limits.max_sequences(), " sequences, got ", step.sequences));
   if (step.blockTableStride != batch.blockTableStride)
     return absl::InvalidArgumentError(absl::StrCat("the block table has ", batch.blockTableStride,
-                                                   " entries per sequence, the step says ", step.blockTableStride));
+                                                   " entries per sequence, the step says ",
+                                                   step.blockTableStride));
   bool hasCache = false;
   for (const plan::Worker &worker : plan.workers())
     hasCache |= worker.caches_size() != 0;

@@ -1,4 +1,5 @@
-//===- ChannelSizing.cpp - the channels that a plan's transfers need --------------------------------------===//
+//===- ChannelSizing.cpp - the channels that a plan's transfers need
+//--------------------------------------===//
 
 #include "runtime/executor/ChannelSizing.h"
 
@@ -14,8 +15,8 @@ namespace {
 
 using Instruction = plan::Instruction;
 
-/// One channel in the simulation. Bytes are payload space at the limits: smaller steps need less of it everywhere,
-/// and a network of bounded queues that completes keeps completing when its messages shrink.
+/// One channel in the simulation. Bytes are payload space at the limits: smaller steps need less of it
+/// everywhere, and a network of bounded queues that completes keeps completing when its messages shrink.
 struct Channel {
   ChannelSpec spec;
   std::vector<uint32_t> sent;     // transfers in the order of the source's program
@@ -58,7 +59,8 @@ private:
     for (uint32_t i = 0; i < uint32_t(plan_.transfers_size()); ++i) {
       const plan::Transfer &transfer = plan_.transfers(int(i));
       auto channel = std::find_if(channels_.begin(), channels_.end(), [&](const Channel &candidate) {
-        return candidate.spec.source == transfer.source() && candidate.spec.destination == transfer.destination();
+        return candidate.spec.source == transfer.source() &&
+               candidate.spec.destination == transfer.destination();
       });
       if (channel == channels_.end()) {
         channel = channels_.insert(channel, Channel{});
@@ -77,8 +79,8 @@ private:
     for (uint32_t w = 0; w < uint32_t(plan_.workers_size()); ++w) {
       for (const Instruction &instruction : plan_.workers(int(w)).program()) {
         auto wrongWorker = [&](uint32_t transfer, const char *verb) {
-          return absl::InvalidArgumentError(
-              absl::StrCat("worker ", plan_.workers(int(w)).name(), " may not ", verb, " ", describe(transfer)));
+          return absl::InvalidArgumentError(absl::StrCat("worker ", plan_.workers(int(w)).name(), " may not ",
+                                                         verb, " ", describe(transfer)));
         };
         if (instruction.has_send()) {
           uint32_t transfer = instruction.send().transfer();
@@ -97,27 +99,29 @@ private:
           if (plan_.transfers(int(transfer)).destination() != w)
             return wrongWorker(transfer, "wait for");
           if (recvs[transfer] == 0)
-            return absl::InvalidArgumentError(absl::StrCat(describe(transfer), " is waited for before it is received"));
+            return absl::InvalidArgumentError(
+                absl::StrCat(describe(transfer), " is waited for before it is received"));
           ++waits[transfer];
         }
       }
     }
     for (uint32_t i = 0; i < uint32_t(sends.size()); ++i)
       if (sends[i] != 1 || recvs[i] != 1 || waits[i] != 1)
-        return absl::InvalidArgumentError(absl::StrCat(describe(i), " must be sent, received and waited for once, but is ",
-                                                       sends[i], ", ", recvs[i], " and ", waits[i], " times"));
+        return absl::InvalidArgumentError(
+            absl::StrCat(describe(i), " must be sent, received and waited for once, but is ", sends[i], ", ",
+                         recvs[i], " and ", waits[i], " times"));
     for (const Channel &channel : channels_)
       for (size_t i = 0; i < channel.sent.size(); ++i)
         if (channel.sent[i] != channel.received[i])
-          return absl::InvalidArgumentError(absl::StrCat("worker ", plan_.workers(int(channel.spec.source)).name(),
-                                                         " sends ", describe(channel.sent[i]), " where worker ",
-                                                         plan_.workers(int(channel.spec.destination)).name(),
-                                                         " receives ", describe(channel.received[i])));
+          return absl::InvalidArgumentError(absl::StrCat(
+              "worker ", plan_.workers(int(channel.spec.source)).name(), " sends ", describe(channel.sent[i]),
+              " where worker ", plan_.workers(int(channel.spec.destination)).name(), " receives ",
+              describe(channel.received[i])));
     return absl::OkStatus();
   }
 
-  /// Each worker does one instruction per turn. Any schedule that completes bounds the queues, and bounded queues of
-  /// that size then complete under every schedule.
+  /// Each worker does one instruction per turn. Any schedule that completes bounds the queues, and bounded
+  /// queues of that size then complete under every schedule.
   absl::Status simulate() {
     std::vector<int> next(size_t(plan_.workers_size()), 0);
     sent_.assign(channelIndex_.size(), false);
@@ -134,9 +138,9 @@ private:
     }
     for (int w = 0; w < plan_.workers_size(); ++w)
       if (const plan::Worker &worker = plan_.workers(w); next[size_t(w)] < worker.program_size())
-        return absl::InvalidArgumentError(absl::StrCat(
-            "the workers wait for each other in a circle: ", worker.name(), " waits forever for ",
-            describe(worker.program(next[size_t(w)]).wait().transfer())));
+        return absl::InvalidArgumentError(
+            absl::StrCat("the workers wait for each other in a circle: ", worker.name(),
+                         " waits forever for ", describe(worker.program(next[size_t(w)]).wait().transfer())));
     return absl::OkStatus();
   }
 
@@ -173,6 +177,8 @@ private:
 
 } // namespace
 
-absl::StatusOr<std::vector<ChannelSpec>> sizeChannels(const plan::Plan &plan) { return Simulation(plan).run(); }
+absl::StatusOr<std::vector<ChannelSpec>> sizeChannels(const plan::Plan &plan) {
+  return Simulation(plan).run();
+}
 
 } // namespace lamina

@@ -1,4 +1,5 @@
-//===- Engine.cpp - the front end's view of a running plan ------------------------------------------------===//
+//===- Engine.cpp - the front end's view of a running plan
+//------------------------------------------------===//
 
 #include "runtime/executor/Engine.h"
 
@@ -19,8 +20,8 @@ namespace {
 /// How often the front end looks whether its workers live while it waits for them.
 constexpr uint64_t kLivenessNanoseconds = 20'000'000;
 
-/// Spinning hides the cost of waking a sleeper (tens of microseconds), which pays only while every thread has a CPU
-/// of its own; otherwise the spinner keeps the one it waits for from running.
+/// Spinning hides the cost of waking a sleeper (tens of microseconds), which pays only while every thread has
+/// a CPU of its own; otherwise the spinner keeps the one it waits for from running.
 constexpr uint64_t kSpinNanoseconds = 50'000;
 constexpr uint64_t kCrowdedSpinNanoseconds = 3'000;
 
@@ -44,7 +45,8 @@ TraceEvent::Kind traceKind(const plan::Instruction &instruction) {
   }
 }
 
-std::string traceLabel(const plan::Plan &plan, const plan::Worker &worker, const plan::Instruction &instruction) {
+std::string traceLabel(const plan::Plan &plan, const plan::Worker &worker,
+                       const plan::Instruction &instruction) {
   switch (instruction.kind_case()) {
   case plan::Instruction::kDispatch:
     return instruction.dispatch().label();
@@ -146,8 +148,8 @@ public:
       for (uint64_t k = count - std::min<uint64_t>(count, ring.records.size()); k < count; ++k) {
         const TraceRecord &record = ring.records[k % ring.records.size()];
         const plan::Instruction &instruction = worker.program(int(record.instruction));
-        events.push_back({i, traceKind(instruction), traceLabel(plan_, worker, instruction), instruction.slice(),
-                          record.step, record.begin - created_, record.end - created_});
+        events.push_back({i, traceKind(instruction), traceLabel(plan_, worker, instruction),
+                          instruction.slice(), record.step, record.begin - created_, record.end - created_});
       }
     }
     return events;
@@ -166,7 +168,8 @@ private:
     batch_ = segment_.view(plan_.limits());
     uint64_t slots = uint64_t(plan_.workers_size());
     LAMINA_ASSIGN_OR_RETURN(
-        controlSegment_, SharedSegment::create(sizeof(ControlBlock) + slots * sizeof(WorkerSlot), "the control block"));
+        controlSegment_,
+        SharedSegment::create(sizeof(ControlBlock) + slots * sizeof(WorkerSlot), "the control block"));
     control_ = reinterpret_cast<ControlBlock *>(controlSegment_.data());
     slots_ = reinterpret_cast<WorkerSlot *>(control_ + 1);
     if (options_.trace) {
@@ -174,7 +177,8 @@ private:
     }
     std::vector<TransferSpec> transfers;
     for (const plan::Transfer &transfer : plan_.transfers())
-      transfers.push_back({transfer.source(), transfer.destination(), transfer.bytes_per_row(), transfer.label()});
+      transfers.push_back(
+          {transfer.source(), transfer.destination(), transfer.bytes_per_row(), transfer.label()});
     LAMINA_ASSIGN_OR_RETURN(std::vector<ChannelSpec> channels, sizeChannels(plan_));
     LAMINA_ASSIGN_OR_RETURN(links_, SharedMemoryLinks::create(std::move(transfers), channels));
     return absl::OkStatus();

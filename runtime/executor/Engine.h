@@ -1,7 +1,8 @@
-//===- Engine.h - the front end's view of a running plan ------------------------------------------*- C++ -*-===//
+//===- Engine.h - the front end's view of a running plan ------------------------------------------*- C++
+//-*-===//
 //
-// An Engine turns a plan and its artifact directory into running workers and lets the front end drive them one step
-// at a time:
+// An Engine turns a plan and its artifact directory into running workers and lets the front end drive them
+// one step at a time:
 //
 //   auto engine = Engine::create(plan, "model.lamina", {});
 //   BatchView &batch = (*engine)->batch();           // shared with the workers: write, then step
@@ -9,11 +10,12 @@
 //   status = (*engine)->step({.tokens = 1, .outputRows = 1, .sequences = 1});
 //   const float *row = (*engine)->logits(0);
 //
-// Each worker is a process (default) or a thread (`inProcess`); both run the same loop. All memory that they share is
-// anonymous and mapped before the first fork, so nothing outlives the processes, whatever kills them.
+// Each worker is a process (default) or a thread (`inProcess`); both run the same loop. All memory that they
+// share is anonymous and mapped before the first fork, so nothing outlives the processes, whatever kills
+// them.
 //
-// Threads: an Engine belongs to one thread, which must outlive it (the kernel kills workers when the thread that
-// forked them ends). Create it before any other thread of the process starts: workers are forked.
+// Threads: an Engine belongs to one thread, which must outlive it (the kernel kills workers when the thread
+// that forked them ends). Create it before any other thread of the process starts: workers are forked.
 // Signals: workers ignore SIGINT; the front end decides what an interrupt means and destroys the Engine.
 //
 //===--------------------------------------------------------------------------------------------------------===//
@@ -37,20 +39,22 @@ class Plan;
 namespace lamina {
 
 struct EngineOptions {
-  int threadsPerWorker = 0; ///< threads that compute in each worker; 0 = one per CPU that this process may use
-  bool inProcess = false;   ///< workers are threads of this process instead of processes
-  bool trace = false;       ///< record the begin and end of every instruction
+  int threadsPerWorker =
+      0;                  ///< threads that compute in each worker; 0 = one per CPU that this process may use
+  bool inProcess = false; ///< workers are threads of this process instead of processes
+  bool trace = false;     ///< record the begin and end of every instruction
 };
 
-/// The arrays that describe a batch, in memory that every worker reads in place. The front end writes them between
-/// steps and never during one. Sizes are the plan's limits.
+/// The arrays that describe a batch, in memory that every worker reads in place. The front end writes them
+/// between steps and never during one. Sizes are the plan's limits.
 struct BatchView {
   std::span<int32_t> tokenIds;   ///< [max_batch_tokens]
   std::span<int32_t> positions;  ///< [max_batch_tokens] position of the token in its sequence
   std::span<int32_t> sequences;  ///< [max_batch_tokens] sequence slot of the token
   std::span<int32_t> outputRows; ///< [max_output_rows] rows of the batch whose logits are wanted
-  std::span<int32_t> blockTable; ///< [max_sequences × blockTableStride] page of each LAMINA_KV_PAGE_TOKENS positions
-  int64_t blockTableStride = 0;  ///< entries per sequence slot; belongs into LaminaStep.blockTableStride
+  std::span<int32_t>
+      blockTable; ///< [max_sequences × blockTableStride] page of each LAMINA_KV_PAGE_TOKENS positions
+  int64_t blockTableStride = 0; ///< entries per sequence slot; belongs into LaminaStep.blockTableStride
 };
 
 /// What one step took. Reuse one object for all steps: then its vector is allocated once.
@@ -74,10 +78,11 @@ struct WorkerInfo {
   double busyFraction = 0; ///< share of the time inside steps in which it did not wait
 };
 
-/// One executed instruction. Times are nanoseconds since the Engine was created, on one clock for all workers.
+/// One executed instruction. Times are nanoseconds since the Engine was created, on one clock for all
+/// workers.
 struct TraceEvent {
   enum class Kind { Dispatch, Send, Recv, Wait, Collective };
-  int worker = 0;    ///< index into Engine::workers()
+  int worker = 0; ///< index into Engine::workers()
   Kind kind = Kind::Dispatch;
   std::string label; ///< "blk.0.ffn_up", "blk.0 q"
   uint32_t slice = 0;
@@ -88,9 +93,9 @@ struct TraceEvent {
 
 class Engine {
 public:
-  /// Checks the plan (see PlanCheck.h), maps the shared segments, starts the workers and returns when each has loaded
-  /// its code and weights. `artifactDir` is the directory that the plan's file names are relative to. What goes wrong
-  /// in a worker comes back as its own message with the worker's name in front.
+  /// Checks the plan (see PlanCheck.h), maps the shared segments, starts the workers and returns when each
+  /// has loaded its code and weights. `artifactDir` is the directory that the plan's file names are relative
+  /// to. What goes wrong in a worker comes back as its own message with the worker's name in front.
   static absl::StatusOr<std::unique_ptr<Engine>> create(const plan::Plan &plan, std::string artifactDir,
                                                         const EngineOptions &options);
 
@@ -101,16 +106,16 @@ public:
 
   BatchView &batch();
 
-  /// Runs one step over what batch() holds and returns when every worker has finished it. `step.blockTableStride`
-  /// may be 0, meaning batch().blockTableStride.
-  /// InvalidArgument: the step or the batch is outside the plan's limits (a token id not in the vocabulary, a page
-  /// that does not exist, …); nothing ran, and the Engine stays usable. Every other error is final, and so is what
-  /// later steps return: Unavailable if a worker died (name, pid, signal or exit status; noticed within a second),
-  /// otherwise what a worker reported. `timings` may be null.
+  /// Runs one step over what batch() holds and returns when every worker has finished it.
+  /// `step.blockTableStride` may be 0, meaning batch().blockTableStride. InvalidArgument: the step or the
+  /// batch is outside the plan's limits (a token id not in the vocabulary, a page that does not exist, …);
+  /// nothing ran, and the Engine stays usable. Every other error is final, and so is what later steps return:
+  /// Unavailable if a worker died (name, pid, signal or exit status; noticed within a second), otherwise what
+  /// a worker reported. `timings` may be null.
   absl::Status step(const LaminaStep &step, StepTimings *timings = nullptr);
 
-  /// Row `row` (of step.outputRows) of the last step's logits: Model.vocab_size floats, valid until the next step.
-  /// Rows are `logitsStride()` floats apart.
+  /// Row `row` (of step.outputRows) of the last step's logits: Model.vocab_size floats, valid until the next
+  /// step. Rows are `logitsStride()` floats apart.
   const float *logits(int64_t row) const;
   int64_t logitsStride() const;
 

@@ -1,4 +1,5 @@
-//===- Executor.cpp - runs a worker's program, one step at a time -----------------------------------------===//
+//===- Executor.cpp - runs a worker's program, one step at a time
+//-----------------------------------------===//
 
 #include "runtime/executor/Executor.h"
 

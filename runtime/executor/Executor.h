@@ -1,7 +1,8 @@
-//===- Executor.h - runs a worker's program, one step at a time -----------------------------------*- C++ -*-===//
+//===- Executor.h - runs a worker's program, one step at a time -----------------------------------*- C++
+//-*-===//
 //
-// The interpreter: one case per instruction of the plan. A step neither allocates nor locks, and makes no system call
-// except to sleep while a peer or a sibling thread has work and this one has none.
+// The interpreter: one case per instruction of the plan. A step neither allocates nor locks, and makes no
+// system call except to sleep while a peer or a sibling thread has work and this one has none.
 //
 //===--------------------------------------------------------------------------------------------------------===//
 
@@ -36,8 +37,8 @@ public:
   Executor(const WorkerProgram &program, Device &device, Transport &transport, TraceRing trace)
       : program_(program), device_(device), transport_(transport), trace_(trace) {}
 
-  /// Runs the whole program for one batch; everything is done and visible to the host on return. After an error the
-  /// worker's peers are in an unknown place, so nothing can be run any more.
+  /// Runs the whole program for one batch; everything is done and visible to the host on return. After an
+  /// error the worker's peers are in an unknown place, so nothing can be run any more.
   absl::Status runStep(const LaminaStep &step, uint64_t number);
 
   /// Of the last step: time in it, and time in it spent waiting for peers.

@@ -1,4 +1,5 @@
-//===- PlanCheck.cpp - whether a plan may be executed -----------------------------------------------------===//
+//===- PlanCheck.cpp - whether a plan may be executed
+//-----------------------------------------------------===//
 
 #include "runtime/executor/PlanCheck.h"
 
@@ -42,8 +43,10 @@ bool isSafePath(const std::string &path) {
 
 absl::Status checkLimits(const plan::Limits &limits) {
   const std::pair<const char *, uint64_t> counts[] = {
-      {"max_batch_tokens", limits.max_batch_tokens()}, {"max_output_rows", limits.max_output_rows()},
-      {"max_sequences", limits.max_sequences()},       {"max_context", limits.max_context()},
+      {"max_batch_tokens", limits.max_batch_tokens()},
+      {"max_output_rows", limits.max_output_rows()},
+      {"max_sequences", limits.max_sequences()},
+      {"max_context", limits.max_context()},
       {"kv_pages", limits.kv_pages()},
   };
   for (auto [name, count] : counts)
@@ -108,13 +111,15 @@ private:
   absl::Status checkCache(int index, const plan::Cache &cache) {
     uint64_t elementBytes = cache.element_type() == "f32" ? 4 : cache.element_type() == "f16" ? 2 : 0;
     if (elementBytes == 0)
-      return error("cache ", index, " has elements of type \"", cache.element_type(), "\", expected f32 or f16");
+      return error("cache ", index, " has elements of type \"", cache.element_type(),
+                   "\", expected f32 or f16");
     uint64_t valueLength =
         (uint64_t(cache.value_length()) + LAMINA_ROW_PADDING - 1) / LAMINA_ROW_PADDING * LAMINA_ROW_PADDING;
     uint64_t bytes = multiply(multiply(cache.kv_heads(), cache.key_length() + valueLength),
                               LAMINA_KV_PAGE_TOKENS * elementBytes);
     if (bytes == 0 || cache.page_bytes() < bytes)
-      return error("cache ", index, " has pages of ", cache.page_bytes(), " bytes, its keys and values need ", bytes);
+      return error("cache ", index, " has pages of ", cache.page_bytes(), " bytes, its keys and values need ",
+                   bytes);
     if (cache.page_bytes() % LAMINA_BUFFER_ALIGNMENT != 0)
       return error("cache ", index, " has pages of ", cache.page_bytes(), " bytes, not a multiple of ",
                    int(LAMINA_BUFFER_ALIGNMENT));
@@ -162,8 +167,8 @@ private:
 
   absl::Status checkAlignment(int index, const plan::Buffer &buffer) {
     if (buffer.offset() % LAMINA_BUFFER_ALIGNMENT != 0)
-      return error("buffer ", index, " (", buffer.name(), ") starts at ", buffer.offset(), ", not a multiple of ",
-                   int(LAMINA_BUFFER_ALIGNMENT));
+      return error("buffer ", index, " (", buffer.name(), ") starts at ", buffer.offset(),
+                   ", not a multiple of ", int(LAMINA_BUFFER_ALIGNMENT));
     return absl::OkStatus();
   }
 
@@ -171,8 +176,8 @@ private:
     LAMINA_RETURN_IF_ERROR(checkAlignment(index, buffer));
     uint64_t rows = maxRows(plan_.limits(), buffer.extent());
     if (multiply(buffer.row_bytes(), rows) > buffer.bytes())
-      return error("buffer ", index, " (", buffer.name(), ") has ", buffer.bytes(), " bytes for ", rows, " rows of ",
-                   buffer.row_bytes());
+      return error("buffer ", index, " (", buffer.name(), ") has ", buffer.bytes(), " bytes for ", rows,
+                   " rows of ", buffer.row_bytes());
     if (buffer.row_bytes() == 0 && buffer.extent() != plan::FIXED)
       return error("buffer ", index, " (", buffer.name(), ") has rows of 0 bytes");
     return absl::OkStatus();
@@ -190,14 +195,15 @@ private:
       if (!plan::Extent_IsValid(variant.extent()))
         return error("kernel ", kernel.name(), " has the unknown extent ", int(variant.extent()));
       if (multiply(variant.workgroups(), maxRows(plan_.limits(), variant.extent())) > kMaxWorkgroups)
-        return error("kernel ", kernel.name(), " has ", variant.workgroups(), " workgroups per row, too many");
+        return error("kernel ", kernel.name(), " has ", variant.workgroups(),
+                     " workgroups per row, too many");
       if (variant.max_tokens() == 0 ? !last : variant.max_tokens() <= before)
         return error("kernel ", kernel.name(), " has variants that do not ascend in max_tokens");
       before = variant.max_tokens();
     }
     if (before != 0 && before < plan_.limits().max_batch_tokens())
-      return error("kernel ", kernel.name(), " takes at most ", before, " of ", plan_.limits().max_batch_tokens(),
-                   " tokens");
+      return error("kernel ", kernel.name(), " takes at most ", before, " of ",
+                   plan_.limits().max_batch_tokens(), " tokens");
     return absl::OkStatus();
   }
 
@@ -222,8 +228,9 @@ private:
         return error("instruction ", index, " names buffer ", instruction.collective().buffer(), " of ",
                      worker_.buffers_size());
       if (worker_.group_size() != 1)
-        return absl::UnimplementedError(absl::StrCat("worker ", worker_.name(), ": this runtime has no collectives among ",
-                                                     worker_.group_size(), " workers; compile without splitting the class"));
+        return absl::UnimplementedError(
+            absl::StrCat("worker ", worker_.name(), ": this runtime has no collectives among ",
+                         worker_.group_size(), " workers; compile without splitting the class"));
       return absl::OkStatus();
     case plan::Instruction::KIND_NOT_SET:
       break;
@@ -233,8 +240,8 @@ private:
 
   absl::Status checkDispatch(int index, const plan::Dispatch &dispatch) {
     if (dispatch.kernel() >= uint32_t(worker_.kernels_size()))
-      return error("instruction ", index, " (", dispatch.label(), ") names kernel ", dispatch.kernel(), " of ",
-                   worker_.kernels_size());
+      return error("instruction ", index, " (", dispatch.label(), ") names kernel ", dispatch.kernel(),
+                   " of ", worker_.kernels_size());
     for (uint32_t buffer : dispatch.bindings())
       if (buffer >= uint32_t(worker_.buffers_size()))
         return error("instruction ", index, " (", dispatch.label(), ") names buffer ", buffer, " of ",
@@ -254,14 +261,16 @@ absl::Status checkTransfer(const plan::Plan &plan, int index) {
   };
   uint32_t workers = uint32_t(plan.workers_size());
   if (transfer.source() >= workers || transfer.destination() >= workers)
-    return error("goes from worker ", transfer.source(), " to worker ", transfer.destination(), " of ", workers);
+    return error("goes from worker ", transfer.source(), " to worker ", transfer.destination(), " of ",
+                 workers);
   if (transfer.source() == transfer.destination())
     return error("starts and ends at worker ", transfer.source());
   if (!plan::Extent_IsValid(transfer.extent()))
     return error("has the unknown extent ", int(transfer.extent()));
   if (transfer.source_buffers_size() == 0 ||
       transfer.source_buffers_size() != transfer.destination_buffers_size())
-    return error("moves ", transfer.source_buffers_size(), " buffers into ", transfer.destination_buffers_size());
+    return error("moves ", transfer.source_buffers_size(), " buffers into ",
+                 transfer.destination_buffers_size());
   const plan::Worker &source = plan.workers(int(transfer.source()));
   const plan::Worker &destination = plan.workers(int(transfer.destination()));
   uint64_t rowBytes = 0;
@@ -279,7 +288,8 @@ absl::Status checkTransfer(const plan::Plan &plan, int index) {
         return error("moves buffer ", buffer->name(), " of another extent");
     }
     if (sourceBuffer.row_bytes() != destinationBuffer.row_bytes())
-      return error("moves rows of ", sourceBuffer.row_bytes(), " bytes into rows of ", destinationBuffer.row_bytes());
+      return error("moves rows of ", sourceBuffer.row_bytes(), " bytes into rows of ",
+                   destinationBuffer.row_bytes());
     rowBytes += sourceBuffer.row_bytes();
   }
   if (rowBytes != transfer.bytes_per_row())
@@ -296,10 +306,11 @@ absl::Status checkLogits(const plan::Plan &plan) {
         continue;
       ++found;
       if (buffer.kind() != plan::Buffer::ARENA || buffer.extent() != plan::OUTPUT_ROWS)
-        return invalid("the logits of worker ", worker.name(), " are not an activation with one row per output");
+        return invalid("the logits of worker ", worker.name(),
+                       " are not an activation with one row per output");
       if (buffer.row_bytes() % 4 != 0 || buffer.row_bytes() / 4 < plan.model().vocab_size())
-        return invalid("the logits of worker ", worker.name(), " have rows of ", buffer.row_bytes(), " bytes for ",
-                       plan.model().vocab_size(), " tokens");
+        return invalid("the logits of worker ", worker.name(), " have rows of ", buffer.row_bytes(),
+                       " bytes for ", plan.model().vocab_size(), " tokens");
     }
   if (found != 1)
     return invalid("expected one buffer named ", kLogitsBuffer, ", got ", found);

@@ -1,9 +1,10 @@
-//===- PlanCheck.h - whether a plan may be executed -----------------------------------------------*- C++ -*-===//
+//===- PlanCheck.h - whether a plan may be executed -----------------------------------------------*- C++
+//-*-===//
 //
-// A plan comes from a file, so nothing in it is trusted before these checks: afterwards every index is in range,
-// every buffer lies inside its arena, shard or cache for any step within the limits, every message has one sender and
-// one receiver that agree on its size and order, and the programs cannot wait for each other in a circle.
-// What kernels do inside their buffers is beyond a plan; the artifact's hashes vouch for them.
+// A plan comes from a file, so nothing in it is trusted before these checks: afterwards every index is in
+// range, every buffer lies inside its arena, shard or cache for any step within the limits, every message has
+// one sender and one receiver that agree on its size and order, and the programs cannot wait for each other
+// in a circle. What kernels do inside their buffers is beyond a plan; the artifact's hashes vouch for them.
 //
 //===--------------------------------------------------------------------------------------------------------===//
 
@@ -17,7 +18,8 @@
 
 namespace lamina {
 
-/// InvalidArgument names the worker, the thing and both values; Unimplemented what this runtime cannot execute.
+/// InvalidArgument names the worker, the thing and both values; Unimplemented what this runtime cannot
+/// execute.
 absl::Status checkPlan(const plan::Plan &plan);
 
 /// The name of the buffer whose rows are the logits.

@@ -1,4 +1,5 @@
-//===- RunningWorker.cpp - a worker as seen by who started it ---------------------------------------------===//
+//===- RunningWorker.cpp - a worker as seen by who started it
+//---------------------------------------------===//
 
 #include "runtime/executor/RunningWorker.h"
 
@@ -51,7 +52,8 @@ public:
     if (ended < 0)
       death_ = absl::StrCat("is gone (", strerror(errno), ")");
     else if (WIFSIGNALED(status))
-      death_ = absl::StrCat("was killed by signal ", WTERMSIG(status), " (", strsignal(WTERMSIG(status)), ")");
+      death_ =
+          absl::StrCat("was killed by signal ", WTERMSIG(status), " (", strsignal(WTERMSIG(status)), ")");
     else
       death_ = absl::StrCat("exited with status ", WEXITSTATUS(status));
     return death_;
@@ -84,7 +86,8 @@ public:
         this);
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
     if (error != 0)
-      return absl::ResourceExhaustedError(absl::StrCat("cannot start a thread for a worker: ", strerror(error)));
+      return absl::ResourceExhaustedError(
+          absl::StrCat("cannot start a thread for a worker: ", strerror(error)));
     started_ = true;
     return absl::OkStatus();
   }
@@ -99,7 +102,8 @@ private:
   bool started_ = false;
 };
 
-/// What a forked worker must set right before it runs. Handlers of the front end would act on state that is not ours.
+/// What a forked worker must set right before it runs. Handlers of the front end would act on state that is
+/// not ours.
 void enterWorkerProcess(const std::string &name, pid_t parent) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) // it died before the line above
@@ -118,7 +122,8 @@ void enterWorkerProcess(const std::string &name, pid_t parent) {
 absl::StatusOr<std::unique_ptr<RunningWorker>> startProcess(const WorkerContext &context) {
   const std::string &name = context.plan->workers(context.index).name();
   pid_t parent = getpid();
-  // Nothing may reach a worker between the fork and its own settings, an interrupt of the terminal least of all.
+  // Nothing may reach a worker between the fork and its own settings, an interrupt of the terminal least of
+  // all.
   sigset_t all, before;
   sigfillset(&all);
   sigprocmask(SIG_SETMASK, &all, &before);

@@ -1,7 +1,8 @@
-//===- RunningWorker.h - a worker as seen by who started it ---------------------------------------*- C++ -*-===//
+//===- RunningWorker.h - a worker as seen by who started it ---------------------------------------*- C++
+//-*-===//
 //
-// A process or a thread that runs the worker loop. Destroying it waits for the end of the worker, which must have been
-// told to leave; a process that does not listen is killed.
+// A process or a thread that runs the worker loop. Destroying it waits for the end of the worker, which must
+// have been told to leave; a process that does not listen is killed.
 //
 //===--------------------------------------------------------------------------------------------------------===//
 
@@ -26,12 +27,13 @@ public:
   /// How the worker ended, if it has: "was killed by signal 9 (Killed)". A thread never ends unasked.
   virtual std::optional<std::string> death() = 0;
 
-  /// Ends a process at once. A thread cannot be ended from outside and is left to notice that it should leave.
+  /// Ends a process at once. A thread cannot be ended from outside and is left to notice that it should
+  /// leave.
   virtual void kill() = 0;
 };
 
-/// Forks a process that runs the worker. The process dies with the thread that forked it, ignores SIGINT, and leaves
-/// other signals at their defaults.
+/// Forks a process that runs the worker. The process dies with the thread that forked it, ignores SIGINT, and
+/// leaves other signals at their defaults.
 absl::StatusOr<std::unique_ptr<RunningWorker>> startProcess(const WorkerContext &context);
 
 /// Starts a thread that runs the worker, with all signals blocked.

@@ -1,4 +1,5 @@
-//===- WorkerLoop.cpp - what a worker process or thread does ----------------------------------------------===//
+//===- WorkerLoop.cpp - what a worker process or thread does
+//----------------------------------------------===//
 
 #include "runtime/executor/WorkerLoop.h"
 
@@ -27,8 +28,8 @@ absl::StatusOr<std::unique_ptr<Device>> createDevice(const WorkerContext &contex
   const std::string &kind = context.plan->classes(int(worker.device_class())).device();
   if (kind == "cpu")
     return CpuDevice::create(context.threads, context.spinNanoseconds);
-  return absl::UnimplementedError(
-      absl::StrCat("this runtime has no device of kind \"", kind, "\"; compile for a cluster of cpu devices"));
+  return absl::UnimplementedError(absl::StrCat("this runtime has no device of kind \"", kind,
+                                               "\"; compile for a cluster of cpu devices"));
 }
 
 absl::Status runSteps(const WorkerContext &context, Executor &executor) {
@@ -58,8 +59,8 @@ absl::Status loadAndRun(const WorkerContext &context) {
   LAMINA_ASSIGN_OR_RETURN(
       WorkerProgram program,
       WorkerProgram::load(*context.plan, context.index, context.artifactDir, *context.batch, *device));
-  std::unique_ptr<Transport> transport = context.links->endpoint(uint32_t(context.index), *device,
-                                                                 context.control->leave, context.spinNanoseconds);
+  std::unique_ptr<Transport> transport = context.links->endpoint(
+      uint32_t(context.index), *device, context.control->leave, context.spinNanoseconds);
   LAMINA_RETURN_IF_ERROR(program.bindTransfers(*context.plan, *transport));
   Executor executor(program, *device, *transport, context.trace);
   copyText(context.slot->device, device->description());
@@ -78,7 +79,8 @@ void runWorker(const WorkerContext &context) {
   context.slot->errorCode = uint32_t(status.code());
   copyText(context.slot->error, std::string(status.message()));
   uint32_t none = 0;
-  context.control->failed.compare_exchange_strong(none, uint32_t(context.index) + 1, std::memory_order_acq_rel);
+  context.control->failed.compare_exchange_strong(none, uint32_t(context.index) + 1,
+                                                  std::memory_order_acq_rel);
   tellWorkersToLeave(*context.control, *context.links);
 }
 

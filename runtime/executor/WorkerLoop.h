@@ -1,8 +1,9 @@
-//===- WorkerLoop.h - what a worker process or thread does ----------------------------------------*- C++ -*-===//
+//===- WorkerLoop.h - what a worker process or thread does ----------------------------------------*- C++
+//-*-===//
 //
-// A worker loads its part of the plan, reports ready, and then runs a step whenever the front end publishes one,
-// until it is told to leave. Everything it tells the front end goes through the shared control block; there is no
-// pipe, no lock and no message queue.
+// A worker loads its part of the plan, reports ready, and then runs a step whenever the front end publishes
+// one, until it is told to leave. Everything it tells the front end goes through the shared control block;
+// there is no pipe, no lock and no message queue.
 //
 //===--------------------------------------------------------------------------------------------------------===//
 
@@ -19,7 +20,8 @@
 
 namespace lamina {
 
-/// What all workers and the front end share. Lives in zeroed shared memory; the slots of the workers follow it.
+/// What all workers and the front end share. Lives in zeroed shared memory; the slots of the workers follow
+/// it.
 struct ControlBlock {
   alignas(64) SharedWaitWord published; ///< steps published by the front end, modulo 2^32
   alignas(64) SharedWaitWord events;    ///< changes whenever a worker becomes ready, finishes a step or fails
@@ -31,7 +33,7 @@ struct ControlBlock {
 /// What one worker reports. Written by the worker alone.
 struct alignas(64) WorkerSlot {
   std::atomic<uint32_t> ready;
-  std::atomic<uint64_t> completed; ///< steps finished
+  std::atomic<uint64_t> completed;       ///< steps finished
   std::atomic<uint64_t> busyNanoseconds; ///< of all steps
   std::atomic<uint64_t> lastBusyNanoseconds;
   std::atomic<uint64_t> lastWaitNanoseconds;
@@ -54,7 +56,8 @@ struct WorkerContext {
   TraceRing trace;
 };
 
-/// Runs the worker until it is told to leave or fails; a failure is reported in the slot and makes all others leave.
+/// Runs the worker until it is told to leave or fails; a failure is reported in the slot and makes all others
+/// leave.
 void runWorker(const WorkerContext &context);
 
 /// Makes every worker return and wakes those that sleep.

@@ -1,4 +1,5 @@
-//===- WorkerProgram.cpp - one worker of a plan, ready to run ---------------------------------------------===//
+//===- WorkerProgram.cpp - one worker of a plan, ready to run
+//---------------------------------------------===//
 
 #include "runtime/executor/WorkerProgram.h"
 
@@ -10,8 +11,9 @@
 
 namespace lamina {
 
-absl::StatusOr<WorkerProgram> WorkerProgram::load(const plan::Plan &plan, int index, const std::string &artifactDir,
-                                                  const BatchSegment &batch, Device &device) {
+absl::StatusOr<WorkerProgram> WorkerProgram::load(const plan::Plan &plan, int index,
+                                                  const std::string &artifactDir, const BatchSegment &batch,
+                                                  Device &device) {
   WorkerProgram program(index);
   LAMINA_RETURN_IF_ERROR(program.loadKernels(plan.workers(index), artifactDir, device));
   LAMINA_RETURN_IF_ERROR(program.allocateBuffers(plan, artifactDir, batch, device));
@@ -19,7 +21,8 @@ absl::StatusOr<WorkerProgram> WorkerProgram::load(const plan::Plan &plan, int in
   return program;
 }
 
-absl::Status WorkerProgram::loadKernels(const plan::Worker &worker, const std::string &artifactDir, Device &device) {
+absl::Status WorkerProgram::loadKernels(const plan::Worker &worker, const std::string &artifactDir,
+                                        Device &device) {
   if (worker.kernels_size() == 0)
     return absl::OkStatus();
   std::vector<CodeFile> files;
@@ -34,7 +37,8 @@ absl::Status WorkerProgram::loadKernels(const plan::Worker &worker, const std::s
           variant.max_tokens() == 0 ? std::numeric_limits<int64_t>::max() : int64_t(variant.max_tokens());
       variants_.push_back({handle, maxTokens, int64_t(variant.workgroups()), variant.extent()});
     }
-    // A plan may give the largest batch as the last variant's bound; the walk needs an end that always admits.
+    // A plan may give the largest batch as the last variant's bound; the walk needs an end that always
+    // admits.
     variants_.back().maxTokens = std::numeric_limits<int64_t>::max();
   }
   return absl::OkStatus();
@@ -46,8 +50,8 @@ absl::Status WorkerProgram::allocateBuffers(const plan::Plan &plan, const std::s
   LAMINA_ASSIGN_OR_RETURN(std::byte * arena, device.allocate(worker.arena_bytes(), "activations"));
   std::byte *weights = nullptr;
   if (worker.weights_bytes() != 0) {
-    LAMINA_ASSIGN_OR_RETURN(
-        weights, device.loadWeights(absl::StrCat(artifactDir, "/", worker.weights_file()), worker.weights_bytes()));
+    LAMINA_ASSIGN_OR_RETURN(weights, device.loadWeights(absl::StrCat(artifactDir, "/", worker.weights_file()),
+                                                        worker.weights_bytes()));
   }
   std::vector<std::byte *> caches;
   for (const plan::Cache &cache : worker.caches()) {

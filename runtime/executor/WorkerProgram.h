@@ -1,7 +1,8 @@
-//===- WorkerProgram.h - one worker of a plan, ready to run ---------------------------------------*- C++ -*-===//
+//===- WorkerProgram.h - one worker of a plan, ready to run ---------------------------------------*- C++
+//-*-===//
 //
-// A plan's worker with every name and index resolved: memory is allocated and mapped, kernels are addresses, bindings
-// are arrays of pointers, and the program is a flat array that the interpreter walks.
+// A plan's worker with every name and index resolved: memory is allocated and mapped, kernels are addresses,
+// bindings are arrays of pointers, and the program is a flat array that the interpreter walks.
 //
 //===--------------------------------------------------------------------------------------------------------===//
 
@@ -36,7 +37,8 @@ public:
     plan::Extent extent;
   };
 
-  /// Loads worker `index` of a checked plan onto `device`. The device and the segment must outlive the program.
+  /// Loads worker `index` of a checked plan onto `device`. The device and the segment must outlive the
+  /// program.
   static absl::StatusOr<WorkerProgram> load(const plan::Plan &plan, int index, const std::string &artifactDir,
                                             const BatchSegment &batch, Device &device);
 
@@ -49,8 +51,8 @@ public:
 
 private:
   explicit WorkerProgram(int index) : index_(index) {}
-  absl::Status allocateBuffers(const plan::Plan &plan, const std::string &artifactDir, const BatchSegment &batch,
-                               Device &device);
+  absl::Status allocateBuffers(const plan::Plan &plan, const std::string &artifactDir,
+                               const BatchSegment &batch, Device &device);
   absl::Status loadKernels(const plan::Worker &worker, const std::string &artifactDir, Device &device);
   void translate(const plan::Plan &plan);
 

@@ -1,4 +1,5 @@
-//===- PageAllocator.cpp - which pages of the KV cache a sequence holds -----------------------------------===//
+//===- PageAllocator.cpp - which pages of the KV cache a sequence holds
+//-----------------------------------===//
 
 #include "runtime/kvcache/PageAllocator.h"
 
@@ -36,9 +37,10 @@ absl::Status PageAllocator::checkOpen(int sequence) const {
 absl::StatusOr<int> PageAllocator::openSequence() {
   auto slot = std::find(held_.begin(), held_.end(), -1);
   if (slot == held_.end())
-    return absl::ResourceExhaustedError(absl::StrCat("all ", held_.size(),
-                                                     " sequence slots are in use; finish a sequence or compile the "
-                                                     "model with a larger max_sequences"));
+    return absl::ResourceExhaustedError(
+        absl::StrCat("all ", held_.size(),
+                     " sequence slots are in use; finish a sequence or compile the "
+                     "model with a larger max_sequences"));
   *slot = 0;
   return int(slot - held_.begin());
 }
@@ -51,13 +53,14 @@ int64_t PageAllocator::pagesNeeded(int sequence, int64_t tokens) const {
 absl::Status PageAllocator::reserve(int sequence, int64_t tokens) {
   LAMINA_RETURN_IF_ERROR(checkOpen(sequence));
   if (tokens < 0 || tokens > maxContext_)
-    return absl::OutOfRangeError(absl::StrCat("a sequence of ", tokens, " tokens does not fit the context of ",
-                                              maxContext_, "; compile the model with a larger max_context"));
+    return absl::OutOfRangeError(absl::StrCat("a sequence of ", tokens,
+                                              " tokens does not fit the context of ", maxContext_,
+                                              "; compile the model with a larger max_context"));
   int64_t needed = pagesNeeded(sequence, tokens);
   if (needed > freePages())
     return absl::ResourceExhaustedError(
-        absl::StrCat("the KV cache is full: ", needed - freePages(), " more of its ", totalPages_, " pages of ",
-                     int(LAMINA_KV_PAGE_TOKENS),
+        absl::StrCat("the KV cache is full: ", needed - freePages(), " more of its ", totalPages_,
+                     " pages of ", int(LAMINA_KV_PAGE_TOKENS),
                      " tokens are needed; finish a sequence or compile the model with a larger kv_pages"));
   int64_t &held = held_[size_t(sequence)];
   for (int64_t i = 0; i < needed; ++i) {

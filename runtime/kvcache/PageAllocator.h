@@ -1,10 +1,12 @@
-//===- PageAllocator.h - which pages of the KV cache a sequence holds -----------------------------*- C++ -*-===//
+//===- PageAllocator.h - which pages of the KV cache a sequence holds -----------------------------*- C++
+//-*-===//
 //
-// The front end's book of the KV cache. A page holds LAMINA_KV_PAGE_TOKENS positions of one sequence in every layer's
-// cache alike, so one book serves all layers and all memory workers. What a sequence holds is written straight into
-// the block table that the workers read:
+// The front end's book of the KV cache. A page holds LAMINA_KV_PAGE_TOKENS positions of one sequence in every
+// layer's cache alike, so one book serves all layers and all memory workers. What a sequence holds is written
+// straight into the block table that the workers read:
 //
-//   block table, one row per slot:  [page of positions 0..15][page of positions 16..31] …  unused entries are -1
+//   block table, one row per slot:  [page of positions 0..15][page of positions 16..31] …  unused entries are
+//   -1
 //
 // Used by one thread, and never while a step runs.
 //
@@ -23,15 +25,16 @@ namespace lamina {
 
 class PageAllocator {
 public:
-  /// `blockTable` has `stride` entries for each sequence slot (its size is a multiple of the stride) and must outlive
-  /// the allocator, which fills it with -1. A sequence is at most `maxContext` tokens long.
+  /// `blockTable` has `stride` entries for each sequence slot (its size is a multiple of the stride) and must
+  /// outlive the allocator, which fills it with -1. A sequence is at most `maxContext` tokens long.
   PageAllocator(int64_t pages, std::span<int32_t> blockTable, int64_t stride, int64_t maxContext);
 
   /// Takes a free slot, the lowest, for a sequence without tokens. ResourceExhausted if all slots are taken.
   absl::StatusOr<int> openSequence();
 
-  /// Makes sure that the sequence has pages for its first `tokens` positions. Takes all the pages it needs or none:
-  /// ResourceExhausted says how many are missing, OutOfRange that the sequence would outgrow the context.
+  /// Makes sure that the sequence has pages for its first `tokens` positions. Takes all the pages it needs or
+  /// none: ResourceExhausted says how many are missing, OutOfRange that the sequence would outgrow the
+  /// context.
   absl::Status reserve(int sequence, int64_t tokens);
 
   /// Gives back the pages beyond the first `tokens` positions.

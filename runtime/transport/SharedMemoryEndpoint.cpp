@@ -1,4 +1,5 @@
-//===- SharedMemoryEndpoint.cpp - one worker's end of the shared rings ------------------------------------===//
+//===- SharedMemoryEndpoint.cpp - one worker's end of the shared rings
+//------------------------------------===//
 
 #include "runtime/transport/SharedMemoryEndpoint.h"
 
@@ -12,7 +13,9 @@ namespace {
 /// How long a sleeper trusts that somebody wakes it before it looks at the abort flag by itself.
 constexpr uint64_t kRecheckNanoseconds = 50'000'000;
 
-uint64_t frameSpace(uint64_t bytes) { return (bytes + kFrameAlignment - 1) / kFrameAlignment * kFrameAlignment; }
+uint64_t frameSpace(uint64_t bytes) {
+  return (bytes + kFrameAlignment - 1) / kFrameAlignment * kFrameAlignment;
+}
 
 } // namespace
 
@@ -58,12 +61,12 @@ absl::Status SharedMemoryEndpoint::bind(uint32_t transfer, std::vector<Part> par
   return absl::OkStatus();
 }
 
-absl::StatusOr<SharedMemoryEndpoint::Binding *> SharedMemoryEndpoint::find(uint32_t transfer, const char *verb,
-                                                                           bool outgoing) {
+absl::StatusOr<SharedMemoryEndpoint::Binding *> SharedMemoryEndpoint::find(uint32_t transfer,
+                                                                           const char *verb, bool outgoing) {
   Binding *binding = transfer < bindings_.size() ? &bindings_[transfer] : nullptr;
   if (!binding || binding->parts.empty() || (outgoing ? !binding->outgoing : !binding->incoming))
-    return absl::FailedPreconditionError(
-        absl::StrCat("worker ", worker_, " cannot ", verb, " ", describe(transfer), ": it is not bound there"));
+    return absl::FailedPreconditionError(absl::StrCat("worker ", worker_, " cannot ", verb, " ",
+                                                      describe(transfer), ": it is not bound there"));
   return binding;
 }
 
@@ -71,7 +74,8 @@ void SharedMemoryEndpoint::releaseConsumed(Outgoing &out) {
   uint32_t consumed = out.channel->state->consumed.load();
   while (uint32_t(out.released) != consumed && out.released != out.sequence)
     out.bytesInFlight -= out.frames[out.released++ & (out.channel->frames - 1)];
-  // The usual case is one frame at a time: starting over keeps the same few lines in the caches of both sides.
+  // The usual case is one frame at a time: starting over keeps the same few lines in the caches of both
+  // sides.
   if (out.released == out.sequence)
     out.cursor = 0;
 }
@@ -89,8 +93,8 @@ absl::Status SharedMemoryEndpoint::sleepOn(SharedWaitWord &word, uint32_t seen, 
 absl::Status SharedMemoryEndpoint::waitForSpace(Outgoing &out, uint64_t space, uint32_t transfer) {
   const Channel &channel = *out.channel;
   if (space > channel.payloadBytes)
-    return absl::InternalError(absl::StrCat(describe(transfer), " needs ", space, " bytes of a channel that holds ",
-                                            channel.payloadBytes));
+    return absl::InternalError(absl::StrCat(describe(transfer), " needs ", space,
+                                            " bytes of a channel that holds ", channel.payloadBytes));
   while (true) {
     uint32_t consumed = channel.state->consumed.load();
     releaseConsumed(out);
@@ -144,7 +148,8 @@ absl::Status SharedMemoryEndpoint::send(uint32_t transfer, int64_t rows) {
 absl::Status SharedMemoryEndpoint::recv(uint32_t transfer, int64_t rows) {
   LAMINA_ASSIGN_OR_RETURN(Binding * binding, find(transfer, "receive", false));
   if (binding->announced > binding->arrived)
-    return absl::FailedPreconditionError(absl::StrCat(describe(transfer), " is received twice without a wait"));
+    return absl::FailedPreconditionError(
+        absl::StrCat(describe(transfer), " is received twice without a wait"));
   Incoming &in = *binding->incoming;
   binding->rows = rows;
   binding->announced = step_;
@@ -158,7 +163,8 @@ absl::Status SharedMemoryEndpoint::checkFrame(const Incoming &in, const FrameHea
   uint64_t bytes = links_.transfer(expected).bytesPerRow * uint64_t(binding.rows);
   auto differs = [&](const char *what, uint64_t want, uint64_t got) {
     return absl::DataLossError(absl::StrCat("worker ", in.channel->source, " sent an unexpected frame where ",
-                                            describe(expected), " was due: expected ", what, " ", want, ", got ", got));
+                                            describe(expected), " was due: expected ", what, " ", want,
+                                            ", got ", got));
   };
   if (frame.sequence != in.sequence + 1)
     return differs("sequence number", in.sequence + 1, frame.sequence);
@@ -193,7 +199,8 @@ absl::Status SharedMemoryEndpoint::receiveNext(Incoming &in, uint32_t waitedFor)
 absl::Status SharedMemoryEndpoint::wait(uint32_t transfer) {
   LAMINA_ASSIGN_OR_RETURN(Binding * binding, find(transfer, "wait for", false));
   if (binding->announced != step_)
-    return absl::FailedPreconditionError(absl::StrCat(describe(transfer), " is waited for before it is received"));
+    return absl::FailedPreconditionError(
+        absl::StrCat(describe(transfer), " is waited for before it is received"));
   // Frames arrive in the order of the receives; earlier ones go where they belong on the way.
   while (binding->arrived != step_)
     LAMINA_RETURN_IF_ERROR(receiveNext(*binding->incoming, transfer));

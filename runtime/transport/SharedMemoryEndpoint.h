@@ -1,4 +1,5 @@
-//===- SharedMemoryEndpoint.h - one worker's end of the shared rings ------------------------------*- C++ -*-===//
+//===- SharedMemoryEndpoint.h - one worker's end of the shared rings ------------------------------*- C++
+//-*-===//
 //
 // Private to runtime/transport: use SharedMemoryLinks::endpoint.
 //
@@ -58,7 +59,8 @@ private:
   absl::Status waitForSpace(Outgoing &out, uint64_t space, uint32_t transfer);
   absl::Status receiveNext(Incoming &in, uint32_t waitedFor);
   absl::Status checkFrame(const Incoming &in, const FrameHeader &frame) const;
-  absl::Status copyParts(const Binding &binding, const Channel &channel, uint64_t offset, int64_t rows, bool toRing);
+  absl::Status copyParts(const Binding &binding, const Channel &channel, uint64_t offset, int64_t rows,
+                         bool toRing);
   std::string describe(uint32_t transfer) const;
 
   SharedMemoryLinks &links_;

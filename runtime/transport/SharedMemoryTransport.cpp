@@ -1,4 +1,5 @@
-//===- SharedMemoryTransport.cpp - transfers through rings in shared memory -------------------------------===//
+//===- SharedMemoryTransport.cpp - transfers through rings in shared memory
+//-------------------------------===//
 
 #include "runtime/transport/SharedMemoryTransport.h"
 
@@ -14,7 +15,9 @@ namespace {
 constexpr uint64_t kMaxSegmentBytes = uint64_t(1) << 46;
 constexpr uint32_t kMaxFrames = 1u << 24;
 
-uint64_t alignUp(uint64_t value, uint64_t alignment) { return (value + alignment - 1) / alignment * alignment; }
+uint64_t alignUp(uint64_t value, uint64_t alignment) {
+  return (value + alignment - 1) / alignment * alignment;
+}
 
 } // namespace
 
@@ -25,9 +28,9 @@ SharedMemoryLinks::create(std::vector<TransferSpec> transfers, const std::vector
   std::vector<uint64_t> starts;
   for (const ChannelSpec &spec : channels) {
     if (spec.frames == 0 || spec.frames > kMaxFrames || spec.payloadBytes > kMaxSegmentBytes)
-      return absl::InvalidArgumentError(absl::StrCat("the channel from worker ", spec.source, " to worker ",
-                                                     spec.destination, " would hold ", spec.frames, " frames and ",
-                                                     spec.payloadBytes, " bytes, which no machine can share"));
+      return absl::InvalidArgumentError(absl::StrCat(
+          "the channel from worker ", spec.source, " to worker ", spec.destination, " would hold ",
+          spec.frames, " frames and ", spec.payloadBytes, " bytes, which no machine can share"));
     Channel channel{};
     channel.source = spec.source;
     channel.destination = spec.destination;
@@ -54,8 +57,9 @@ SharedMemoryLinks::create(std::vector<TransferSpec> transfers, const std::vector
     for (const Channel &channel : links->channels_)
       found |= channel.source == transfer.source && channel.destination == transfer.destination;
     if (!found)
-      return absl::InvalidArgumentError(absl::StrCat("transfer ", transfer.label, " has no channel from worker ",
-                                                     transfer.source, " to worker ", transfer.destination));
+      return absl::InvalidArgumentError(absl::StrCat("transfer ", transfer.label,
+                                                     " has no channel from worker ", transfer.source,
+                                                     " to worker ", transfer.destination));
   }
   links->transfers_ = std::move(transfers);
   return links;

@@ -1,10 +1,12 @@
-//===- SharedMemoryTransport.h - transfers through rings in shared memory -------------------------*- C++ -*-===//
+//===- SharedMemoryTransport.h - transfers through rings in shared memory -------------------------*- C++
+//-*-===//
 //
-// One channel per ordered pair of workers that exchange transfers: a ring of frame headers and a ring of payload
-// bytes, written by the source alone and read by the destination alone. It serves threads and forked processes alike.
+// One channel per ordered pair of workers that exchange transfers: a ring of frame headers and a ring of
+// payload bytes, written by the source alone and read by the destination alone. It serves threads and forked
+// processes alike.
 //
-//   frame header: sequence, step, payload bytes, payload offset, transfer       (64 bytes, one slot per frame)
-//   payload:      the rows of each buffer one after another, wrapping at the ring's end
+//   frame header: sequence, step, payload bytes, payload offset, transfer       (64 bytes, one slot per
+//   frame) payload:      the rows of each buffer one after another, wrapping at the ring's end
 //
 // The destination checks every header against what the plan lets it expect before it copies a byte.
 //
@@ -70,8 +72,8 @@ public:
   static absl::StatusOr<std::unique_ptr<SharedMemoryLinks>> create(std::vector<TransferSpec> transfers,
                                                                    const std::vector<ChannelSpec> &channels);
 
-  /// The endpoint of one worker, made in the process that uses it. All arguments must outlive it. Waiting spins for
-  /// `spinNanoseconds` before it sleeps and ends when `abort` becomes nonzero.
+  /// The endpoint of one worker, made in the process that uses it. All arguments must outlive it. Waiting
+  /// spins for `spinNanoseconds` before it sleeps and ends when `abort` becomes nonzero.
   std::unique_ptr<Transport> endpoint(uint32_t worker, Device &device, const std::atomic<uint32_t> &abort,
                                       uint64_t spinNanoseconds);
 

@@ -1,4 +1,5 @@
-//===- SharedSegment.cpp - memory that a process shares with its forks ------------------------------------===//
+//===- SharedSegment.cpp - memory that a process shares with its forks
+//------------------------------------===//
 
 #include "runtime/transport/SharedSegment.h"
 

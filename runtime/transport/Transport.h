@@ -1,13 +1,14 @@
-//===- Transport.h - moves transfers between workers ----------------------------------------------*- C++ -*-===//
+//===- Transport.h - moves transfers between workers ----------------------------------------------*- C++
+//-*-===//
 //
-// One endpoint per worker. A transfer is one message per step: the rows of its buffers one after another. While
-// loading, each side binds the transfer to its buffers; in a step the source calls send once, the destination recv
-// (the buffers may be filled from now on) and later wait (they are filled).
+// One endpoint per worker. A transfer is one message per step: the rows of its buffers one after another.
+// While loading, each side binds the transfer to its buffers; in a step the source calls send once, the
+// destination recv (the buffers may be filled from now on) and later wait (they are filled).
 //
-// Between two workers, recv must be called in the order in which the source sends; wait may come in any order.
-// An endpoint belongs to one thread. send, recv and wait neither allocate nor lock; they sleep only when they have to
-// wait for the peer. Errors name the transfer: Cancelled when the run was aborted, DataLoss when what arrived is not
-// what the plan says, otherwise what the device reports.
+// Between two workers, recv must be called in the order in which the source sends; wait may come in any
+// order. An endpoint belongs to one thread. send, recv and wait neither allocate nor lock; they sleep only
+// when they have to wait for the peer. Errors name the transfer: Cancelled when the run was aborted, DataLoss
+// when what arrived is not what the plan says, otherwise what the device reports.
 //
 //===--------------------------------------------------------------------------------------------------------===//
 

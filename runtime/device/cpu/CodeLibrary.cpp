@@ -1,4 +1,5 @@
-//===- CodeLibrary.cpp - compiled kernels of a CPU worker -------------------------------------------------===//
+//===- CodeLibrary.cpp - compiled kernels of a CPU worker
+//-------------------------------------------------===//
 
 #include "runtime/device/cpu/CodeLibrary.h"
 
@@ -37,10 +38,10 @@ absl::StatusOr<const CodeFile *> selectCodeFile(std::span<const CodeFile> files,
         return &file;
   std::string have =
       absl::StrJoin(files, ", ", [](std::string *out, const CodeFile &file) { out->append(file.target); });
-  return absl::FailedPreconditionError(
-      absl::StrCat("no code object runs on this machine: the artifact has ", have.empty() ? "none" : have,
-                   ", this machine runs ", targets.empty() ? "none" : absl::StrJoin(targets, ", "),
-                   "; compile the model for one of these targets"));
+  return absl::FailedPreconditionError(absl::StrCat("no code object runs on this machine: the artifact has ",
+                                                    have.empty() ? "none" : have, ", this machine runs ",
+                                                    targets.empty() ? "none" : absl::StrJoin(targets, ", "),
+                                                    "; compile the model for one of these targets"));
 }
 
 absl::StatusOr<CodeLibrary> CodeLibrary::open(const CodeFile &file) {

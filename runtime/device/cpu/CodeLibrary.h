@@ -1,4 +1,5 @@
-//===- CodeLibrary.h - compiled kernels of a CPU worker -------------------------------------------*- C++ -*-===//
+//===- CodeLibrary.h - compiled kernels of a CPU worker -------------------------------------------*- C++
+//-*-===//
 //
 // Which of a worker's code objects this machine can run, and the symbols of the one that was loaded.
 //
@@ -16,7 +17,8 @@
 
 namespace lamina {
 
-/// The code targets that this machine runs, best first: ["x86-64-v4-vnni", "x86-64-v4", "x86-64-v3", "x86-64-v2"].
+/// The code targets that this machine runs, best first: ["x86-64-v4-vnni", "x86-64-v4", "x86-64-v3",
+/// "x86-64-v2"].
 std::vector<std::string> detectTargets();
 
 /// The file whose target comes first in `targets`. FailedPrecondition names both sides if none fits.

@@ -1,4 +1,5 @@
-//===- CpuDevice.cpp - a worker's share of the CPU --------------------------------------------------------===//
+//===- CpuDevice.cpp - a worker's share of the CPU
+//--------------------------------------------------------===//
 
 #include "runtime/device/cpu/CpuDevice.h"
 
@@ -50,7 +51,8 @@ std::string CpuDevice::description() const {
 absl::StatusOr<std::byte *> CpuDevice::allocate(uint64_t bytes, const std::string &what) {
   uint64_t length = std::max<uint64_t>(bytes, 1);
   // Not reserved: a cache for the longest context costs only the pages that sequences have reached.
-  void *address = mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void *address =
+      mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (address == MAP_FAILED)
     return absl::ResourceExhaustedError(
         absl::StrCat("cannot reserve ", bytes, " bytes for ", what, ": ", strerror(errno)));
@@ -67,14 +69,16 @@ absl::StatusOr<std::byte *> CpuDevice::loadWeights(const std::string &path, uint
   struct stat info;
   if (fstat(file, &info) != 0 || uint64_t(info.st_size) < bytes) {
     close(file);
-    return absl::DataLossError(absl::StrCat("weights file ", path, " has ", info.st_size, " bytes, the plan needs ",
-                                            bytes, ": the artifact is incomplete, copy or compile it again"));
+    return absl::DataLossError(absl::StrCat("weights file ", path, " has ", info.st_size,
+                                            " bytes, the plan needs ", bytes,
+                                            ": the artifact is incomplete, copy or compile it again"));
   }
   void *address = mmap(nullptr, bytes, PROT_READ, MAP_PRIVATE, file, 0);
   int error = errno;
   close(file);
   if (address == MAP_FAILED)
-    return absl::ResourceExhaustedError(absl::StrCat("cannot map weights file ", path, ": ", strerror(error)));
+    return absl::ResourceExhaustedError(
+        absl::StrCat("cannot map weights file ", path, ": ", strerror(error)));
   mappings_.push_back({address, bytes});
   return static_cast<std::byte *>(address);
 }
@@ -90,7 +94,8 @@ absl::Status CpuDevice::loadCode(std::span<const CodeFile> files) {
 
 absl::StatusOr<KernelHandle> CpuDevice::findKernel(const std::string &symbol) {
   if (!code_)
-    return absl::FailedPreconditionError(absl::StrCat("kernel ", symbol, " is wanted before any code is loaded"));
+    return absl::FailedPreconditionError(
+        absl::StrCat("kernel ", symbol, " is wanted before any code is loaded"));
   LAMINA_ASSIGN_OR_RETURN(LaminaKernel kernel, code_->findKernel(symbol));
   return KernelHandle(reinterpret_cast<uintptr_t>(kernel));
 }

@@ -1,4 +1,5 @@
-//===- ThreadPool.cpp - splits one dispatch over threads --------------------------------------------------===//
+//===- ThreadPool.cpp - splits one dispatch over threads
+//--------------------------------------------------===//
 
 #include "runtime/device/cpu/ThreadPool.h"
 
@@ -11,8 +12,8 @@
 namespace lamina {
 namespace {
 
-/// Enough chunks that a thread which starts late or is slower leaves little to wait for, few enough that claiming
-/// them costs nothing beside the work.
+/// Enough chunks that a thread which starts late or is slower leaves little to wait for, few enough that
+/// claiming them costs nothing beside the work.
 constexpr int64_t kChunksPerThread = 8;
 
 constexpr uint64_t packState(uint32_t epoch, uint64_t chunks) { return uint64_t(epoch) << 32 | chunks << 16; }
@@ -67,8 +68,8 @@ void *ThreadPool::helperMain(void *argument) {
 void ThreadPool::runChunks() {
   uint64_t state = state_.load(std::memory_order_acquire);
   while (nextOf(state) < chunksOf(state)) {
-    // Success means that the epoch is still the one we looked at and its chunk is ours: only then are the fields of
-    // the job known to belong together.
+    // Success means that the epoch is still the one we looked at and its chunk is ours: only then are the
+    // fields of the job known to belong together.
     if (!state_.compare_exchange_weak(state, state + 1, std::memory_order_acq_rel, std::memory_order_acquire))
       continue;
     int64_t size = chunkSize_.load(std::memory_order_relaxed);

@@ -1,8 +1,9 @@
-//===- ThreadPool.h - splits one dispatch over threads --------------------------------------------*- C++ -*-===//
+//===- ThreadPool.h - splits one dispatch over threads --------------------------------------------*- C++
+//-*-===//
 //
-// A pool of N threads, one of which is the caller. Handing out work takes a few atomic operations: no lock, no
-// allocation, and a system call only to wake a thread that went to sleep. Idle threads spin for a few microseconds and
-// then sleep, so that a pool whose worker waits for its peer leaves the cores to that peer.
+// A pool of N threads, one of which is the caller. Handing out work takes a few atomic operations: no lock,
+// no allocation, and a system call only to wake a thread that went to sleep. Idle threads spin for a few
+// microseconds and then sleep, so that a pool whose worker waits for its peer leaves the cores to that peer.
 //
 //===--------------------------------------------------------------------------------------------------------===//
 
@@ -27,14 +28,15 @@ public:
   /// Runs [begin, end); called concurrently from several threads with disjoint ranges.
   using Body = void (*)(void *context, int64_t begin, int64_t end);
 
-  /// `threads` counts the caller: a pool of 1 runs everything inline. Idle threads spin for `spinNanoseconds`.
+  /// `threads` counts the caller: a pool of 1 runs everything inline. Idle threads spin for
+  /// `spinNanoseconds`.
   static absl::StatusOr<std::unique_ptr<ThreadPool>> create(int threads, uint64_t spinNanoseconds);
   ~ThreadPool();
   ThreadPool(const ThreadPool &) = delete;
   ThreadPool &operator=(const ThreadPool &) = delete;
 
-  /// Runs `body` over [0, count) exactly once per index and returns when all of it is done. One caller at a time;
-  /// `body` must not call back into the pool.
+  /// Runs `body` over [0, count) exactly once per index and returns when all of it is done. One caller at a
+  /// time; `body` must not call back into the pool.
   void parallelFor(Body body, void *context, int64_t count);
 
   int threads() const { return int(helpers_.size()) + 1; }
@@ -47,8 +49,8 @@ private:
   const uint64_t spin_;
   std::vector<pthread_t> helpers_;
 
-  // The current job. `state_` is epoch:32 | chunks:16 | next:16; whoever advances `next` owns that chunk, and the
-  // job's fields are stable while any chunk of its epoch is unfinished.
+  // The current job. `state_` is epoch:32 | chunks:16 | next:16; whoever advances `next` owns that chunk, and
+  // the job's fields are stable while any chunk of its epoch is unfinished.
   alignas(64) std::atomic<uint64_t> state_{0};
   std::atomic<Body> body_{nullptr};
   std::atomic<void *> context_{nullptr};

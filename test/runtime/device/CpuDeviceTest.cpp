@@ -1,4 +1,5 @@
-//===- CpuDeviceTest.cpp - memory, weights and code of a CPU worker ---------------------------------------===//
+//===- CpuDeviceTest.cpp - memory, weights and code of a CPU worker
+//---------------------------------------===//
 
 #include "runtime/device/cpu/CpuDevice.h"
 
@@ -14,7 +15,9 @@ namespace {
 
 using ::testing::HasSubstr;
 
-std::unique_ptr<CpuDevice> makeDevice(int threads = 2) { return std::move(*CpuDevice::create(threads, 3000)); }
+std::unique_ptr<CpuDevice> makeDevice(int threads = 2) {
+  return std::move(*CpuDevice::create(threads, 3000));
+}
 
 std::vector<CodeFile> testCode() {
   std::vector<CodeFile> files;
@@ -47,7 +50,8 @@ TEST(SelectCodeFile, NamesBothSidesIfNoneFits) {
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(status.message()),
               HasSubstr("the artifact has aarch64, x86-64-v4, this machine runs x86-64-v3, x86-64-v2"));
-  EXPECT_THAT(std::string(selectCodeFile({}, targets).status().message()), HasSubstr("the artifact has none"));
+  EXPECT_THAT(std::string(selectCodeFile({}, targets).status().message()),
+              HasSubstr("the artifact has none"));
 }
 
 TEST(CpuDevice, MemoryIsZeroedAndAligned) {
@@ -109,7 +113,8 @@ TEST(CpuDevice, RunsAllWorkgroupsOfAKernel) {
 TEST(CpuDevice, MissingSymbolAndBrokenCodeAreErrors) {
   auto device = makeDevice();
   ASSERT_TRUE(device->loadCode(testCode()).ok());
-  EXPECT_THAT(std::string(device->findKernel("absent").status().message()), HasSubstr("has no kernel absent"));
+  EXPECT_THAT(std::string(device->findKernel("absent").status().message()),
+              HasSubstr("has no kernel absent"));
   std::string path = ::testing::TempDir() + "lamina-broken.so";
   std::ofstream(path) << "not an object";
   std::vector<CodeFile> broken = {{path, detectTargets().front()}};

@@ -1,4 +1,5 @@
-//===- EngineDeathTest.cpp - workers and front ends that die ----------------------------------------------===//
+//===- EngineDeathTest.cpp - workers and front ends that die
+//----------------------------------------------===//
 
 #include "runtime/executor/Engine.h"
 
@@ -41,7 +42,8 @@ protected:
 bool exists(int pid) { return kill(pid, 0) == 0; }
 
 bool diesWithin(int pid, uint64_t nanoseconds) {
-  for (uint64_t deadline = monotonicNanoseconds() + nanoseconds; monotonicNanoseconds() < deadline; usleep(2000))
+  for (uint64_t deadline = monotonicNanoseconds() + nanoseconds; monotonicNanoseconds() < deadline;
+       usleep(2000))
     if (!exists(pid))
       return true;
   return false;

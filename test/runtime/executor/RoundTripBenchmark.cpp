@@ -1,4 +1,5 @@
-//===- RoundTripBenchmark.cpp - what the machinery around kernels costs -----------------------------------===//
+//===- RoundTripBenchmark.cpp - what the machinery around kernels costs
+//-----------------------------------===//
 //
 // Not a test: prints the median and the 90th percentile of
 //   round trip   a row sent to another process, which answers with a row (q → out without attention)
@@ -47,7 +48,8 @@ void measureRoundTrip(const char *name, uint64_t rowBytes, uint64_t spin) {
   if (child == 0)
     self = 1;
   auto endpoint = (*links)->endpoint(self, **device, abort, spin);
-  bool ok = endpoint->bind(0, {{buffer.data(), rowBytes}}).ok() && endpoint->bind(1, {{buffer.data(), rowBytes}}).ok();
+  bool ok = endpoint->bind(0, {{buffer.data(), rowBytes}}).ok() &&
+            endpoint->bind(1, {{buffer.data(), rowBytes}}).ok();
   uint64_t step = 0;
   auto exchange = [&](uint32_t out, uint32_t in) {
     endpoint->beginStep(++step);
@@ -81,5 +83,6 @@ int main() {
     measure(threads == 1 ? "step, 1 thread" : "step, 2 threads", [&] { (void)(*engine)->step(step); });
   }
   auto pool = ThreadPool::create(2, 3000);
-  measure("dispatch, 2 threads", [&] { (*pool)->parallelFor([](void *, int64_t, int64_t) {}, nullptr, 1000); });
+  measure("dispatch, 2 threads",
+          [&] { (*pool)->parallelFor([](void *, int64_t, int64_t) {}, nullptr, 1000); });
 }

@@ -1,13 +1,13 @@
-/* Kernels of the hand-written plan in TestPlan.cpp, obeying runtime/device/cpu/KernelABI.h. Rows of activations are
-   ROW floats; the "attention" sums what the cache holds for the positions up to the token's own, so that a wrong page,
-   order or stale row shows in the logits. */
+/* Kernels of the hand-written plan in TestPlan.cpp, obeying runtime/device/cpu/KernelABI.h. Rows of
+   activations are ROW floats; the "attention" sums what the cache holds for the positions up to the token's
+   own, so that a wrong page, order or stale row shows in the logits. */
 #include "runtime/device/cpu/KernelABI.h"
 
 #include <signal.h>
 #include <unistd.h>
 
 #define EXPORT __attribute__((visibility("default")))
-enum { ROW = 16, VOCAB = 32, CRASH_TOKEN = 30, HANG_TOKEN = 31 };
+enum { ROW = 16, VOCAB = 32, SLOW_TOKEN = 29, CRASH_TOKEN = 30, HANG_TOKEN = 31 };
 
 /* token ids, weights[VOCAB] -> q, k, v */
 EXPORT void test_project(void *const *bindings, const LaminaStep *step, int64_t begin, int64_t end) {
@@ -43,10 +43,13 @@ EXPORT void test_append(void *const *bindings, const LaminaStep *step, int64_t b
 /* q, token ids, positions, sequences, block table, cache -> out */
 EXPORT void test_attend(void *const *bindings, const LaminaStep *step, int64_t begin, int64_t end) {
   const float *q = bindings[0];
-  const int32_t *tokens = bindings[1], *positions = bindings[2], *sequences = bindings[3], *table = bindings[4];
+  const int32_t *tokens = bindings[1], *positions = bindings[2], *sequences = bindings[3],
+                *table = bindings[4];
   const float *cache = bindings[5];
   float *out = bindings[6];
   for (int64_t t = begin; t < end; ++t) {
+    if (tokens[t] == SLOW_TOKEN)
+      usleep(5000);
     if (tokens[t] == CRASH_TOKEN)
       raise(SIGSEGV);
     if (tokens[t] == HANG_TOKEN)

@@ -1,4 +1,5 @@
-//===- TestPlan.cpp - a hand-written plan of two workers --------------------------------------------------===//
+//===- TestPlan.cpp - a hand-written plan of two workers
+//--------------------------------------------------===//
 
 #include "TestPlan.h"
 
@@ -33,7 +34,8 @@ void addArena(plan::Worker &worker, const char *name, plan::Extent extent, uint6
   worker.set_arena_bytes(worker.arena_bytes() + (rowBytes * rows + 63) / 64 * 64);
 }
 
-void addOther(plan::Worker &worker, const char *name, plan::Buffer::Kind kind, uint64_t offset, uint64_t bytes) {
+void addOther(plan::Worker &worker, const char *name, plan::Buffer::Kind kind, uint64_t offset,
+              uint64_t bytes) {
   plan::Buffer &buffer = *worker.add_buffers();
   buffer.set_kind(kind);
   buffer.set_name(name);

@@ -1,7 +1,8 @@
-//===- TestPlan.h - a hand-written plan of two workers --------------------------------------------*- C++ -*-===//
+//===- TestPlan.h - a hand-written plan of two workers --------------------------------------------*- C++
+//-*-===//
 //
-// compute0 projects the tokens to q, k, v, sends them to memory0, which appends k and v to its cache, attends and sends
-// the result back for the head. Kernels: TestKernels.c.
+// compute0 projects the tokens to q, k, v, sends them to memory0, which appends k and v to its cache, attends
+// and sends the result back for the head. Kernels: TestKernels.c.
 //
 //===--------------------------------------------------------------------------------------------------------===//
 
@@ -18,6 +19,7 @@ namespace lamina::test {
 
 inline constexpr int kRow = 16;
 inline constexpr int kVocab = 32;
+inline constexpr int kSlowToken = 29;  ///< memory0 sleeps for 5 ms; ids below do nothing special
 inline constexpr int kCrashToken = 30; ///< memory0 raises SIGSEGV
 inline constexpr int kHangToken = 31;  ///< memory0 sleeps for half a minute
 inline constexpr int kMaxTokens = 40;
@@ -47,10 +49,12 @@ struct Token {
   int sequence;
 };
 
-/// Writes a batch with logits wanted for every token and gives each sequence `kMaxContext` positions of pages.
+/// Writes a batch with logits wanted for every token and gives each sequence `kMaxContext` positions of
+/// pages.
 LaminaStep fillBatch(Engine &engine, const std::vector<Token> &tokens);
 
-/// What row `row` of the logits must be, column 0, when the sequence's ids so far are `ids` and the last is asked for.
+/// What row `row` of the logits must be, column 0, when the sequence's ids so far are `ids` and the last is
+/// asked for.
 float expectedLogit(const std::vector<int> &ids);
 
 } // namespace lamina::test

@@ -1,4 +1,5 @@
-//===- PageAllocatorTest.cpp ------------------------------------------------------------------------------===//
+//===- PageAllocatorTest.cpp
+//------------------------------------------------------------------------------===//
 
 #include "runtime/kvcache/PageAllocator.h"
 
@@ -76,7 +77,8 @@ TEST_F(PageAllocatorTest, ContextIsBounded) {
 TEST_F(PageAllocatorTest, SlotsAreBounded) {
   for (int i = 0; i < 3; ++i)
     EXPECT_EQ(*pages.openSequence(), i);
-  EXPECT_THAT(std::string(pages.openSequence().status().message()), HasSubstr("all 3 sequence slots are in use"));
+  EXPECT_THAT(std::string(pages.openSequence().status().message()),
+              HasSubstr("all 3 sequence slots are in use"));
   ASSERT_TRUE(pages.closeSequence(1).ok());
   EXPECT_EQ(*pages.openSequence(), 1);
 }

@@ -1,4 +1,5 @@
-//===- SharedMemoryTransportTest.cpp - rings between threads and between processes ------------------------===//
+//===- SharedMemoryTransportTest.cpp - rings between threads and between processes
+//------------------------===//
 
 #include "runtime/transport/SharedMemoryTransport.h"
 
@@ -27,8 +28,10 @@ struct Link {
   std::shared_ptr<SharedMemoryLinks> links;
   std::atomic<uint32_t> abort{0};
   std::unique_ptr<CpuDevice> device = std::move(*CpuDevice::create(1, 0));
-  std::vector<std::byte> big = std::vector<std::byte>(100 * kMaxRows), tail = std::vector<std::byte>(28 * kMaxRows),
-                         small = std::vector<std::byte>(12 * kMaxRows), back = std::vector<std::byte>(8 * kMaxRows);
+  std::vector<std::byte> big = std::vector<std::byte>(100 * kMaxRows),
+                         tail = std::vector<std::byte>(28 * kMaxRows),
+                         small = std::vector<std::byte>(12 * kMaxRows),
+                         back = std::vector<std::byte>(8 * kMaxRows);
 
   explicit Link(uint64_t bytes = 8192, uint32_t frames = 4) {
     links = std::move(*SharedMemoryLinks::create({{0, 1, 128, "big"}, {0, 1, 12, "small"}, {1, 0, 8, "back"}},
@@ -170,7 +173,8 @@ TEST(SharedMemoryTransport, FullRingBlocksUntilAbort) {
 
 TEST(SharedMemoryTransport, FrameLargerThanTheRingIsAnError) {
   Link link(64, 2);
-  EXPECT_THAT(std::string(link.endpoint(0)->send(kBig, 1).message()), HasSubstr("needs 128 bytes of a channel"));
+  EXPECT_THAT(std::string(link.endpoint(0)->send(kBig, 1).message()),
+              HasSubstr("needs 128 bytes of a channel"));
 }
 
 TEST(SharedMemoryTransport, MisuseIsAnError) {
@@ -185,7 +189,8 @@ TEST(SharedMemoryTransport, MisuseIsAnError) {
   EXPECT_FALSE(source->bind(9, {}).ok());
   EXPECT_THAT(std::string(source->bind(kBig, {{link.big.data(), 99}}).message()),
               HasSubstr("moves 128 bytes per row, its buffers hold 99"));
-  EXPECT_FALSE(link.links->endpoint(0, *link.device, link.abort, 0)->send(kBig, 1).ok()) << "nothing is bound";
+  EXPECT_FALSE(link.links->endpoint(0, *link.device, link.abort, 0)->send(kBig, 1).ok())
+      << "nothing is bound";
   EXPECT_FALSE(SharedMemoryLinks::create({{0, 2, 8, "x"}}, {{0, 1, 2, 64}}).ok()) << "no channel to worker 2";
   EXPECT_FALSE(SharedMemoryLinks::create({}, {{0, 1, 0, 64}}).ok());
   EXPECT_FALSE(SharedMemoryLinks::create({}, {{0, 1, 1, uint64_t(1) << 62}}).ok());
@@ -212,7 +217,8 @@ protected:
 TEST_F(DamagedFrame, NotDamagedAfterAll) { EXPECT_TRUE(receive().ok()); }
 TEST_F(DamagedFrame, Sequence) {
   frame_.sequence = 5;
-  expectRefused("worker 0 sent an unexpected frame where transfer 0 (big) was due: expected sequence number 1, got 5");
+  expectRefused(
+      "worker 0 sent an unexpected frame where transfer 0 (big) was due: expected sequence number 1, got 5");
 }
 TEST_F(DamagedFrame, Transfer) {
   frame_.transfer = kSmall;
