@@ -1,7 +1,8 @@
-//===- AttentionCutsTest.cpp - small problems in sequence against the whole graph at once ----------------------===//
+//===- AttentionCutsTest.cpp - small problems in sequence against the whole graph at once
+//----------------------===//
 //
-// cutAtAttentions() solves one small problem after another. Here each attention of random steps is cut in the whole
-// graph instead, by the definition, and must come out the same, operation by operation.
+// cutAtAttentions() solves one small problem after another. Here each attention of random steps is cut in the
+// whole graph instead, by the definition, and must come out the same, operation by operation.
 //
 //===--------------------------------------------------------------------------------------------------------===//
 
@@ -25,7 +26,8 @@ using namespace lamina::mpmd;
 
 namespace {
 
-/// The text of a random step: scalings, widenings and additions over a growing pool of values, attentions in between.
+/// The text of a random step: scalings, widenings and additions over a growing pool of values, attentions in
+/// between.
 std::string randomStep(std::mt19937 &random) {
   auto upTo = [&](uint32_t bound) { return random() % bound; };
   const char *prologue =
@@ -47,7 +49,8 @@ func.func @step(%batch: !lm.batch, %cache: !lm.kv_cache<1 x 8 x 8, f16>, %n0: te
   };
   for (unsigned i = 4 + upTo(20); i > 0; --i) {
     std::string n = pick('n', narrow), w = pick('w', wide);
-    std::string newNarrow = "  %n" + std::to_string(narrow) + " = ", newWide = "  %w" + std::to_string(wide) + " = ";
+    std::string newNarrow = "  %n" + std::to_string(narrow) + " = ",
+                newWide = "  %w" + std::to_string(wide) + " = ";
     switch (upTo(6)) {
     case 0:
       text += newNarrow + "arith.addf " + n + ", " + pick('n', narrow) + " : tensor<?x8xf32>\n";
@@ -69,11 +72,13 @@ func.func @step(%batch: !lm.batch, %cache: !lm.kv_cache<1 x 8 x 8, f16>, %n0: te
       break;
     default:
       std::string c = "%c" + std::to_string(narrow);
-      text += "  " + c + " = lm.cache_append %cache, " + n + ", " + pick('n', narrow) +
-              " at %p, %p, %t : !lm.kv_cache<1 x 8 x 8, f16>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>, "
-              "tensor<?xi32>, tensor<?x?xi32>\n";
+      text +=
+          "  " + c + " = lm.cache_append %cache, " + n + ", " + pick('n', narrow) +
+          " at %p, %p, %t : !lm.kv_cache<1 x 8 x 8, f16>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>, "
+          "tensor<?xi32>, tensor<?x?xi32>\n";
       text += newNarrow + "lm.attention " + pick('n', narrow) + ", " + c +
-              " at %p, %p, %t {scale = 1.0 : f32} : tensor<?x8xf32>, !lm.kv_cache<1 x 8 x 8, f16>, tensor<?xi32>, "
+              " at %p, %p, %t {scale = 1.0 : f32} : tensor<?x8xf32>, !lm.kv_cache<1 x 8 x 8, f16>, "
+              "tensor<?xi32>, "
               "tensor<?xi32>, tensor<?x?xi32> -> tensor<?x8xf32>\n";
       ++narrow;
     }

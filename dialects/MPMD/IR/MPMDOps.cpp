@@ -85,10 +85,6 @@ void FragmentOp::build(OpBuilder &builder, OperationState &state, FlatSymbolRefA
 
 ReturnOp FragmentOp::getReturn() { return cast<ReturnOp>(getBody().front().getTerminator()); }
 
-DeviceClassOp FragmentOp::getDeviceClassOp() {
-  return cast<DeviceClassOp>(SymbolTable::lookupSymbolIn(findTopology(*this), getDeviceClassAttr()));
-}
-
 ParseResult FragmentOp::parse(OpAsmParser &parser, OperationState &state) {
   FlatSymbolRefAttr deviceClass;
   std::string name;

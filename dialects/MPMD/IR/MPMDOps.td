@@ -93,8 +93,6 @@ def MPMD_FragmentOp : MPMD_Op<"fragment", [IsolatedFromAbove, RecursiveMemoryEff
   let extraClassDeclaration = [{
     /// The operation that ends the body.
     ReturnOp getReturn();
-    /// The class's description in the module's topology.
-    DeviceClassOp getDeviceClassOp();
   }];
 }
 
