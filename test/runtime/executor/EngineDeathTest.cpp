@@ -128,9 +128,10 @@ TEST(EngineOrphanTest, KilledFrontEndTakesItsWorkersAlong) {
     auto engine = Engine::create(makePlan(), artifact.path(), {.threadsPerWorker = 2});
     if (!engine.ok() || !(*engine)->step(fillBatch(**engine, {{5, 0, 0}})).ok())
       _exit(1);
-    for (const WorkerInfo &worker : (*engine)->workers())
-      if (write(channel[1], &worker.pid, sizeof(worker.pid)) != sizeof(worker.pid))
-        _exit(1);
+    std::vector<WorkerInfo> infos = (*engine)->workers();
+    int pids[2] = {infos[0].pid, infos[1].pid};
+    if (write(channel[1], pids, sizeof(pids)) != sizeof(pids)) // at once: a pipe does not split it
+      _exit(1);
     kill(getpid(), SIGKILL);
   }
   int workers[2] = {0, 0};
