@@ -28,6 +28,10 @@ from all before it, and every prediction counts.
 
 Exit status: 0 success, 1 a failed run, 2 a wrong command line, 130 interrupted by Ctrl-C.)";
 
+CLI::Validator atLeast(int64_t least) {
+  return CLI::Range(least, std::numeric_limits<int64_t>::max()).description("");
+}
+
 bool parseTokens(const std::string &text, std::vector<int32_t> &tokens) {
   std::string_view rest = text;
   while (true) {
@@ -57,13 +61,10 @@ struct Parser {
   bool describe = false, check = false, tokenize = false;
 
   void addPrompts(CLI::App &app) {
-    auto *group = app.add_option_group("Prompt", "What to generate from");
-    group->add_option("--prompt", options.prompt, "Text to continue; with --chat the user's message");
-    group->add_option("--prompt-file", options.promptFile, "A file with one prompt a line")
-        ->type_name("FILE");
-    group->add_option("--prompt-tokens", promptTokens, "Token ids, used as they are: 1,2,3")
-        ->type_name("IDS");
-    group->require_option(0, 1);
+    app.add_option("--prompt", options.prompt, "Text to continue; with --chat the user's message")
+        ->type_name("TEXT");
+    app.add_option("--prompt-file", options.promptFile, "A file with one prompt a line")->type_name("FILE");
+    app.add_option("--prompt-tokens", promptTokens, "Token ids, used as they are: 1,2,3")->type_name("IDS");
     app.add_flag("--chat", options.chat,
                  "Use the model's chat template; without a prompt, talk to it line by line");
     app.add_option("--system", options.system, "System message of a chat")->type_name("TEXT");
@@ -73,16 +74,22 @@ struct Parser {
   void addGeneration(CLI::App &app) {
     app.add_option("-n,--max-tokens", options.maxTokens,
                    "Tokens to generate (default 128, with --chat no limit); -1: until the model stops")
-        ->check(CLI::Range(int64_t{-1}, std::numeric_limits<int64_t>::max()));
+        ->type_name("N")
+        ->check(atLeast(-1));
     app.add_option("--temperature", options.sampling.temperature,
-                   "0 (default): always the most probable token");
-    app.add_option("--top-k", options.sampling.topK, "Choose among the K most probable tokens; 0: all");
-    app.add_option("--top-p", options.sampling.topP, "Choose among the most probable tokens that make up P");
-    app.add_option("--min-p", options.sampling.minP, "Drop tokens less probable than P times the best");
-    app.add_option("--repetition-penalty", options.sampling.repetitionPenalty,
-                   "Above 1: avoid recent tokens");
-    app.add_option("--repetition-window", options.sampling.repetitionWindow, "How many tokens are recent");
-    app.add_option("--seed", options.sampling.seed, "Same seed, same text (default 0)");
+                   "0 (default): always the most probable token")
+        ->type_name("T");
+    app.add_option("--top-k", options.sampling.topK, "Choose among the K most probable tokens; 0: all")
+        ->type_name("K");
+    app.add_option("--top-p", options.sampling.topP, "Choose among the most probable tokens that make up P")
+        ->type_name("P");
+    app.add_option("--min-p", options.sampling.minP, "Drop tokens less probable than P times the best")
+        ->type_name("P");
+    app.add_option("--repetition-penalty", options.sampling.repetitionPenalty, "Above 1: avoid recent tokens")
+        ->type_name("R");
+    app.add_option("--repetition-window", options.sampling.repetitionWindow, "How many tokens are recent")
+        ->type_name("N");
+    app.add_option("--seed", options.sampling.seed, "Same seed, same text (default 0)")->type_name("S");
     app.add_option("--stop", options.stops, "End before this text appears; may be given several times")
         ->expected(1)
         ->take_all()
@@ -92,12 +99,19 @@ struct Parser {
 
   void addExecution(CLI::App &app) {
     app.add_option("--threads", options.threads, "Threads of each worker; 0: one per CPU")
-        ->check(CLI::Range(0, 4096));
+        ->type_name("N")
+        ->check(CLI::Range(0, 4096).description(""));
     app.add_flag("--inproc", options.inProcess, "Run the workers as threads of this process");
     app.add_option("--prefill-chunk", options.prefillChunk,
                    "Prompt tokens of one request per step at most; 0: as many as fit")
-        ->check(CLI::Range(int64_t{0}, std::numeric_limits<int64_t>::max()));
-    app.add_option("--output", output, "text or json")->check(CLI::IsMember({"text", "json"}));
+        ->type_name("N")
+        ->check(atLeast(0));
+  }
+
+  void addOutput(CLI::App &app) {
+    app.add_option("--output", output, "text (default) or json")
+        ->type_name("FORM")
+        ->check(CLI::IsMember({"text", "json"}).description(""));
     app.add_option("--logits-out", options.logitsFile,
                    "Write the prompt's logits: float32 [tokens, vocabulary]")
         ->type_name("FILE.npy");
@@ -108,21 +122,31 @@ struct Parser {
   }
 
   void addActions(CLI::App &app) {
-    auto *group = app.add_option_group("Instead of generating");
-    group->add_option("--perplexity", options.perplexityFile, "Measure how well the model predicts a text")
+    app.add_option("--perplexity", options.perplexityFile, "Measure how well the model predicts a text")
         ->type_name("FILE");
-    group->add_flag("--describe", describe, "Say what is in the artifact");
-    group->add_flag("--check", check, "Verify every hash and whether this machine can run it");
-    group->add_flag("--tokenize", tokenize,
-                    "Print the ids of the prompt (or of standard input) as JSON; MODEL may be any GGUF file");
-    group->require_option(0, 1);
     app.add_option("--context-size", options.contextSize,
                    "Window of --perplexity in tokens (default: 512 or the context, whichever is less)")
-        ->check(CLI::Range(int64_t{2}, int64_t{1} << 31));
+        ->type_name("N")
+        ->check(atLeast(2));
+    app.add_flag("--describe", describe, "Say what is in the artifact");
+    app.add_flag("--check", check, "Verify every hash and whether this machine can run it");
+    app.add_flag("--tokenize", tokenize,
+                 "Print the ids of the prompt (or of standard input) as JSON; MODEL may be any GGUF file");
+  }
+
+  /// More than one of what excludes each other; empty if there is none.
+  std::string conflict() const {
+    if (options.prompt.has_value() + options.promptFile.has_value() + !promptTokens.empty() > 1)
+      return "--prompt, --prompt-file and --prompt-tokens exclude each other";
+    if (!options.perplexityFile.empty() + describe + check + tokenize > 1)
+      return "--perplexity, --describe, --check and --tokenize exclude each other";
+    return "";
   }
 
   /// What no single option can check; empty if all is well.
   std::string finish() {
+    if (std::string problem = conflict(); !problem.empty())
+      return problem;
     options.json = output == "json";
     if (!promptTokens.empty()) {
       options.promptTokens.emplace();
@@ -161,10 +185,18 @@ ParsedCommandLine parseCommandLine(int argc, const char *const *argv) {
   app.footer(kFooter);
   app.set_version_flag("--version", "lamina-run " LAMINA_VERSION);
   Parser parser;
-  app.add_option("MODEL", parser.options.model, "An artifact or a GGUF file")->required();
+  app.add_option("MODEL", parser.options.model, "An artifact or a GGUF file")->required()->type_name("");
+  // Options added from here on stand under this heading of --help.
+  auto heading = [&](const char *text) { app.option_defaults()->group(text); };
+  heading("Prompt");
   parser.addPrompts(app);
+  heading("Generation");
   parser.addGeneration(app);
+  heading("Execution");
   parser.addExecution(app);
+  heading("Output");
+  parser.addOutput(app);
+  heading("Instead of generating");
   parser.addActions(app);
   // CLI11 reports by exceptions; they end here.
   try {

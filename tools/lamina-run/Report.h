@@ -29,7 +29,7 @@ nlohmann::ordered_json generationJson(const GenerationResult &result, const Sess
 /// The "workers" of it.
 nlohmann::ordered_json workersJson(const Engine &engine);
 
-/// --stats, on standard error: rates, and where the time of a step went in each worker.
+/// --stats, on standard error: rates, and where the time of a step went in each worker (from the engine's trace).
 void printStats(std::span<const GenerationResult> results, const Session &session, double wallMs);
 
 /// --trace: Chrome's trace event format, one lane per worker and one for communication.

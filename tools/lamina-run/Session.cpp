@@ -60,7 +60,7 @@ absl::StatusOr<std::unique_ptr<Session>> Session::open(const RunOptions &options
   LAMINA_ASSIGN_OR_RETURN(session->tokenizer, loadTokenizer(session->artifact->filePath(kTokenizerFile)));
   EngineOptions engineOptions = {.threadsPerWorker = options.threads,
                                  .inProcess = options.inProcess,
-                                 .trace = !options.traceFile.empty()};
+                                 .trace = options.stats || !options.traceFile.empty()};
   LAMINA_ASSIGN_OR_RETURN(
       session->engine, Engine::create(session->artifact->plan(), session->artifact->path(), engineOptions));
   session->runner = std::make_unique<EngineRunner>(*session->engine, session->artifact->plan());
