@@ -29,12 +29,14 @@ std::string numberText(double value) {
 
 StringRef nearestName(StringRef name, ArrayRef<StringRef> candidates) {
   // Edit distance costs the product of the lengths: no real name is longer than this, a hostile one may be.
-  constexpr size_t kLongest = 128;
+  constexpr size_t kLongest = 128, kMostCandidates = 4096;
   if (name.size() > kLongest)
     return {};
   StringRef best;
   unsigned bestDistance = name.size() / 2 + 1;
-  for (StringRef candidate : candidates) {
+  for (StringRef candidate : candidates.take_front(kMostCandidates)) {
+    if (candidate.size() > kLongest)
+      continue;
     unsigned distance = name.edit_distance(candidate, /*AllowReplacements=*/true, bestDistance);
     if (distance >= bestDistance)
       continue;

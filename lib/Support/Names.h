@@ -25,7 +25,7 @@ std::string quoted(llvm::StringRef name);
 std::string numberText(double value);
 
 /// The candidate with the least edit distance from `name`; empty if none comes near (more than half of `name` would
-/// have to change).
+/// have to change). Looks at the first few thousand candidates only, so that a hostile file costs no time.
 llvm::StringRef nearestName(llvm::StringRef name, llvm::ArrayRef<llvm::StringRef> candidates);
 
 /// "; did you mean 'x'?", or nothing if no candidate comes near.

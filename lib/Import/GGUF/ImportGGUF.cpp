@@ -47,6 +47,17 @@ const Architecture *chooseArchitecture(const GGUFReader &file, Location fileLoc)
   return nullptr;
 }
 
+/// A token without an embedding would be read from beyond the table.
+LogicalResult checkVocabulary(const GGUFReader &file, int64_t rows, Location fileLoc) {
+  constexpr StringRef key = "tokenizer.ggml.tokens";
+  const GGUFPair *tokens = file.find(key);
+  if (!tokens || tokens->count <= uint64_t(rows))
+    return success();
+  return emitError(namedLoc(key, fileLoc)) << "key " << quoted(key) << " has " << tokens->count
+                                           << " tokens, expected at most the " << rows
+                                           << " rows of 'token_embd.weight'";
+}
+
 /// The attributes that docs/dialects/lm.md lists.
 void describe(ModuleOp module, const GGUFReader &file, const HyperParameters &parameters, ModelWeights &weights) {
   Builder b(module.getContext());
@@ -83,7 +94,7 @@ FailureOr<OwningOpRef<ModuleOp>> importGGUF(MLIRContext &context, const GGUFRead
   OwningOpRef<ModuleOp> module = ModuleOp::create(fileLoc);
   WeightTable table(*module, file);
   ModelWeights weights = declareWeights(table, parameters);
-  if (table.failed())
+  if (table.failed() || failed(checkVocabulary(file, weights.embedding.getTensorType().getDimSize(0), fileLoc)))
     return failure();
 
   Type element = Float16Type::get(&context);

@@ -75,7 +75,10 @@ std::optional<int64_t> Metadata::integer(StringRef key, Bounds<int64_t> bounds) 
 std::optional<double> Metadata::number(StringRef key, Bounds<double> bounds) {
   if (!note(key))
     return std::nullopt;
-  return bounded(key, take(key, file_.getFloat(fullName(key))), bounds);
+  std::optional<double> value = take(key, file_.getFloat(fullName(key)));
+  if (value)
+    value = float(*value); // what operations hold; an f64 must not become 0 or infinite after the check
+  return bounded(key, value, bounds);
 }
 
 std::optional<bool> Metadata::boolean(StringRef key) {

@@ -35,6 +35,7 @@ public:
   // Keys are given without the architecture. nullopt: absent, or an error was reported.
 
   std::optional<int64_t> integer(llvm::StringRef key, Bounds<int64_t> bounds);
+  /// Rounded to f32.
   std::optional<double> number(llvm::StringRef key, Bounds<double> bounds);
   std::optional<bool> boolean(llvm::StringRef key);
   std::optional<llvm::StringRef> string(llvm::StringRef key);
