@@ -94,7 +94,7 @@ FailureOr<OwningOpRef<ModuleOp>> importGGUF(MLIRContext &context, const GGUFRead
   OwningOpRef<ModuleOp> module = ModuleOp::create(fileLoc);
   WeightTable table(*module, file);
   ModelWeights weights = declareWeights(table, parameters);
-  if (table.failed() || failed(checkVocabulary(file, weights.embedding.getTensorType().getDimSize(0), fileLoc)))
+  if (!table.finish() || failed(checkVocabulary(file, weights.embedding.getTensorType().getDimSize(0), fileLoc)))
     return failure();
 
   Type element = Float16Type::get(&context);

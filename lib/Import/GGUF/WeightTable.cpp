@@ -54,12 +54,8 @@ const GGUFTensor *WeightTable::take(StringRef name, ArrayRef<int64_t> dims) {
   known_.push_back(name.str());
   const GGUFTensor *tensor = find(name);
   if (!tensor) {
-    SmallVector<StringRef> unused;
-    for (auto [index, candidate] : llvm::enumerate(file_.tensors()))
-      if (!used_.test(index))
-        unused.push_back(toRef(candidate.name));
-    if (!failed_)
-      fail(name, "is missing" + suggestion(name, unused));
+    if (missing_.empty())
+      missing_ = name;
     return nullptr;
   }
   used_.set(tensor - file_.tensors().data());
@@ -161,13 +157,19 @@ void WeightTable::ignore(StringRef tensor) {
     used_.set(found - file_.tensors().data());
 }
 
-void WeightTable::expectAllUsed() {
-  int unused = used_.find_first_unset();
-  if (unused < 0)
-    return;
-  StringRef name = toRef(file_.tensors()[unused].name);
-  SmallVector<StringRef> known(known_.begin(), known_.end());
-  fail(name, "is not part of this architecture and may change results" + suggestion(name, known));
+bool WeightTable::finish() {
+  if (!missing_.empty()) {
+    SmallVector<StringRef> strangers;
+    for (auto [index, tensor] : llvm::enumerate(file_.tensors()))
+      if (!used_.test(index))
+        strangers.push_back(toRef(tensor.name));
+    fail(missing_, "is missing" + suggestion(missing_, strangers));
+  } else if (int unused = used_.find_first_unset(); unused >= 0) {
+    StringRef name = toRef(file_.tensors()[unused].name);
+    SmallVector<StringRef> known(known_.begin(), known_.end());
+    fail(name, "is not part of this architecture and may change results" + suggestion(name, known));
+  }
+  return !failed_;
 }
 
 } // namespace lamina

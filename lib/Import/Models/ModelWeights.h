@@ -35,7 +35,7 @@ struct ModelWeights {
   llvm::SmallVector<float> ropeDivisors;   ///< empty: none
 };
 
-/// Declares the weights; errors are left in `table`, and the result then holds null ops.
+/// Requests all weights from `table`; if its finish() then fails, the result holds null ops.
 ModelWeights declareWeights(WeightTable &table, const HyperParameters &parameters);
 
 } // namespace lamina
