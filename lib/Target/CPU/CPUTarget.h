@@ -64,7 +64,8 @@ mlir::FailureOr<std::vector<std::string>> compileKernels(llvm::ArrayRef<KernelSo
 
 //===--- Weights ----------------------------------------------------------------------------------------------===//
 
-/// Bytes of a weight in the packed layout; `type` has a static shape and block or f32 elements. A multiple of 16.
+/// Bytes of a weight in the packed layout; `type` has a static shape and block or f32 elements. A multiple of 16;
+/// 0 for elements of a format that does not exist.
 int64_t packedSize(mlir::RankedTensorType type);
 
 /// A tensor as it lies in a model file.

@@ -1,0 +1,93 @@
+//===- CPUTarget.cpp - kernels to shared objects, in parallel -------------------------------------------------------===//
+
+#include "lib/Target/CPU/CPUTarget.h"
+
+#include "lib/Target/CPU/KernelEmitter.h"
+#include "lib/Target/CPU/ObjectEmitter.h"
+
+#include <atomic>
+#include <thread>
+
+using namespace mlir;
+using namespace lamina;
+
+namespace {
+
+/// One kernel for one target, compiled in contexts of its own.
+struct Job {
+  const KernelSource *kernel;
+  const std::vector<KernelForm> *forms;
+  const TargetInfo *target;
+  std::string object, error;
+
+  void run() {
+    MLIRContext context(MLIRContext::Threading::DISABLED);
+    loadKernelDialects(context);
+    OwningOpRef<ModuleOp> module = ModuleOp::create(UnknownLoc::get(&context));
+    for (const KernelForm &form : *forms)
+      emitKernel(*kernel, form, *target, *module);
+    if (llvm::Expected<std::string> result = emitObject(*module, *target))
+      object = std::move(*result);
+    else
+      error = llvm::toString(result.takeError());
+  }
+};
+
+void runAll(std::vector<Job> &jobs, unsigned threads) {
+  std::atomic<size_t> next = 0;
+  auto work = [&] {
+    for (size_t i; (i = next.fetch_add(1)) < jobs.size();)
+      jobs[i].run();
+  };
+  std::vector<std::thread> helpers;
+  for (size_t i = 1; i < std::min<size_t>(threads, jobs.size()); ++i)
+    helpers.emplace_back(work);
+  work();
+  for (std::thread &helper : helpers)
+    helper.join();
+}
+
+} // namespace
+
+FailureOr<std::vector<std::string>> lamina::compileKernels(ArrayRef<KernelSource> kernels,
+                                                           ArrayRef<StringRef> targets, unsigned threads) {
+  std::vector<std::vector<KernelForm>> forms;
+  for (const KernelSource &kernel : kernels) {
+    FailureOr<std::vector<KernelForm>> described = kernelForms(kernel);
+    if (failed(described))
+      return failure();
+    forms.push_back(std::move(*described));
+  }
+  std::vector<Job> jobs;
+  std::vector<const TargetInfo *> infos;
+  for (StringRef name : targets) {
+    infos.push_back(findTargetInfo(name));
+    if (!infos.back() && !kernels.empty())
+      return kernels[0].body->getParentOp()->emitError() << "no CPU target is called '" << name << "'";
+    for (size_t i = 0; i < kernels.size(); ++i)
+      jobs.push_back({&kernels[i], &forms[i], infos.back(), {}, {}});
+  }
+  runAll(jobs, threads);
+
+  std::vector<std::string> results;
+  for (size_t t = 0; t < targets.size(); ++t) {
+    std::vector<std::string> objects;
+    for (size_t i = 0; i < kernels.size(); ++i) {
+      Job &job = jobs[t * kernels.size() + i];
+      if (!job.error.empty())
+        return kernels[i].body->getParentOp()->emitError() << job.error;
+      objects.push_back(std::move(job.object));
+    }
+    if (!infos[t])
+      return failure();
+    llvm::Expected<std::string> linked = linkObjects(objects, *infos[t]);
+    if (!linked) {
+      std::string message = llvm::toString(linked.takeError());
+      if (!kernels.empty())
+        kernels[0].body->getParentOp()->emitError() << message;
+      return failure();
+    }
+    results.push_back(std::move(*linked));
+  }
+  return results;
+}

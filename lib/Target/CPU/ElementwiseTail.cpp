@@ -1,0 +1,77 @@
+//===- ElementwiseTail.cpp - values of a row, computed where they are needed -------------------------------------===//
+
+#include "lib/Target/CPU/ElementwiseTail.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace lamina;
+
+Value ElementwiseTail::address(Value source, const Point &point) {
+  auto type = cast<RankedTensorType>(source.getType());
+  Value bytes = b_.mul(point.column, 4);
+  if (type.getRank() == 1) // a vector that all rows share
+    return b_.offset(kernel_.pointer(source), bytes);
+  Value row = kernel_.rowPointer(source, point.row);
+  if (type.getRank() == 3)
+    row = b_.offset(row, b_.mul(point.slot, 4 * paddedWidth(source)));
+  return b_.offset(row, bytes);
+}
+
+void ElementwiseTail::storePadding(Value source, Value row, Value slot) {
+  int64_t begin = width(source), end = paddedWidth(source);
+  for (int64_t lanes; begin < end; begin += lanes) {
+    lanes = lanesFor(begin);
+    b_.store(b_.constant(b_.f32(lanes), 0.0), address(source, {row, slot, b_.i64(begin), lanes}));
+  }
+}
+
+Value ElementwiseTail::at(Value source, const Point &point) {
+  if (Value vector = defined_.lookup(source))
+    return vector;
+  if (isa<BlockArgument>(source))
+    return b_.loadF32(address(source, point), point.lanes);
+  return evaluate(source.getDefiningOp(), point);
+}
+
+Value ElementwiseTail::combineExperts(lm::CombineExpertsOp op, const Point &point) {
+  Value weights = kernel_.rowPointer(op.getWeights(), point.row);
+  Value sum = b_.constant(b_.f32(point.lanes), 0.0);
+  for (int64_t slot = 0; slot < width(op.getWeights()); ++slot) {
+    Value weight = b_.broadcast(b_.loadF32(b_.offset(weights, 4 * slot), 0), point.lanes);
+    sum = b_.fma(at(op.getInput(), {point.row, b_.i64(slot), point.column, point.lanes}), weight, sum);
+  }
+  return sum;
+}
+
+Value ElementwiseTail::evaluate(Operation *op, const Point &point) {
+  return llvm::TypeSwitch<Operation *, Value>(op)
+      .Case([&](arith::AddFOp add) { return b_.addf(at(add.getLhs(), point), at(add.getRhs(), point)); })
+      .Case([&](lm::BiasAddOp add) { return b_.addf(at(add.getInput(), point), at(add.getBias(), point)); })
+      .Case([&](lm::ScaleOp scale) {
+        return b_.mulf(at(scale.getInput(), point), splat(scale.getFactor(), point.lanes));
+      })
+      .Case([&](lm::SoftCapOp cap) {
+        Value bound = splat(cap.getCap(), point.lanes);
+        return b_.mulf(bound, b_.tanh(b_.divf(at(cap.getInput(), point), bound)));
+      })
+      .Case([&](lm::GatedActivationOp gated) {
+        Value gate = at(gated.getGate(), point);
+        Value active = gated.getActivation() == lm::Activation::silu ? b_.silu(gate) : b_.geluTanh(gate);
+        return b_.mulf(active, at(gated.getUp(), point));
+      })
+      .Case([&](lm::GatherRowsOp gather) {
+        Value row = b_.loadIndex(kernel_.pointer(gather.getRows()), point.row);
+        return at(gather.getInput(), {row, point.slot, point.column, point.lanes});
+      })
+      .Case([&](lm::RMSNormOp norm) {
+        Value scaled = b_.mulf(at(norm.getInput(), point), b_.broadcast(normFactors_.lookup(norm), point.lanes));
+        // One weight for each place in a group, which begins at a multiple of its length.
+        int64_t length = width(norm.getWeight());
+        Value column = length == width(norm.getInput()) ? point.column : b_.rem(point.column, length);
+        return b_.mulf(scaled, at(norm.getWeight(), {point.row, point.slot, column, point.lanes}));
+      })
+      .Case([&](lm::CombineExpertsOp combine) { return combineExperts(combine, point); })
+      .Default([](Operation *) { return Value(); });
+}

@@ -1,0 +1,288 @@
+//===- KernelBuilder.cpp - integers, vectors, memory and loops of kernels ----------------------------------------===//
+
+#include "lib/Target/CPU/KernelBuilder.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+using namespace lamina;
+
+int64_t lamina::lanesFor(int64_t length) { return std::min<int64_t>(length & -length, kPackedRows); }
+
+/// Lanes of a vector, 0 for a scalar.
+static int64_t lanesOf(Value value) {
+  auto type = dyn_cast<VectorType>(value.getType());
+  return type ? type.getNumElements() : 0;
+}
+
+//===--- Types and constants ----------------------------------------------------------------------------------===//
+
+Type KernelBuilder::vectorOf(Type element, int64_t lanes) { return lanes ? VectorType::get({lanes}, element) : element; }
+
+Value KernelBuilder::constant(Type type, double value) {
+  TypedAttr number = getFloatAttr(getElementTypeOrSelf(type), value);
+  if (auto vector = dyn_cast<VectorType>(type))
+    number = DenseElementsAttr::get(vector, number);
+  return arith::ConstantOp::create(*this, number);
+}
+
+Value KernelBuilder::constant(Type type, int64_t value) {
+  auto element = cast<IntegerType>(getElementTypeOrSelf(type));
+  TypedAttr number = getIntegerAttr(element, APInt(element.getWidth(), uint64_t(value), false, true));
+  if (auto vector = dyn_cast<VectorType>(type))
+    number = DenseElementsAttr::get(vector, number);
+  return arith::ConstantOp::create(*this, number);
+}
+
+//===--- Integers ---------------------------------------------------------------------------------------------===//
+
+Value KernelBuilder::add(Value a, Value b) { return arith::AddIOp::create(*this, a, b); }
+Value KernelBuilder::sub(Value a, Value b) { return arith::SubIOp::create(*this, a, b); }
+Value KernelBuilder::mul(Value a, Value b) { return arith::MulIOp::create(*this, a, b); }
+Value KernelBuilder::div(Value a, int64_t b) { return arith::DivUIOp::create(*this, a, constant(a.getType(), b)); }
+Value KernelBuilder::rem(Value a, int64_t b) { return arith::RemUIOp::create(*this, a, constant(a.getType(), b)); }
+Value KernelBuilder::min(Value a, Value b) { return arith::MinSIOp::create(*this, a, b); }
+Value KernelBuilder::max(Value a, Value b) { return arith::MaxSIOp::create(*this, a, b); }
+Value KernelBuilder::less(Value a, Value b) {
+  return arith::CmpIOp::create(*this, arith::CmpIPredicate::slt, a, b);
+}
+Value KernelBuilder::equal(Value a, Value b) { return arith::CmpIOp::create(*this, arith::CmpIPredicate::eq, a, b); }
+Value KernelBuilder::select(Value condition, Value a, Value b) {
+  return arith::SelectOp::create(*this, condition, a, b);
+}
+Value KernelBuilder::bitAnd(Value a, int64_t mask) {
+  return arith::AndIOp::create(*this, a, constant(a.getType(), mask));
+}
+Value KernelBuilder::shiftRight(Value a, int64_t bits) {
+  return bits ? arith::ShRUIOp::create(*this, a, constant(a.getType(), bits)).getResult() : a;
+}
+Value KernelBuilder::shiftRightSigned(Value a, int64_t bits) {
+  return bits ? arith::ShRSIOp::create(*this, a, constant(a.getType(), bits)).getResult() : a;
+}
+Value KernelBuilder::shiftLeft(Value a, int64_t bits) {
+  return bits ? arith::ShLIOp::create(*this, a, constant(a.getType(), bits)).getResult() : a;
+}
+Value KernelBuilder::toI64(Value a) { return arith::ExtSIOp::create(*this, getI64Type(), a); }
+
+//===--- Floats -----------------------------------------------------------------------------------------------===//
+
+Value KernelBuilder::addf(Value a, Value b) { return arith::AddFOp::create(*this, a, b); }
+Value KernelBuilder::subf(Value a, Value b) { return arith::SubFOp::create(*this, a, b); }
+Value KernelBuilder::mulf(Value a, Value b) { return arith::MulFOp::create(*this, a, b); }
+Value KernelBuilder::divf(Value a, Value b) { return arith::DivFOp::create(*this, a, b); }
+Value KernelBuilder::fma(Value a, Value b, Value c) {
+  return target_.fma ? LLVM::FMAOp::create(*this, a, b, c).getResult() : addf(mulf(a, b), c);
+}
+Value KernelBuilder::lessf(Value a, Value b) {
+  return arith::CmpFOp::create(*this, arith::CmpFPredicate::OLT, a, b);
+}
+Value KernelBuilder::maxf(Value a, Value b) { return select(lessf(b, a), a, b); }
+Value KernelBuilder::sqrt(Value a) { return LLVM::SqrtOp::create(*this, a); }
+Value KernelBuilder::intToFloat(Value a) { return arith::SIToFPOp::create(*this, f32(lanesOf(a)), a); }
+Value KernelBuilder::bitcast(Value a, Type type) { return LLVM::BitcastOp::create(*this, type, a); }
+
+//===--- Vectors ----------------------------------------------------------------------------------------------===//
+
+Value KernelBuilder::broadcast(Value scalar, int64_t lanes) {
+  return lanes ? vector::BroadcastOp::create(*this, VectorType::get({lanes}, scalar.getType()), scalar).getResult()
+               : scalar;
+}
+
+Value KernelBuilder::extract(Value vector, int64_t lane) { return vector::ExtractOp::create(*this, vector, lane); }
+
+Value KernelBuilder::iota(int64_t lanes) {
+  SmallVector<int32_t> numbers = llvm::to_vector(llvm::seq<int32_t>(0, lanes));
+  return arith::ConstantOp::create(*this, DenseElementsAttr::get(cast<VectorType>(i32(lanes)), ArrayRef(numbers)));
+}
+
+Value KernelBuilder::foldLanes(Value vector, llvm::function_ref<Value(Value, Value)> combine) {
+  for (int64_t lanes = lanesOf(vector); lanes > 1; lanes /= 2) {
+    SmallVector<int64_t> low = llvm::to_vector(llvm::seq<int64_t>(0, lanes / 2));
+    SmallVector<int64_t> high = llvm::to_vector(llvm::seq<int64_t>(lanes / 2, lanes));
+    vector = combine(vector::ShuffleOp::create(*this, vector, vector, low),
+                     vector::ShuffleOp::create(*this, vector, vector, high));
+  }
+  return extract(vector, 0);
+}
+
+Value KernelBuilder::sumLanes(Value vector) {
+  return foldLanes(vector, [&](Value a, Value b) { return addf(a, b); });
+}
+
+Value KernelBuilder::maxLanes(Value vector) {
+  return foldLanes(vector, [&](Value a, Value b) { return maxf(a, b); });
+}
+
+Value KernelBuilder::lookupBytes(Value indices, ArrayRef<int8_t> table) {
+  int64_t bytes = 4 * lanesOf(indices), part = std::min<int64_t>(bytes, target_.lookup.bytes);
+  auto partType = VectorType::get({part}, getI8Type());
+  SmallVector<int8_t> repeated;
+  while (int64_t(repeated.size()) < part)
+    repeated.push_back(table[repeated.size() % 16 % table.size()]);
+  Value entries = arith::ConstantOp::create(*this, DenseElementsAttr::get(partType, ArrayRef(repeated)));
+  Value all = bitcast(indices, VectorType::get({bytes}, getI8Type()));
+  SmallVector<Value> parts;
+  for (int64_t begin = 0; begin < bytes; begin += part) {
+    SmallVector<int64_t> lanes = llvm::to_vector(llvm::seq<int64_t>(begin, begin + part));
+    Value chosen = part == bytes ? all : vector::ShuffleOp::create(*this, all, all, lanes).getResult();
+    parts.push_back(LLVM::CallIntrinsicOp::create(*this, partType, getStringAttr(target_.lookup.intrinsic),
+                                                  ValueRange{entries, chosen})
+                        .getResult(0));
+  }
+  while (parts.size() > 1) { // join neighbours until one vector is left
+    SmallVector<Value> joined;
+    for (size_t i = 0; i < parts.size(); i += 2) {
+      SmallVector<int64_t> lanes = llvm::to_vector(llvm::seq<int64_t>(0, 2 * lanesOf(parts[i])));
+      joined.push_back(vector::ShuffleOp::create(*this, parts[i], parts[i + 1], lanes));
+    }
+    parts = std::move(joined);
+  }
+  return bitcast(parts[0], indices.getType());
+}
+
+//===--- Memory -----------------------------------------------------------------------------------------------===//
+
+Value KernelBuilder::offset(Value pointer, Value bytes) {
+  return LLVM::GEPOp::create(*this, pointerType(), getI8Type(), pointer, ArrayRef<LLVM::GEPArg>{bytes});
+}
+
+Value KernelBuilder::offset(Value pointer, int64_t bytes) {
+  if (bytes == 0)
+    return pointer;
+  if (bytes <= INT32_MAX)
+    return LLVM::GEPOp::create(*this, pointerType(), getI8Type(), pointer, ArrayRef<LLVM::GEPArg>{int32_t(bytes)});
+  return offset(pointer, i64(bytes));
+}
+
+/// Only what every element promises: rows of scales begin at any multiple of 16 bytes, heads of any length anywhere.
+static unsigned alignmentOf(Type type) {
+  Type element = getElementTypeOrSelf(type);
+  return isa<LLVM::LLVMPointerType>(element) ? 8 : element.getIntOrFloatBitWidth() / 8;
+}
+
+Value KernelBuilder::load(Type type, Value pointer) {
+  return LLVM::LoadOp::create(*this, type, pointer, alignmentOf(type));
+}
+
+void KernelBuilder::store(Value value, Value pointer) {
+  LLVM::StoreOp::create(*this, value, pointer, alignmentOf(value.getType()));
+}
+
+Value KernelBuilder::loadIndex(Value pointer, Value index) {
+  return toI64(load(getI32Type(), offset(pointer, mul(index, 4))));
+}
+
+Value KernelBuilder::loadNumber(PackedNumber number, Value pointer, int64_t lanes) {
+  Type bytes = vectorOf(getI8Type(), lanes), words = vectorOf(getI16Type(), lanes), wide = i32(lanes);
+  switch (number) {
+  case PackedNumber::None:
+    return {};
+  case PackedNumber::F32:
+    return loadF32(pointer, lanes);
+  case PackedNumber::F16:
+    return halfBitsToFloat(load(words, pointer));
+  case PackedNumber::BF16:
+    return bitcast(shiftLeft(arith::ExtUIOp::create(*this, wide, load(words, pointer)), 16), f32(lanes));
+  case PackedNumber::E8M0Half: {
+    // 2^(e - 128): an exponent field of e - 1; the two smallest are subnormal.
+    Value e = arith::ExtUIOp::create(*this, wide, load(bytes, pointer));
+    Value normal = shiftLeft(sub(e, constant(wide, int64_t(1))), 23);
+    Value subnormal = arith::ShLIOp::create(*this, constant(wide, int64_t(0x00200000)), bitAnd(e, 1));
+    return bitcast(select(less(e, constant(wide, int64_t(2))), subnormal, normal), f32(lanes));
+  }
+  case PackedNumber::I8:
+    return arith::ExtSIOp::create(*this, wide, load(bytes, pointer));
+  case PackedNumber::U4Low:
+    return bitAnd(arith::ExtUIOp::create(*this, wide, load(bytes, pointer)), 15);
+  case PackedNumber::U4High:
+    return shiftRight(arith::ExtUIOp::create(*this, wide, load(bytes, pointer)), 4);
+  }
+  return {};
+}
+
+Value KernelBuilder::halfBitsToFloat(Value bits) {
+  int64_t lanes = lanesOf(bits);
+  if (target_.halfFloats)
+    return arith::ExtFOp::create(*this, f32(lanes), bitcast(bits, vectorOf(getF16Type(), lanes)));
+  // Exponent and fraction in the places of f32 are the number times 2^-112, also below the normal range.
+  Value wide = arith::ExtUIOp::create(*this, i32(lanes), bits);
+  Value sign = shiftLeft(bitAnd(wide, 0x8000), 16);
+  Value scaled = mulf(bitcast(shiftLeft(bitAnd(wide, 0x7FFF), 13), f32(lanes)), constant(f32(lanes), 0x1p112));
+  Value infinite = less(constant(i32(lanes), int64_t(0x7BFF)), bitAnd(wide, 0x7FFF));
+  Value magnitude = bitcast(scaled, i32(lanes));
+  Value special = arith::OrIOp::create(*this, magnitude, constant(i32(lanes), int64_t(0x7F800000)));
+  return bitcast(arith::OrIOp::create(*this, select(infinite, special, magnitude), sign), f32(lanes));
+}
+
+Value KernelBuilder::toHalfBits(Value value) {
+  int64_t lanes = lanesOf(value);
+  Type words = vectorOf(getI16Type(), lanes), wide = i32(lanes);
+  if (target_.halfFloats)
+    return bitcast(arith::TruncFOp::create(*this, vectorOf(getF16Type(), lanes), value), words);
+  Value bits = bitcast(value, wide);
+  Value sign = bitAnd(shiftRight(bits, 16), 0x8000), magnitude = bitAnd(bits, 0x7FFFFFFF);
+  // Normal: move the exponent's bias, round to even at bit 13; what carries over becomes infinity by itself.
+  Value odd = bitAnd(shiftRight(magnitude, 13), 1);
+  Value rounded = add(add(sub(magnitude, constant(wide, int64_t(0x38000000))), constant(wide, int64_t(0x0FFF))), odd);
+  Value normal = shiftRight(rounded, 13);
+  // Subnormal: adding 1/2 leaves the multiple of 2^-24, rounded, in the low bits.
+  Value shifted = bitcast(addf(bitcast(magnitude, f32(lanes)), constant(f32(lanes), 0.5)), wide);
+  Value subnormal = sub(shifted, constant(wide, int64_t(0x3F000000)));
+  Value result = select(less(magnitude, constant(wide, int64_t(0x38800000))), subnormal, normal);
+  result = select(less(constant(wide, int64_t(0x477FEFFF)), magnitude), constant(wide, int64_t(0x7C00)), result);
+  Value isNan = less(constant(wide, int64_t(0x7F800000)), magnitude);
+  result = select(isNan, constant(wide, int64_t(0x7E00)), result);
+  return arith::TruncIOp::create(*this, words, arith::OrIOp::create(*this, result, sign));
+}
+
+Value KernelBuilder::scratch(int64_t bytes) {
+  OpBuilder::InsertionGuard guard(*this);
+  setInsertionPointToStart(entry_);
+  return LLVM::AllocaOp::create(*this, pointerType(), getI8Type(), i64(bytes), 64);
+}
+
+Value KernelBuilder::constantArray(ArrayRef<double> values) {
+  auto module = entry_->getParentOp()->getParentOfType<ModuleOp>();
+  auto type = RankedTensorType::get({int64_t(values.size())}, getF64Type());
+  int64_t number = std::distance(module.getOps<LLVM::GlobalOp>().begin(), module.getOps<LLVM::GlobalOp>().end());
+  LLVM::GlobalOp global;
+  {
+    OpBuilder::InsertionGuard guard(*this);
+    setInsertionPointToStart(module.getBody());
+    global = LLVM::GlobalOp::create(*this, LLVM::LLVMArrayType::get(getF64Type(), values.size()), true,
+                                    LLVM::Linkage::Private, "constants_" + std::to_string(number),
+                                    DenseElementsAttr::get(type, values), 64);
+  }
+  return LLVM::AddressOfOp::create(*this, global);
+}
+
+//===--- Control flow -----------------------------------------------------------------------------------------===//
+
+Values KernelBuilder::loop(Value begin, Value end, int64_t step, ValueRange state, LoopBody body) {
+  auto loop = scf::ForOp::create(*this, begin, end, i64(step), state);
+  OpBuilder::InsertionGuard guard(*this);
+  setInsertionPointToStart(loop.getBody());
+  Values next = body(loop.getInductionVar(), loop.getRegionIterArgs());
+  if (!state.empty()) // without state the terminator is there already
+    scf::YieldOp::create(*this, next);
+  return Values(loop.getResults());
+}
+
+void KernelBuilder::loop(Value begin, Value end, int64_t step, llvm::function_ref<void(Value)> body) {
+  loop(begin, end, step, ValueRange{}, [&](Value index, ValueRange) {
+    body(index);
+    return Values();
+  });
+}
+
+void KernelBuilder::branch(Value condition, llvm::function_ref<void()> then, llvm::function_ref<void()> otherwise) {
+  auto branch = scf::IfOp::create(*this, condition, /*withElseRegion=*/bool(otherwise));
+  OpBuilder::InsertionGuard guard(*this);
+  setInsertionPointToStart(branch.thenBlock());
+  then();
+  if (otherwise) {
+    setInsertionPointToStart(branch.elseBlock());
+    otherwise();
+  }
+}

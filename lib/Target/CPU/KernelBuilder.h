@@ -1,0 +1,132 @@
+//===- KernelBuilder.h - the vocabulary of kernel generators --------------------------------------*- C++ -*-===//
+//
+// Creates the body of a kernel: LLVM pointers for memory, scf for loops, arith and vector for what is computed. All
+// integers that count something are i64; offsets are in bytes. Vectors are one-dimensional, at most 16 lanes of 32
+// bits, which LLVM splits where registers are narrower: lane by lane the arithmetic is the same on every target.
+//
+//===--------------------------------------------------------------------------------------------------------===//
+
+#ifndef LAMINA_LIB_TARGET_CPU_KERNELBUILDER_H
+#define LAMINA_LIB_TARGET_CPU_KERNELBUILDER_H
+
+#include "lib/Target/CPU/PackedLayout.h"
+#include "lib/Target/CPU/TargetInfo.h"
+
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+
+namespace lamina {
+
+using mlir::Value;
+using mlir::ValueRange;
+using Values = llvm::SmallVector<mlir::Value, 8>;
+
+class KernelBuilder : public mlir::ImplicitLocOpBuilder {
+public:
+  KernelBuilder(mlir::Location loc, mlir::Block *entry, const TargetInfo &target)
+      : ImplicitLocOpBuilder(loc, loc.getContext()), target_(target), entry_(entry) {
+    setInsertionPointToEnd(entry);
+  }
+
+  const TargetInfo &target() const { return target_; }
+
+  //===--- Types and constants
+  mlir::Type pointerType() { return mlir::LLVM::LLVMPointerType::get(getContext()); }
+  /// `lanes` = 0: a scalar.
+  mlir::Type f32(int64_t lanes) { return vectorOf(getF32Type(), lanes); }
+  mlir::Type i32(int64_t lanes) { return vectorOf(getI32Type(), lanes); }
+  mlir::Type vectorOf(mlir::Type element, int64_t lanes);
+  /// A constant of `type`, which is a number or a vector of numbers.
+  Value constant(mlir::Type type, double value);
+  Value constant(mlir::Type type, int64_t value);
+  Value i64(int64_t value) { return constant(getI64Type(), value); }
+
+  //===--- Integers (i64 scalars, i32 vectors)
+  Value add(Value a, Value b);
+  Value add(Value a, int64_t b) { return b == 0 ? a : add(a, i64(b)); }
+  Value sub(Value a, Value b);
+  Value mul(Value a, Value b);
+  Value mul(Value a, int64_t b) { return b == 1 ? a : mul(a, i64(b)); }
+  Value div(Value a, int64_t b); ///< a >= 0
+  Value rem(Value a, int64_t b); ///< a >= 0
+  Value min(Value a, Value b);
+  Value max(Value a, Value b);
+  Value less(Value a, Value b); ///< signed
+  Value equal(Value a, Value b);
+  Value select(Value condition, Value a, Value b);
+  Value bitAnd(Value a, int64_t mask);
+  Value shiftRight(Value a, int64_t bits);        ///< logical
+  Value shiftRightSigned(Value a, int64_t bits);
+  Value shiftLeft(Value a, int64_t bits);
+  Value toI64(Value i32); ///< signed
+
+  //===--- Floats
+  Value addf(Value a, Value b);
+  Value subf(Value a, Value b);
+  Value mulf(Value a, Value b);
+  Value divf(Value a, Value b);
+  /// a·b + c, fused where the target can.
+  Value fma(Value a, Value b, Value c);
+  Value maxf(Value a, Value b); ///< b where they cannot be compared
+  Value lessf(Value a, Value b);
+  Value sqrt(Value a);
+  Value exp(Value x);  ///< 0 below -87.3; at most exp(88.3)
+  Value tanh(Value x);
+  Value silu(Value x);     ///< x / (1 + exp(-x))
+  Value geluTanh(Value x); ///< the tanh form of gelu
+  Value intToFloat(Value i32); ///< signed
+  Value bitcast(Value a, mlir::Type type);
+
+  //===--- Vectors
+  Value broadcast(Value scalar, int64_t lanes);
+  Value extract(Value vector, int64_t lane);
+  /// [0, 1, …, lanes - 1] as i32.
+  Value iota(int64_t lanes);
+  /// Sum and maximum of the lanes by halving, the same tree everywhere.
+  Value sumLanes(Value vector);
+  Value maxLanes(Value vector);
+  /// Bytes of `indices` (i32 lanes, each byte < 16) looked up in `table` of 16 bytes.
+  Value lookupBytes(Value indices, llvm::ArrayRef<int8_t> table);
+
+  //===--- Memory
+  Value offset(Value pointer, Value bytes);
+  Value offset(Value pointer, int64_t bytes);
+  Value load(mlir::Type type, Value pointer);
+  void store(Value value, Value pointer);
+  Value loadF32(Value pointer, int64_t lanes) { return load(f32(lanes), pointer); }
+  /// A number of `pointer`'s array of i32, widened.
+  Value loadIndex(Value pointer, Value index);
+  /// `lanes` (0: a scalar) numbers stored as F32, F16, BF16 or E8M0Half as f32, or I8 and U4 as i32.
+  Value loadNumber(PackedNumber number, Value pointer, int64_t lanes);
+  /// f32 values to f16 bits (i16 lanes), to nearest even.
+  Value toHalfBits(Value value);
+  /// Memory of this call, aligned to 64 bytes, allocated once on entry.
+  Value scratch(int64_t bytes);
+  /// A constant array in the object.
+  Value constantArray(llvm::ArrayRef<double> values);
+
+  //===--- Control flow
+  using LoopBody = llvm::function_ref<Values(Value index, ValueRange state)>;
+  /// for (index = begin; index < end; index += step) state = body(index, state)
+  Values loop(Value begin, Value end, int64_t step, ValueRange state, LoopBody body);
+  void loop(Value begin, Value end, int64_t step, llvm::function_ref<void(Value index)> body);
+  void loop(int64_t end, int64_t step, llvm::function_ref<void(Value index)> body) {
+    loop(i64(0), i64(end), step, body);
+  }
+  void branch(Value condition, llvm::function_ref<void()> then, llvm::function_ref<void()> otherwise = nullptr);
+
+private:
+  Value halfBitsToFloat(Value bits);
+  Value foldLanes(Value vector, llvm::function_ref<Value(Value, Value)> combine);
+
+  const TargetInfo &target_;
+  mlir::Block *entry_;
+};
+
+/// The largest power of two up to 16 that divides `length`: the lanes for rows of that many elements.
+int64_t lanesFor(int64_t length);
+
+} // namespace lamina
+
+#endif // LAMINA_LIB_TARGET_CPU_KERNELBUILDER_H

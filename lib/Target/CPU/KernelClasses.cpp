@@ -1,0 +1,199 @@
+//===- KernelClasses.cpp - which kernel a body is, and how its work divides ---------------------------------------===//
+
+#include "lib/Target/CPU/KernelContext.h"
+#include "lib/Target/CPU/KernelEmitter.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
+using namespace mlir;
+using namespace lamina;
+
+namespace {
+
+constexpr int64_t kMaxScratchBytes = 48 << 10;
+
+/// The kind of a kernel that an operation is the root of; none for what only follows a root.
+std::optional<KernelKind> kindOf(Operation *op) {
+  if (isa<lm::LinearOp>(op))
+    return KernelKind::Linear;
+  if (isa<lm::ExpertLinearOp>(op))
+    return KernelKind::ExpertLinear;
+  if (isa<lm::EmbeddingOp>(op))
+    return KernelKind::Embedding;
+  if (isa<lm::RopeTableOp>(op))
+    return KernelKind::RopeTable;
+  if (isa<lm::RouteExpertsOp>(op))
+    return KernelKind::RouteExperts;
+  if (isa<lm::CacheAppendOp>(op))
+    return KernelKind::CacheAppend;
+  if (isa<lm::AttentionOp>(op))
+    return KernelKind::Attention;
+  return std::nullopt;
+}
+
+bool isElementwise(Operation *op) {
+  return isa<arith::AddFOp, lm::BiasAddOp, lm::ScaleOp, lm::SoftCapOp, lm::GatedActivationOp>(op);
+}
+
+bool takesTail(KernelKind kind) {
+  return kind == KernelKind::Linear || kind == KernelKind::ExpertLinear || kind == KernelKind::Embedding;
+}
+
+class Classifier {
+public:
+  explicit Classifier(const KernelSource &kernel) : block_(kernel.body->front()) {}
+
+  FailureOr<KernelKind> run() {
+    for (Operation &op : block_.without_terminator())
+      if (std::optional<KernelKind> kind = kindOf(&op)) {
+        if (root_ && !(*kind == *kind_ && isa<lm::LinearOp, lm::ExpertLinearOp>(op)))
+          return refuse(&op);
+        root_ = root_ ? root_ : &op;
+        kind_ = kind;
+      }
+    if (!root_)
+      kind_ = KernelKind::Row;
+    for (Operation &op : block_.without_terminator())
+      if (failed(check(&op)))
+        return failure();
+    if (block_.getTerminator()->getNumOperands() == 0)
+      return block_.getTerminator()->emitOpError("expected a kernel with a result");
+    return *kind_;
+  }
+
+private:
+  InFlightDiagnostic refuse(Operation *op) {
+    InFlightDiagnostic diag = op->emitOpError("has no CPU kernel together with the other operations of this body");
+    if (root_ && root_ != op)
+      diag.attachNote(root_->getLoc()) << "the body computes '" << root_->getName() << "'";
+    return diag;
+  }
+
+  LogicalResult check(Operation *op) {
+    if (kindOf(op))
+      return checkRoot(op);
+    bool rowOp = isa<lm::RMSNormOp, lm::RotaryEmbeddingOp, lm::GatherRowsOp, lm::CombineExpertsOp>(op);
+    if (!isElementwise(op) && !rowOp)
+      return refuse(op);
+    if (rowOp ? *kind_ != KernelKind::Row : *kind_ != KernelKind::Row && !takesTail(*kind_))
+      return refuse(op);
+    if (*kind_ == KernelKind::Row)
+      return checkRow(op);
+    return success();
+  }
+
+  /// Products read their input and their weights from memory, and two of one kernel read the same input.
+  LogicalResult checkRoot(Operation *op) {
+    for (Value operand : op->getOperands())
+      if (!isa<BlockArgument>(operand))
+        return refuse(op);
+    for (Value operand : op->getOperands())
+      if (failed(checkFormat(op, operand)))
+        return failure();
+    if (isa<lm::LinearOp, lm::ExpertLinearOp>(op)) {
+      bool sameInput = op->getOperand(0) == root_->getOperand(0);
+      if (!sameInput || op->getResult(0).getType() != root_->getResult(0).getType())
+        return refuse(op);
+    }
+    if (auto attention = dyn_cast<lm::AttentionOp>(op))
+      if (attention.getCache().getType().getValueLength() * 4 * 8 > kMaxScratchBytes)
+        return op->emitOpError("has values too long for the CPU kernel");
+    return success();
+  }
+
+  LogicalResult checkFormat(Operation *op, Value operand) {
+    auto type = dyn_cast<RankedTensorType>(operand.getType());
+    auto block = type ? dyn_cast<lm::BlockType>(type.getElementType()) : lm::BlockType();
+    if (!block)
+      return success();
+    const BlockFormat *format = findBlockFormat(std::string_view(block.getFormat()));
+    if (!format)
+      return op->emitOpError() << "expected the name of a block format, got: " << block.getFormat();
+    if (type.getShape().back() % format->elements != 0)
+      return op->emitOpError() << "expected rows of whole blocks of " << format->elements << " elements, got: " << type;
+    return success();
+  }
+
+  /// Rows of one width; a rotation ends its chain, and where there are heads they have one length.
+  LogicalResult checkRow(Operation *op) {
+    auto type = dyn_cast<RankedTensorType>(op->getResult(0).getType());
+    if (!type || type.getRank() != 2 || !type.getElementType().isF32() || type.getShape().back() != rowWidth())
+      return refuse(op);
+    int64_t head = rowWidth();
+    if (auto norm = dyn_cast<lm::RMSNormOp>(op))
+      head = width(norm.getWeight());
+    if (auto rotary = dyn_cast<lm::RotaryEmbeddingOp>(op)) {
+      head = rotary.getHeadLength();
+      bool yielded = llvm::all_of(rotary->getUsers(), [](Operation *user) { return user->hasTrait<OpTrait::IsTerminator>(); });
+      if (!yielded || !isa<BlockArgument>(rotary.getTable()))
+        return refuse(op);
+    }
+    if (head != rowWidth() && headLength_ && *headLength_ != head)
+      return refuse(op);
+    if (head != rowWidth())
+      headLength_ = head;
+    return success();
+  }
+
+  int64_t rowWidth() { return width(block_.getTerminator()->getOperand(0)); }
+
+  Block &block_;
+  Operation *root_ = nullptr;
+  std::optional<KernelKind> kind_;
+  std::optional<int64_t> headLength_;
+};
+
+} // namespace
+
+FailureOr<KernelKind> lamina::classifyKernel(const KernelSource &kernel) { return Classifier(kernel).run(); }
+
+/// Row groups of the matrix that a product's first operation reads.
+static int64_t rowGroups(Block &body) {
+  for (Operation &op : body)
+    if (isa<lm::LinearOp, lm::ExpertLinearOp>(op))
+      return llvm::divideCeil(width(op.getResult(0)), kPackedRows);
+  return 0;
+}
+
+FailureOr<std::vector<KernelForm>> lamina::kernelForms(const KernelSource &kernel) {
+  FailureOr<KernelKind> kind = classifyKernel(kernel);
+  if (failed(kind))
+    return failure();
+  Block &body = kernel.body->front();
+  bool outputRows = kernel.rows == plan::RowExtent::output_rows;
+  std::string name = kernel.name + (outputRows ? ".out" : "");
+  switch (*kind) {
+  case KernelKind::Linear: {
+    uint64_t workgroups = llvm::divideCeil(rowGroups(body), kGroupsPerWorkgroup);
+    auto form = [&](const char *suffix, uint32_t maxTokens, TokenClass tokens) {
+      return KernelForm{{name + suffix, maxTokens, plan::RowExtent::fixed, workgroups}, *kind, tokens};
+    };
+    // The plan chooses by tokens; a kernel on output rows has to look at their number itself.
+    if (outputRows)
+      return std::vector{form("", 0, TokenClass::Many)};
+    return std::vector{form(".t1", 1, TokenClass::One), form(".t4", 4, TokenClass::UpToFour),
+                       form(".any", 0, TokenClass::Many)};
+  }
+  case KernelKind::ExpertLinear: {
+    uint64_t workgroups = llvm::divideCeil(rowGroups(body), kGroupsPerWorkgroup);
+    return std::vector{KernelForm{{name, 0, plan::RowExtent::fixed, workgroups}, *kind, TokenClass::One}};
+  }
+  case KernelKind::Attention: {
+    auto attention = *body.getOps<lm::AttentionOp>().begin();
+    uint64_t heads = attention.getCache().getType().getHeads();
+    return std::vector{KernelForm{{name, 0, kernel.rows, heads}, *kind, TokenClass::Many}};
+  }
+  default:
+    return std::vector{KernelForm{{name, 0, kernel.rows, 1}, *kind, TokenClass::Many}};
+  }
+}
+
+FailureOr<std::vector<KernelVariant>> lamina::describeKernel(const KernelSource &kernel) {
+  FailureOr<std::vector<KernelForm>> forms = kernelForms(kernel);
+  if (failed(forms))
+    return failure();
+  std::vector<KernelVariant> variants;
+  for (KernelForm &form : *forms)
+    variants.push_back(std::move(form.variant));
+  return variants;
+}

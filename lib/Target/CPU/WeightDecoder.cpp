@@ -1,0 +1,157 @@
+//===- WeightDecoder.cpp - f32 weights out of a packed matrix -----------------------------------------------------===//
+
+#include "lib/Target/CPU/WeightDecoder.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
+#include <numeric>
+
+using namespace mlir;
+using namespace lamina;
+
+static const BlockFormat &formatOf(Value weight) {
+  auto type = cast<RankedTensorType>(weight.getType());
+  return *findBlockFormat(std::string_view(cast<lm::BlockType>(type.getElementType()).getFormat()));
+}
+
+WeightDecoder::WeightDecoder(KernelBuilder &builder, Value weight) : b_(builder), layout_(packedLayout(formatOf(weight))) {
+  ArrayRef<int64_t> shape = cast<RankedTensorType>(weight.getType()).getShape();
+  rowLength_ = shape.back();
+  groups_ = llvm::divideCeil(shape.drop_back().back(), kPackedRows);
+  // Plain rows may have any length; a step of them is what divides it.
+  blockElements_ = layout_.plain ? std::gcd(rowLength_, int64_t(16)) : layout_.blockElements;
+}
+
+Values WeightDecoder::decode(ValueRange groups, Value beginBlock, Value endBlock, ValueRange state, Consumer consume) {
+  int64_t blockBytes = layout_.plain ? blockElements_ * layout_.blockBytes : layout_.blockBytes;
+  return b_.loop(beginBlock, endBlock, 1, state, [&](Value block, ValueRange blockState) {
+    Values current(blockState), blocks;
+    Value first = b_.mul(block, blockElements_);
+    for (Value group : groups)
+      blocks.push_back(b_.offset(group, b_.mul(block, blockBytes)));
+    if (layout_.plain) {
+      plainBlock(blocks, first, current, consume);
+      return current;
+    }
+    SmallVector<Header> headers;
+    for (Value address : blocks)
+      headers.push_back(loadHeader(address));
+    if (blockElements_ == kPackedStep) {
+      step(blocks, headers, b_.i64(0), first, current, consume);
+      return current;
+    }
+    return b_.loop(b_.i64(0), b_.i64(blockElements_ / kPackedStep), 1, current, [&](Value index, ValueRange inner) {
+      Values innerState(inner);
+      step(blocks, headers, index, b_.add(first, b_.mul(index, kPackedStep)), innerState, consume);
+      return innerState;
+    });
+  });
+}
+
+bool WeightDecoder::foldsOffset() const {
+  const BlockFormat &format = *layout_.format;
+  return b_.target().fma && format.values.empty() && format.valueOffset != 0 && !format.hasMins();
+}
+
+void WeightDecoder::plainBlock(ValueRange blocks, Value first, Values &state, Consumer consume) {
+  for (int64_t k = 0; k < blockElements_; ++k) {
+    Values weights;
+    for (Value block : blocks)
+      weights.push_back(
+          b_.loadNumber(layout_.plainNumber, b_.offset(block, k * layout_.blockBytes), kPackedRows));
+    consume(first, k, weights, state);
+  }
+}
+
+WeightDecoder::Header WeightDecoder::loadHeader(Value block) {
+  Header header;
+  if (layout_.superScale.elements == layout_.blockElements)
+    header.superScale = b_.loadNumber(layout_.superScale.number, b_.offset(block, layout_.superScale.offset), kPackedRows);
+  if (layout_.superMin.number != PackedNumber::None) {
+    Value min = b_.loadNumber(layout_.superMin.number, b_.offset(block, layout_.superMin.offset), kPackedRows);
+    // x = scale·value - min: what is added is the negated min.
+    header.superMin = layout_.format->minSign > 0 ? b_.subf(b_.constant(min.getType(), 0.0), min) : min;
+  }
+  return header;
+}
+
+/// The entry of `field` for the elements from kPackedStep·step + part on.
+Value WeightDecoder::loadEntry(const PackedField &field, Value block, Value step, int64_t part) {
+  Value address = b_.offset(block, field.offset);
+  int64_t bytes = field.number == PackedNumber::U4High ? kPackedRows : packedNumberBytes(field.number);
+  if (field.elements >= kPackedStep)
+    address = b_.offset(address, b_.mul(b_.div(step, field.elements / kPackedStep), bytes));
+  else
+    address = b_.offset(b_.offset(address, b_.mul(step, kPackedStep / field.elements * bytes)),
+                        part / field.elements * bytes);
+  return b_.loadNumber(field.number, address, kPackedRows);
+}
+
+WeightDecoder::Scale WeightDecoder::loadScale(Value block, const Header &header, Value step, int64_t part) {
+  Scale scale{header.superScale, header.superMin};
+  if (!scale.factor)
+    scale.factor = loadEntry(layout_.superScale, block, step, part);
+  if (layout_.format->scaleFactor != 1.0f)
+    scale.factor = b_.mulf(scale.factor, b_.constant(scale.factor.getType(), double(layout_.format->scaleFactor)));
+  if (layout_.subScale.number != PackedNumber::None)
+    scale.factor = b_.mulf(scale.factor, b_.intToFloat(loadEntry(layout_.subScale, block, step, part)));
+  if (scale.min && layout_.subMin.number != PackedNumber::None)
+    scale.min = b_.mulf(scale.min, b_.intToFloat(loadEntry(layout_.subMin, block, step, part)));
+  if (foldsOffset())
+    scale.min = b_.mulf(scale.factor, b_.constant(scale.factor.getType(), double(layout_.format->valueOffset)));
+  return scale;
+}
+
+void WeightDecoder::step(ValueRange blocks, ArrayRef<Header> headers, Value step, Value first, Values &state,
+                         Consumer consume) {
+  int64_t scaleElements = std::min<int64_t>(layout_.format->subBlock, kPackedStep);
+  SmallVector<SmallVector<Value>> words(blocks.size()); // of each group, loaded when first needed
+  SmallVector<Scale> scales(blocks.size());
+  SmallVector<Value> codes(blocks.size());
+  for (int64_t k = 0; k < kPackedStep; ++k) {
+    Values weights;
+    for (size_t g = 0; g < blocks.size(); ++g) {
+      if (k % scaleElements == 0)
+        scales[g] = loadScale(blocks[g], headers[g], step, k);
+      if (k % 4 == 0)
+        codes[g] = fourCodes(blocks[g], step, k / 4, words[g]);
+      weights.push_back(weightOf(codes[g], k % 4, scales[g]));
+    }
+    consume(first, k, weights, state);
+  }
+}
+
+/// The codes of elements 4·quad to 4·quad + 3 of a step as the bytes of 16 words, looked up where there is a table.
+/// `words` caches the word of each plane that was loaded last.
+Value WeightDecoder::fourCodes(Value block, Value step, int64_t quad, SmallVectorImpl<Value> &words) {
+  words.resize(layout_.planes.size());
+  Value codes;
+  for (auto [plane, word] : llvm::zip(layout_.planes, words)) {
+    int64_t quadsPerWord = 8 / plane.width;
+    if (quad % quadsPerWord == 0) {
+      Value address = b_.offset(block, plane.offset + quad / quadsPerWord * 4 * kPackedRows);
+      word = b_.load(b_.i32(kPackedRows), b_.offset(address, b_.mul(step, plane.width * 4 * kPackedRows)));
+    }
+    Value bits = word;
+    if (plane.width < 8) {
+      bits = b_.shiftRight(word, plane.width * (quad % quadsPerWord));
+      bits = b_.bitAnd(bits, ((1 << plane.width) - 1) * 0x01010101);
+    }
+    bits = b_.shiftLeft(bits, plane.shift);
+    codes = codes ? arith::OrIOp::create(b_, codes, bits).getResult() : bits;
+  }
+  return layout_.format->values.empty() ? codes : b_.lookupBytes(codes, layout_.format->values);
+}
+
+Value WeightDecoder::weightOf(Value codes, int64_t byte, const Scale &scale) {
+  const BlockFormat &format = *layout_.format;
+  Value number;
+  if (format.codeSigned || !format.values.empty())
+    number = b_.shiftRightSigned(b_.shiftLeft(codes, 24 - 8 * byte), 24);
+  else
+    number = b_.bitAnd(b_.shiftRight(codes, 8 * byte), 0xFF);
+  if (format.values.empty() && format.valueOffset != 0 && !foldsOffset())
+    number = b_.add(number, b_.constant(number.getType(), int64_t(format.valueOffset)));
+  Value value = b_.intToFloat(number);
+  return scale.min ? b_.fma(value, scale.factor, scale.min) : b_.mulf(value, scale.factor);
+}

@@ -1,0 +1,57 @@
+//===- WeightDecoder.h - f32 weights out of a packed matrix ---------------------------------------*- C++ -*-===//
+
+#ifndef LAMINA_LIB_TARGET_CPU_WEIGHTDECODER_H
+#define LAMINA_LIB_TARGET_CPU_WEIGHTDECODER_H
+
+#include "lib/Target/CPU/KernelContext.h"
+
+namespace lamina {
+
+/// Generates loops that decode the weights of some groups of rows, element after element along the row. Every number
+/// comes out exactly as runtime/io/BlockFormat.h defines it.
+class WeightDecoder {
+public:
+  /// `weight` is a source value of type tensor<…xNxKx!lm.block<…>>.
+  WeightDecoder(KernelBuilder &builder, Value weight);
+
+  int64_t groups() const { return groups_; }
+  int64_t rowLength() const { return rowLength_; }
+  int64_t groupBytes() const { return layout_.groupBytes(rowLength_); }
+  int64_t matrixBytes() const { return groups_ * groupBytes(); }
+  /// Elements that the loop over a row goes on by.
+  int64_t blockElements() const { return blockElements_; }
+
+  /// Called for element `first + k` of a row: `first` is a generated index, weights[g] has its 16 values in group g.
+  using Consumer = llvm::function_ref<void(Value first, int64_t k, ValueRange weights, Values &state)>;
+
+  /// Decodes the blocks [beginBlock, endBlock) of the groups that begin at `groups`.
+  Values decode(ValueRange groups, Value beginBlock, Value endBlock, ValueRange state, Consumer consume);
+
+private:
+  struct Scale {
+    Value factor, min; ///< f32 vectors; min may be null
+  };
+  /// What is the same for all steps of a block.
+  struct Header {
+    Value superScale, superMin;
+  };
+
+  /// (code + offset)·scale as code·scale + offset·scale: rounded once where the addition is fused, so the same bits.
+  bool foldsOffset() const;
+  void plainBlock(ValueRange blocks, Value first, Values &state, Consumer consume);
+  Header loadHeader(Value block);
+  Scale loadScale(Value block, const Header &header, Value step, int64_t part);
+  void step(ValueRange blocks, llvm::ArrayRef<Header> headers, Value step, Value first, Values &state,
+            Consumer consume);
+  Value fourCodes(Value block, Value step, int64_t quad, llvm::SmallVectorImpl<Value> &words);
+  Value weightOf(Value codes, int64_t byte, const Scale &scale);
+  Value loadEntry(const PackedField &field, Value block, Value step, int64_t part);
+
+  KernelBuilder &b_;
+  PackedLayout layout_;
+  int64_t groups_, rowLength_, blockElements_;
+};
+
+} // namespace lamina
+
+#endif // LAMINA_LIB_TARGET_CPU_WEIGHTDECODER_H

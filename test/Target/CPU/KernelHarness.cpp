@@ -1,0 +1,253 @@
+//===- KernelHarness.cpp - compiles kernels from text and runs them -----------------------------------------------===//
+
+#include "test/Target/CPU/KernelHarness.h"
+
+#include "dialects/LM/IR/LM.h"
+#include "runtime/base/Float16.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/AsmParser/AsmParser.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/Parser/Parser.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <dlfcn.h>
+#include <limits>
+#include <sys/mman.h>
+#include <unistd.h>
+
+using namespace lamina;
+using namespace lamina::test;
+
+namespace {
+
+void loadDialects(mlir::MLIRContext &context) {
+  context.loadDialect<lm::LMDialect, plan::PlanDialect, mlir::arith::ArithDialect>();
+}
+
+/// Parses and compiles; the sources are kept alive by `context`.
+struct Parsed {
+  mlir::MLIRContext context;
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  std::vector<KernelSource> kernels;
+
+  Parsed(const std::string &mlir, plan::RowExtent rows) {
+    loadDialects(context);
+    module = mlir::parseSourceString<mlir::ModuleOp>(mlir, &context);
+    if (!module)
+      return;
+    for (auto kernel : module->getOps<plan::KernelOp>())
+      kernels.push_back({kernel.getSymName().str(), &kernel.getBody(), rows});
+  }
+};
+
+void *loadBytes(const std::string &object) {
+  int fd = memfd_create("kernels", 0);
+  if (fd < 0 || write(fd, object.data(), object.size()) != ssize_t(object.size()))
+    return nullptr;
+  void *handle = dlopen(("/proc/self/fd/" + std::to_string(fd)).c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (!handle)
+    ADD_FAILURE() << dlerror();
+  close(fd);
+  return handle;
+}
+
+void setField(const BitField &field, unsigned index, uint8_t *block, uint32_t value) {
+  for (unsigned p = 0; p < field.numPieces; ++p)
+    for (unsigned bit = 0; bit < field.pieces[p].width; ++bit) {
+      unsigned address = field.pieces[p].address(index) + bit;
+      uint8_t mask = uint8_t(1u << address % 8);
+      bool set = value >> (field.pieces[p].shift + bit) & 1;
+      block[address / 8] = uint8_t(set ? block[address / 8] | mask : block[address / 8] & ~mask);
+    }
+}
+
+uint32_t randomScale(Random &random, ScaleKind kind) {
+  float value = std::uniform_real_distribution<float>(0.001f, 0.02f)(random) * (random() % 2 ? 1.0f : -1.0f);
+  switch (kind) {
+  case ScaleKind::F16:
+    return floatToHalf(value);
+  case ScaleKind::F32:
+    return std::bit_cast<uint32_t>(value);
+  case ScaleKind::E8M0Half:
+    return random() % 40 == 0 ? random() % 3 : 118 + random() % 6;
+  default:
+    return random() % 128;
+  }
+}
+
+void randomPlain(Random &random, const BlockFormat &format, std::vector<uint8_t> &bytes) {
+  std::normal_distribution<float> normal(0, 0.05f);
+  for (size_t i = 0; i < bytes.size(); i += format.bytes) {
+    float value = normal(random);
+    double wide = value;
+    uint16_t half = format.type == TensorType::F16 ? floatToHalf(value) : floatToBfloat16(value);
+    int64_t integer = int64_t(random() % 200) - 100;
+    switch (format.type) {
+    case TensorType::F32:
+      std::memcpy(&bytes[i], &value, 4);
+      break;
+    case TensorType::F64:
+      std::memcpy(&bytes[i], &wide, 8);
+      break;
+    case TensorType::F16:
+    case TensorType::BF16:
+      std::memcpy(&bytes[i], &half, 2);
+      break;
+    default:
+      std::memcpy(&bytes[i], &integer, format.bytes);
+    }
+  }
+}
+
+} // namespace
+
+std::vector<std::string> test::runnableTargets() {
+  std::vector<std::string> targets;
+  if (hostCpuTarget() == "aarch64")
+    return {"aarch64"};
+  for (llvm::StringRef target : cpuTargets()) {
+    targets.push_back(target.str());
+    if (target == hostCpuTarget())
+      break;
+  }
+  return targets;
+}
+
+std::vector<std::string> test::compileText(const std::string &mlir, const std::vector<std::string> &targets) {
+  Parsed parsed(mlir, plan::RowExtent::tokens);
+  EXPECT_TRUE(parsed.module);
+  std::vector<llvm::StringRef> names(targets.begin(), targets.end());
+  auto objects = compileKernels(parsed.kernels, names, 2);
+  EXPECT_TRUE(succeeded(objects));
+  return succeeded(objects) ? *objects : std::vector<std::string>();
+}
+
+std::unique_ptr<KernelLibrary> KernelLibrary::compile(const std::string &mlir, const std::string &target,
+                                                      plan::RowExtent rows) {
+  Parsed parsed(mlir, rows);
+  if (!parsed.module) {
+    ADD_FAILURE() << "cannot parse " << mlir;
+    return nullptr;
+  }
+  auto objects = compileKernels(parsed.kernels, {llvm::StringRef(target)}, 2);
+  if (failed(objects)) {
+    ADD_FAILURE() << "cannot compile " << mlir;
+    return nullptr;
+  }
+  auto library = std::make_unique<KernelLibrary>();
+  for (const KernelSource &kernel : parsed.kernels)
+    library->variants_[kernel.name] = *describeKernel(kernel);
+  library->handle_ = loadBytes(objects->front());
+  return library->handle_ ? std::move(library) : nullptr;
+}
+
+KernelLibrary::~KernelLibrary() {
+  if (handle_)
+    dlclose(handle_);
+}
+
+void KernelLibrary::run(const std::string &kernel, size_t variant, const std::vector<void *> &bindings,
+                        LaminaStep step, int64_t parts) const {
+  const KernelVariant &form = variants_.at(kernel)[variant];
+  auto function = reinterpret_cast<LaminaKernel>(dlsym(handle_, form.symbol.c_str()));
+  ASSERT_NE(function, nullptr) << form.symbol;
+  int64_t rows = form.extent == plan::RowExtent::fixed    ? 1
+                 : form.extent == plan::RowExtent::tokens ? step.tokens
+                                                          : step.outputRows;
+  int64_t workgroups = rows * int64_t(form.workgroups);
+  for (int64_t part = parts - 1; part >= 0; --part)
+    function(bindings.data(), &step, workgroups * part / parts, workgroups * (part + 1) / parts);
+}
+
+void KernelLibrary::run(const std::string &kernel, const std::vector<void *> &bindings, LaminaStep step) const {
+  const std::vector<KernelVariant> &forms = variants_.at(kernel);
+  for (size_t i = 0; i < forms.size(); ++i)
+    if (forms[i].maxTokens == 0 || step.tokens <= forms[i].maxTokens)
+      return run(kernel, i, bindings, step);
+}
+
+Rows::Rows(int64_t rows, int64_t width)
+    : rows(rows), width(width), stride((width + 15) / 16 * 16),
+      data(rows * stride, std::numeric_limits<float>::quiet_NaN()) {}
+
+bool Rows::paddingIsZero() const {
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t i = width; i < stride; ++i)
+      if (row(r)[i] != 0.0f)
+        return false;
+  return true;
+}
+
+Rows test::randomRows(Random &random, int64_t rows, int64_t width, float scale) {
+  Rows result(rows, width);
+  std::normal_distribution<float> normal(0, scale);
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t i = 0; i < result.stride; ++i)
+      result.row(r)[i] = i < width ? normal(random) : 0.0f;
+  return result;
+}
+
+Matrix test::randomMatrix(Random &random, const BlockFormat &format, int64_t rows, int64_t columns) {
+  Matrix matrix{rows, columns, std::vector<uint8_t>(format.bytesOf(rows * columns)),
+                std::vector<float>(rows * columns), {}};
+  if (format.isPlain()) {
+    randomPlain(random, format, matrix.bytes);
+  } else {
+    for (uint8_t &byte : matrix.bytes)
+      byte = uint8_t(random());
+    for (uint8_t *block = matrix.bytes.data(); block < matrix.bytes.data() + matrix.bytes.size(); block += format.bytes) {
+      for (unsigned u = 0; u < format.numSuperBlocks(); ++u)
+        setField(format.superScale, u, block, randomScale(random, format.superScaleKind));
+      if (format.hasMins())
+        setField(format.superMin, 0, block, randomScale(random, format.superMinKind));
+    }
+  }
+  dequantizeRow(format, matrix.bytes.data(), rows * columns, matrix.values.data());
+  std::string type = "tensor<" + std::to_string(rows) + "x" + std::to_string(columns) + "x!lm.block<" +
+                     lowerName(format) + ">>";
+  matrix.packed = pack(type, format, matrix.bytes.data());
+  return matrix;
+}
+
+std::vector<uint8_t> test::pack(const std::string &type, const BlockFormat &format, const uint8_t *bytes,
+                                int64_t ropeHeads, int64_t ropeLength, unsigned threads) {
+  mlir::MLIRContext context;
+  loadDialects(context);
+  auto tensor = llvm::cast<mlir::RankedTensorType>(mlir::parseType(type, &context));
+  WeightSource source{tensor, {{&format, bytes}}, ropeHeads, ropeLength};
+  std::vector<uint8_t> packed;
+  absl::Status status = packWeight(source, threads, [&](std::span<const uint8_t> chunk) {
+    packed.insert(packed.end(), chunk.begin(), chunk.end());
+    return absl::OkStatus();
+  });
+  EXPECT_TRUE(status.ok()) << status.ToString();
+  EXPECT_EQ(int64_t(packed.size()), packedSize(tensor)) << type;
+  return packed;
+}
+
+std::vector<float> test::padded(const std::vector<float> &vector) {
+  std::vector<float> result(vector);
+  result.resize((vector.size() + 15) / 16 * 16, 0.0f);
+  return result;
+}
+
+double test::relativeError(const std::vector<double> &expected, const std::vector<float> &actual) {
+  EXPECT_EQ(expected.size(), actual.size());
+  double difference = 0, norm = 0;
+  for (size_t i = 0; i < expected.size(); ++i) {
+    difference += (expected[i] - actual[i]) * (expected[i] - actual[i]);
+    norm += expected[i] * expected[i];
+  }
+  return std::sqrt(difference / norm);
+}
+
+std::string test::lowerName(const BlockFormat &format) {
+  std::string name(format.name);
+  for (char &c : name)
+    c = char(std::tolower(c));
+  return name;
+}
