@@ -4,7 +4,8 @@
 // function may be called from any thread.
 //
 // Text is any bytes. Where it is not well-formed UTF-8, each ill-formed byte is encoded on its own as that byte, so that
-// decode(encode(text)) gives back the same bytes wherever the vocabulary covers all bytes.
+// decode(encode(text)) gives back the same bytes wherever the vocabulary covers all bytes (but SentencePiece writes
+// spaces as U+2581, so that a U+2581 in the text comes back as a space).
 //
 // Special tokens in text: user-defined tokens are always recognised, control and unknown tokens only with parseSpecial;
 // at each position the longest one wins. With parseSpecial off no text can produce a control token.
