@@ -87,8 +87,8 @@ FailureOr<OwningOpRef<ModuleOp>> importGGUF(MLIRContext &context, const GGUFRead
   // Keys before tensors: a key that changes the shape of the model explains a wrong tensor, not the reverse.
   Metadata metadata(file, architecture->name, fileLoc);
   HyperParameters parameters = readHyperParameters(metadata, *architecture, options.contextLength);
-  checkRemainingKeys(metadata);
-  if (metadata.failed())
+  tolerateRemainingKeys(metadata);
+  if (!metadata.finish())
     return failure();
 
   OwningOpRef<ModuleOp> module = ModuleOp::create(fileLoc);

@@ -33,28 +33,29 @@ bool Metadata::isArray(StringRef key) const {
   return pair && pair->isArray();
 }
 
-void Metadata::fail(StringRef key, const Twine &message) {
-  if (failed_)
-    return;
+void Metadata::report(StringRef key, const Twine &message) {
   failed_ = true;
   std::string name = fullName(key);
   emitError(namedLoc(name, fileLoc_)) << "key " << quoted(name) << " " << message;
 }
 
+void Metadata::fail(StringRef key, const Twine &message) {
+  if (!failed_ && missing_.empty())
+    report(key, message);
+}
+
 void Metadata::failMissing(StringRef key) {
-  SmallVector<StringRef> present;
-  for (const GGUFPair &pair : file_.pairs())
-    if (toRef(pair.key).starts_with(prefix_))
-      present.push_back(toRef(pair.key));
-  fail(key, "is missing" + suggestion(fullName(key), present));
+  if (missing_.empty())
+    missing_ = key;
 }
 
 template <typename T> std::optional<T> Metadata::take(StringRef key, absl::StatusOr<T> value) {
   if (value.ok())
     return *std::move(value);
-  if (!failed_)
+  if (!failed_ && missing_.empty()) {
     emitError(namedLoc(fullName(key), fileLoc_)) << toRef(value.status().message());
-  failed_ = true;
+    failed_ = true;
+  }
   return std::nullopt;
 }
 
@@ -139,17 +140,27 @@ double Metadata::requiredNumber(StringRef key, Bounds<double> bounds) {
   return number(key, bounds).value_or(bounds.low);
 }
 
-void Metadata::expectAllKnown() {
-  SmallVector<StringRef> known(known_.keys());
-  llvm::sort(known); // equal distances must not be decided by a hash table's order
-  for (const GGUFPair &pair : file_.pairs()) {
-    StringRef key = toRef(pair.key);
-    if (!key.starts_with(prefix_) || known_.contains(key))
-      continue;
-    fail(key.drop_front(prefix_.size()),
-         "is not known to this importer and may change results" + suggestion(key, known));
-    return;
+SmallVector<StringRef> Metadata::strangers() const {
+  SmallVector<StringRef> keys;
+  for (const GGUFPair &pair : file_.pairs())
+    if (StringRef key = pair.key; key.starts_with(prefix_) && !known_.contains(key))
+      keys.push_back(key);
+  return keys;
+}
+
+bool Metadata::finish() {
+  if (failed_)
+    return false;
+  SmallVector<StringRef> unknown = strangers();
+  if (!missing_.empty()) {
+    report(missing_, "is missing" + suggestion(fullName(missing_), unknown));
+  } else if (!unknown.empty()) {
+    SmallVector<StringRef> known(known_.keys());
+    llvm::sort(known); // equal distances must not be decided by a hash table's order
+    report(unknown.front().drop_front(prefix_.size()),
+           "is not known to this importer and may change results" + suggestion(unknown.front(), known));
   }
+  return !failed_;
 }
 
 } // namespace lamina

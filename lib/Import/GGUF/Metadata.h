@@ -3,7 +3,7 @@
 // Hyper-parameters are the pairs `ARCHITECTURE.key`. Reading goes on after an error, so that callers read a whole
 // struct and check once: the first error is reported at a location that names the key, later ones are dropped, and
 // getters return what they would for an absent key (required ones the lower bound). Every key that is asked for
-// becomes a known key; expectAllKnown() refuses the others. Not thread-safe; the reader must outlive it.
+// becomes a known key; finish() refuses the others. Not thread-safe; the reader must outlive it.
 //
 //===--------------------------------------------------------------------------------------------------------===//
 
@@ -53,16 +53,21 @@ public:
 
   /// Reports `message` about `key`, preceded by the key's full name.
   void fail(llvm::StringRef key, const llvm::Twine &message);
-  bool failed() const { return failed_; }
+  /// Reports that `key` is missing. This waits for finish(), when it is known which of the file's keys are strangers,
+  /// but later errors are dropped already.
+  void failMissing(llvm::StringRef key);
 
-  /// Reports the first key of the architecture that nothing has asked for.
-  void expectAllKnown();
+  /// To be called after all requests: reports a missing key, or the first one that nothing has asked for. True if
+  /// there was no error at all.
+  bool finish();
 
 private:
   std::string fullName(llvm::StringRef key) const { return prefix_ + key.str(); }
   /// Notes that the key is known, and whether it is there.
   bool note(llvm::StringRef key);
-  void failMissing(llvm::StringRef key);
+  /// The keys of the architecture that nothing has asked for, in file order.
+  llvm::SmallVector<llvm::StringRef> strangers() const;
+  void report(llvm::StringRef key, const llvm::Twine &message);
   template <typename T> std::optional<T> take(llvm::StringRef key, absl::StatusOr<T> value);
   template <typename T> std::optional<T> bounded(llvm::StringRef key, std::optional<T> value, Bounds<T> bounds);
 
@@ -70,7 +75,8 @@ private:
   std::string prefix_;
   mlir::Location fileLoc_;
   llvm::StringSet<> known_;
-  bool failed_ = false;
+  std::string missing_; ///< the first missing key
+  bool failed_ = false; ///< an error has been reported
 };
 
 /// The location of a named thing (key, tensor, layer) in the model file.

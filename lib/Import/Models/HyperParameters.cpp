@@ -83,7 +83,7 @@ private:
       return;
     }
     if (!widths)
-      return in_.fail("feed_forward_length", "is missing");
+      return in_.failMissing("feed_forward_length");
     for (auto [layer, width] : llvm::zip_equal(p_.layers, *widths)) {
       layer.feedForward = width;
       if (width == 0)
@@ -94,7 +94,7 @@ private:
   void readHeads() {
     auto heads = in_.perLayer("attention.head_count", numLayers(), kHeads);
     if (!heads)
-      return in_.fail("attention.head_count", "is missing");
+      return in_.failMissing("attention.head_count");
     auto keyHeads = in_.perLayer("attention.head_count_kv", numLayers(), kHeads).value_or(*heads);
     for (auto [layer, queries, keys] : llvm::zip_equal(p_.layers, *heads, keyHeads)) {
       layer.queryHeads = queries;
@@ -127,7 +127,7 @@ private:
     std::optional<int64_t> given = in_.integer(key, kCount);
     int64_t window = given.value_or(architecture_.defaultWindow);
     if (!given && architecture_.windowKey == Presence::Required)
-      return in_.fail(key, "is missing");
+      return in_.failMissing(key);
     SmallVector<bool> slides = slidingLayers();
     // A window of the whole context hides nothing: without it the layers' kernels are equal and simpler.
     bool hides = window != 0 && window < p_.context;

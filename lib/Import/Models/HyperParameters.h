@@ -42,13 +42,12 @@ struct HyperParameters {
   llvm::SmallVector<LayerParameters> layers;
 };
 
-/// Reads and checks every key; `context` 0 takes the model's own context length. Errors are left in `metadata`, and
-/// the result is then meaningless.
+/// Reads and checks every key; `context` 0 takes the model's own context length. If metadata.finish() then fails, the
+/// result is meaningless.
 HyperParameters readHyperParameters(Metadata &metadata, const Architecture &architecture, int64_t context);
 
-/// Asks for the keys that are harmless, and for those that are harmless at one value and at no other; then every key
-/// must be known.
-void checkRemainingKeys(Metadata &metadata);
+/// Tolerates the keys that are harmless, and those that are harmless at one value and at no other.
+void tolerateRemainingKeys(Metadata &metadata);
 
 } // namespace lamina
 

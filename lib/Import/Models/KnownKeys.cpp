@@ -63,12 +63,11 @@ constexpr NeutralKey kNeutral[] = {
 
 } // namespace
 
-void checkRemainingKeys(Metadata &metadata) {
+void tolerateRemainingKeys(Metadata &metadata) {
   for (StringRef key : kHarmless)
     metadata.tolerate(key);
   for (const NeutralKey &key : kNeutral)
     metadata.tolerate(key.name, key.first, key.second);
-  metadata.expectAllKnown();
 }
 
 } // namespace lamina
