@@ -38,7 +38,7 @@ def Plan_KernelOp : Plan_Op<"kernel", [Symbol, IsolatedFromAbove, SingleBlockImp
 def Plan_YieldOp : Plan_Op<"yield", [Pure, Terminator, ParentOneOf<["KernelOp"]>]> {
   let summary = "results of a kernel";
   let arguments = (ins Variadic<AnyType>:$values);
-  let builders = [OpBuilder<(ins), [{}]>];
+  let builders = [OpBuilder<(ins), [{ /* a kernel without results */ }]>];
   let assemblyFormat = "attr-dict ($values^ `:` type($values))?";
 }
 
