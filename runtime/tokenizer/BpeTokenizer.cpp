@@ -138,7 +138,7 @@ absl::Status BpeTokenizer::build() {
   for (size_t i = 0; i < data_.tokens.size(); ++i) {
     int32_t id = static_cast<int32_t>(i);
     std::string_view text = data_.tokens[i];
-    if (text.empty() || type(id) == TokenType::Control || type(id) == TokenType::Unknown) {
+    if (!isFindable(i)) {
       symbols_.appendHidden(text);
       continue;
     }
@@ -146,27 +146,34 @@ absl::Status BpeTokenizer::build() {
       return absl::InvalidArgumentError(
           strCat("tokenizer.ggml.tokens: tokens ", index, " and ", id, " have the same text"));
   }
-  for (int value = 0; value < 256; ++value)
+  for (size_t value = 0; value < 256; ++value)
     byteSymbols_[value] = symbols_.intern(byteLetter(static_cast<uint8_t>(value)));
   addMerges();
   return absl::OkStatus();
 }
 
+bool BpeTokenizer::isFindable(size_t id) const {
+  return !data_.tokens[id].empty() && data_.types[id] != TokenType::Control && data_.types[id] != TokenType::Unknown;
+}
+
 void BpeTokenizer::addMerges() {
   merges_.reserve(data_.merges.size());
   std::string joined;
-  auto intern = [&](std::string_view text) {
-    int32_t found = symbols_.find(text);
-    return found >= 0 ? found : symbols_.intern(extra_.emplace_back(text));
-  };
+  int32_t result = -1;
   for (size_t rank = 0; rank < data_.merges.size(); ++rank) {
     std::string_view merge = data_.merges[rank];
     size_t space = merge.find(' ', 1);
     std::string_view left = merge.substr(0, space), right = merge.substr(space + 1);
     joined.assign(left);
     joined += right;
-    int32_t leftSymbol = intern(left), rightSymbol = intern(right);
-    merges_.try_emplace(pairKey(leftSymbol, rightSymbol), Merge{static_cast<int32_t>(rank), intern(joined)});
+    // Merges are usually listed in the order of their results, which saves every third lookup.
+    size_t likely = static_cast<size_t>(result + 1);
+    if (result < 0 || symbols_[result] != joined)
+      result = likely < data_.tokens.size() && isFindable(likely) && data_.tokens[likely] == joined
+                   ? static_cast<int32_t>(likely)
+                   : symbols_.intern(joined);
+    merges_.try_emplace(pairKey(symbols_.intern(left), symbols_.intern(right)),
+                        Merge{static_cast<int32_t>(rank), result});
   }
 }
 

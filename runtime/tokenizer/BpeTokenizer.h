@@ -15,7 +15,6 @@
 #include "absl/container/flat_hash_map.h"
 
 #include <array>
-#include <deque>
 #include <optional>
 
 namespace lamina {
@@ -44,6 +43,8 @@ private:
   };
   class Merger;
 
+  /// Control and unknown tokens are found in text by their names alone, never by merging.
+  bool isFindable(size_t id) const;
   void addMerges();
   absl::Status encodeWord(std::string_view word, Merger &merger, std::vector<int32_t> &ids) const;
   absl::Status emit(int32_t symbol, std::vector<int32_t> &ids) const;
@@ -51,7 +52,6 @@ private:
   /// Symbols are the texts that merging can meet: tokens (index = id; control and unknown ones are not found), then
   /// the byte letters and merge results that are no tokens.
   StringTable symbols_;
-  std::deque<std::string> extra_; ///< texts of symbols that are no tokens
   std::array<int32_t, 256> byteSymbols_;
   absl::flat_hash_map<uint64_t, Merge> merges_; ///< left << 32 | right
   std::optional<PreTokenizer> pre_;
