@@ -1,4 +1,5 @@
-//===- Names.cpp - names from outside in messages -------------------------------------------------------------===//
+//===- Names.cpp - names from outside in messages
+//-------------------------------------------------------------===//
 
 #include "lib/Support/Names.h"
 

@@ -1,4 +1,5 @@
-//===- Names.h - names from outside in messages ---------------------------------------------------*- C++ -*-===//
+//===- Names.h - names from outside in messages ---------------------------------------------------*- C++
+//-*-===//
 //
 // Names read from files are hostile text: any length, any bytes. These functions bring them into messages.
 // Pure.
@@ -18,14 +19,16 @@ namespace lamina {
 /// A view of any string type's characters: std::string_view, absl::string_view.
 template <typename String> llvm::StringRef toRef(const String &text) { return {text.data(), text.size()}; }
 
-/// `name` in single quotes on one line: control characters and non-ASCII bytes escaped, cut after 96 characters.
+/// `name` in single quotes on one line: control characters and non-ASCII bytes escaped, cut after 96
+/// characters.
 std::string quoted(llvm::StringRef name);
 
 /// Like C's %g: "6", "0.5", "1e-05".
 std::string numberText(double value);
 
-/// The candidate with the least edit distance from `name`; empty if none comes near (more than half of `name` would
-/// have to change). Looks at the first few thousand candidates only, so that a hostile file costs no time.
+/// The candidate with the least edit distance from `name`; empty if none comes near (more than half of `name`
+/// would have to change). Looks at the first few thousand candidates only, so that a hostile file costs no
+/// time.
 llvm::StringRef nearestName(llvm::StringRef name, llvm::ArrayRef<llvm::StringRef> candidates);
 
 /// "; did you mean 'x'?", or nothing if no candidate comes near.

@@ -1,4 +1,5 @@
-//===- ArchitectureTest.cpp - what the importer builds for each architecture ----------------------------------===//
+//===- ArchitectureTest.cpp - what the importer builds for each architecture
+//----------------------------------===//
 
 #include "test/Import/TinyModel.h"
 
@@ -57,7 +58,8 @@ TEST(Architecture, ModuleIsDescribed) {
 
 TEST(Architecture, LogitsAreOfGatheredRowsAlone) {
   Imported m = tinyModel("llama").import();
-  size_t gather = m.text.find("lm.gather_rows "), norm = m.text.rfind("lm.rms_norm "), head = m.text.rfind("lm.linear ");
+  size_t gather = m.text.find("lm.gather_rows "), norm = m.text.rfind("lm.rms_norm "),
+         head = m.text.rfind("lm.linear ");
   EXPECT_GT(gather, m.text.rfind("arith.addf "));
   EXPECT_LT(gather, norm);
   EXPECT_LT(norm, head);
@@ -84,15 +86,16 @@ TEST(Architecture, WeightsKeepTheirFormatAndPlace) {
   EXPECT_EQ(llvm::cast<lm::BlockType>(query.getTensorType().getElementType()).getFormat(), "q8_0");
   EXPECT_EQ(source(query).getTensor(), "blk.0.attn_q.weight");
   EXPECT_GT(source(query).getOffset(), 0);
-  EXPECT_THAT(m.text, HasSubstr("@blk.0.attn_norm.weight : tensor<32xf32> from [#lm.source<\"blk.0.attn_norm.weight\""));
+  EXPECT_THAT(
+      m.text,
+      HasSubstr("@blk.0.attn_norm.weight : tensor<32xf32> from [#lm.source<\"blk.0.attn_norm.weight\""));
 }
 
 TEST(Architecture, LocationsNameTheWeight) {
   Imported m = tinyModel("llama", 1).import();
   std::string names;
-  m.module->walk([&](lm::LinearOp op) {
-    names += llvm::cast<mlir::NameLoc>(op.getLoc()).getName().str() + " ";
-  });
+  m.module->walk(
+      [&](lm::LinearOp op) { names += llvm::cast<mlir::NameLoc>(op.getLoc()).getName().str() + " "; });
   EXPECT_EQ(names, "blk.0.attn_q blk.0.attn_k blk.0.attn_v blk.0.attn_output blk.0.ffn_gate blk.0.ffn_up "
                    "blk.0.ffn_down token_embd ");
 }
@@ -230,7 +233,8 @@ TEST(Architecture, FusedTensorsOfAnInterleavedArchitectureArePermuted) {
   Imported m = tiny.import();
   ASSERT_THAT(m.errors, IsEmpty());
   EXPECT_EQ(weight(m, "blk.0.attn_k.weight").getRopeHeads(), 1);
-  EXPECT_EQ(source(weight(m, "blk.0.attn_k.weight")).getOffset() - source(weight(m, "blk.0.attn_q.weight")).getOffset(),
+  EXPECT_EQ(source(weight(m, "blk.0.attn_k.weight")).getOffset() -
+                source(weight(m, "blk.0.attn_q.weight")).getOffset(),
             32 * 18);
 }
 
@@ -243,12 +247,14 @@ TEST(Architecture, LayersMayDiffer) {
   tiny.tensors["blk.1.ffn_down.weight"] = {{96, 32}};
   Imported m = tiny.import();
   ASSERT_THAT(m.errors, IsEmpty());
-  EXPECT_THAT(m.text, HasSubstr("%arg1: !lm.kv_cache<1 x 16 x 16, f16>, %arg2: !lm.kv_cache<2 x 16 x 16, f16>"));
+  EXPECT_THAT(m.text,
+              HasSubstr("%arg1: !lm.kv_cache<1 x 16 x 16, f16>, %arg2: !lm.kv_cache<2 x 16 x 16, f16>"));
 }
 
 TEST(Architecture, WorkIsLinearInLayers) {
   auto start = std::chrono::steady_clock::now();
-  size_t forty = tinyModel("llama", 40).import().text.size(), eighty = tinyModel("llama", 80).import().text.size();
+  size_t forty = tinyModel("llama", 40).import().text.size(),
+         eighty = tinyModel("llama", 80).import().text.size();
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(2));
   EXPECT_NEAR(double(eighty) / double(forty), 2.0, 0.1);
 }

@@ -1,4 +1,5 @@
-//===- GoldenModelsTest.cpp - real files: every golden model imports, every hostile one is refused ------------===//
+//===- GoldenModelsTest.cpp - real files: every golden model imports, every hostile one is refused
+//------------===//
 
 #include "test/Import/TinyModel.h"
 
@@ -19,7 +20,8 @@ namespace {
 std::vector<std::string> files(const std::string &folder, const std::string &prefix = "") {
   std::vector<std::string> found;
   std::error_code absent;
-  for (const auto &entry : std::filesystem::directory_iterator(std::string(LAMINA_TEST_DATA) + "/" + folder, absent))
+  for (const auto &entry :
+       std::filesystem::directory_iterator(std::string(LAMINA_TEST_DATA) + "/" + folder, absent))
     if (entry.path().filename().string().starts_with(prefix) && entry.path().extension() == ".gguf")
       found.push_back(entry.path());
   std::sort(found.begin(), found.end());

@@ -1,4 +1,5 @@
-//===- RopeFrequenciesTest.cpp - rotary frequencies and the keys that scale them ------------------------------===//
+//===- RopeFrequenciesTest.cpp - rotary frequencies and the keys that scale them
+//------------------------------===//
 
 #include "test/Import/TinyModel.h"
 
@@ -96,7 +97,7 @@ TEST(RopeKeys, YarnUsesTheOriginalContext) {
   auto [frequencies, magnitude] = tableOf(model);
   EXPECT_NEAR(magnitude, 2 * (1 + 0.1 * std::log(4.0)), 1e-6);
   EXPECT_NEAR(frequencies[0], 1, 1e-12);
-  EXPECT_NEAR(frequencies[1], 0.1 * 0.25, 1e-12); // less than one turn in 32 positions
+  EXPECT_NEAR(frequencies[1], 0.1 * 0.25, 1e-12);    // less than one turn in 32 positions
   model.keys["rope.scaling.yarn_ext_factor"] = 0.0f; // then it is linear
   EXPECT_NEAR(tableOf(model).first[0], 0.25, 1e-12);
   EXPECT_NEAR(tableOf(model).second, 2, 1e-12);

@@ -1,4 +1,5 @@
-//===- TinyModel.cpp - GGUF models of a few bytes for tests ---------------------------------------------------===//
+//===- TinyModel.cpp - GGUF models of a few bytes for tests
+//---------------------------------------------------===//
 
 #include "test/Import/TinyModel.h"
 
@@ -97,7 +98,9 @@ TinyModel skeleton(const std::string &architecture, int layers, bool dense) {
 
 } // namespace
 
-TinyModel tinyModel(const std::string &architecture, int layers) { return skeleton(architecture, layers, true); }
+TinyModel tinyModel(const std::string &architecture, int layers) {
+  return skeleton(architecture, layers, true);
+}
 
 TinyModel tinyExpertModel(const std::string &architecture, int layers) {
   TinyModel m = skeleton(architecture, layers, false);
@@ -137,7 +140,8 @@ Imported collect(MLIRContext &context, llvm::function_ref<FailureOr<OwningOpRef<
 
 Imported TinyModel::import(const ImportOptions &options) const {
   std::string bytes = write(*this);
-  auto file = GGUFReader::fromMemory({reinterpret_cast<const uint8_t *>(bytes.data()), bytes.size()}, "tiny.gguf");
+  auto file =
+      GGUFReader::fromMemory({reinterpret_cast<const uint8_t *>(bytes.data()), bytes.size()}, "tiny.gguf");
   if (!file.ok()) {
     ADD_FAILURE() << "the test's model is no GGUF file: " << file.status();
     return {};

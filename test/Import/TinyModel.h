@@ -1,7 +1,9 @@
-//===- TinyModel.h - GGUF models of a few bytes for tests -----------------------------------------*- C++ -*-===//
+//===- TinyModel.h - GGUF models of a few bytes for tests -----------------------------------------*- C++
+//-*-===//
 //
-// A model is a list of keys and tensors that a test may change before it is written: drop a tensor, rename a key, give
-// a wrong shape. Data is zero. import() writes it to memory, imports it and returns the module and the diagnostics.
+// A model is a list of keys and tensors that a test may change before it is written: drop a tensor, rename a
+// key, give a wrong shape. Data is zero. import() writes it to memory, imports it and returns the module and
+// the diagnostics.
 //
 //===--------------------------------------------------------------------------------------------------------===//
 
@@ -37,15 +39,16 @@ struct Imported {
 
 struct TinyModel {
   std::string architecture;
-  std::map<std::string, Value> keys; ///< without "ARCHITECTURE.", unless they begin with "general." or "tokenizer."
+  std::map<std::string, Value>
+      keys; ///< without "ARCHITECTURE.", unless they begin with "general." or "tokenizer."
   std::map<std::string, Tensor> tensors;
 
   /// Writes the model to memory and imports it; the file is called "tiny.gguf".
   Imported import(const ImportOptions &options = {}) const;
 };
 
-/// A decoder of width 32, 2 query heads of 16 over one key head, feed-forward 64, vocabulary 40, context 128, with the
-/// tensors that its architecture asks for.
+/// A decoder of width 32, 2 query heads of 16 over one key head, feed-forward 64, vocabulary 40, context 128,
+/// with the tensors that its architecture asks for.
 TinyModel tinyModel(const std::string &architecture, int layers = 2);
 
 /// The same with 4 experts of width 32, 2 used, for llama and qwen3moe.

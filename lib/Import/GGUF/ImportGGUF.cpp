@@ -1,4 +1,5 @@
-//===- ImportGGUF.cpp - GGUF models to the lm dialect ---------------------------------------------------------===//
+//===- ImportGGUF.cpp - GGUF models to the lm dialect
+//---------------------------------------------------------===//
 
 #include "lib/Import/GGUF/ImportGGUF.h"
 
@@ -18,7 +19,9 @@ using namespace mlir;
 namespace lamina {
 namespace {
 
-Location fileLocation(MLIRContext &context, StringRef path) { return FileLineColLoc::get(&context, path, 0, 0); }
+Location fileLocation(MLIRContext &context, StringRef path) {
+  return FileLineColLoc::get(&context, path, 0, 0);
+}
 
 /// The architecture's row in the table, after what would make any architecture meaningless.
 const Architecture *chooseArchitecture(const GGUFReader &file, Location fileLoc) {
@@ -53,13 +56,14 @@ LogicalResult checkVocabulary(const GGUFReader &file, int64_t rows, Location fil
   const GGUFPair *tokens = file.find(key);
   if (!tokens || tokens->count <= uint64_t(rows))
     return success();
-  return emitError(namedLoc(key, fileLoc)) << "key " << quoted(key) << " has " << tokens->count
-                                           << " tokens, expected at most the " << rows
-                                           << " rows of 'token_embd.weight'";
+  return emitError(namedLoc(key, fileLoc))
+         << "key " << quoted(key) << " has " << tokens->count << " tokens, expected at most the " << rows
+         << " rows of 'token_embd.weight'";
 }
 
 /// The attributes that docs/dialects/lm.md lists.
-void describe(ModuleOp module, const GGUFReader &file, const HyperParameters &parameters, ModelWeights &weights) {
+void describe(ModuleOp module, const GGUFReader &file, const HyperParameters &parameters,
+              ModelWeights &weights) {
   Builder b(module.getContext());
   absl::StatusOr<std::string_view> name = file.getString("general.name");
   module->setAttr("lm.architecture", b.getStringAttr(parameters.architecture->name));
@@ -94,7 +98,8 @@ FailureOr<OwningOpRef<ModuleOp>> importGGUF(MLIRContext &context, const GGUFRead
   OwningOpRef<ModuleOp> module = ModuleOp::create(fileLoc);
   WeightTable table(*module, file);
   ModelWeights weights = declareWeights(table, parameters);
-  if (!table.finish() || failed(checkVocabulary(file, weights.embedding.getTensorType().getDimSize(0), fileLoc)))
+  if (!table.finish() ||
+      failed(checkVocabulary(file, weights.embedding.getTensorType().getDimSize(0), fileLoc)))
     return failure();
 
   Type element = Float16Type::get(&context);
@@ -105,8 +110,10 @@ FailureOr<OwningOpRef<ModuleOp>> importGGUF(MLIRContext &context, const GGUFRead
   return module;
 }
 
-FailureOr<OwningOpRef<ModuleOp>> importModelFile(MLIRContext &context, StringRef path, const ImportOptions &options) {
-  absl::StatusOr<GGUFReader> file = GGUFReader::open(path.str(), {.allowMissingData = options.allowMissingData});
+FailureOr<OwningOpRef<ModuleOp>> importModelFile(MLIRContext &context, StringRef path,
+                                                 const ImportOptions &options) {
+  absl::StatusOr<GGUFReader> file =
+      GGUFReader::open(path.str(), {.allowMissingData = options.allowMissingData});
   if (!file.ok())
     return emitError(fileLocation(context, path)) << toRef(file.status().message());
   return importGGUF(context, *file, options);

@@ -1,4 +1,5 @@
-//===- Metadata.cpp - checked access to the hyper-parameters of a GGUF file -----------------------------------===//
+//===- Metadata.cpp - checked access to the hyper-parameters of a GGUF file
+//-----------------------------------===//
 
 #include "lib/Import/GGUF/Metadata.h"
 
@@ -99,7 +100,8 @@ std::optional<SmallVector<int64_t>> Metadata::perLayer(StringRef key, int64_t co
   const GGUFPair *pair = file_.find(fullName(key));
   // Before the values are taken: an array of a hostile file may have any length.
   if (pair->isArray() && pair->count != uint64_t(count)) {
-    fail(key, "has " + text(int64_t(pair->count)) + " values, expected one for each of " + text(count) + " layers");
+    fail(key, "has " + text(int64_t(pair->count)) + " values, expected one for each of " + text(count) +
+                  " layers");
     return std::nullopt;
   }
   std::optional<std::vector<int64_t>> values = take(key, file_.getIntegers(fullName(key)));
@@ -125,7 +127,8 @@ void Metadata::tolerate(StringRef key, double neutral, double alsoNeutral) {
   else
     value = take(key, file_.getSigned(fullName(key)));
   if (value && *value != neutral && *value != alsoNeutral)
-    fail(key, "is " + text(*value) + ", expected " + text(neutral) + ": the importer does not support its effect");
+    fail(key,
+         "is " + text(*value) + ", expected " + text(neutral) + ": the importer does not support its effect");
 }
 
 int64_t Metadata::requiredInteger(StringRef key, Bounds<int64_t> bounds) {

@@ -1,9 +1,11 @@
-//===- Metadata.h - checked access to the hyper-parameters of a GGUF file -------------------------*- C++ -*-===//
+//===- Metadata.h - checked access to the hyper-parameters of a GGUF file -------------------------*- C++
+//-*-===//
 //
-// Hyper-parameters are the pairs `ARCHITECTURE.key`. Reading goes on after an error, so that callers read a whole
-// struct and check once: the first error is reported at a location that names the key, later ones are dropped, and
-// getters return what they would for an absent key (required ones the lower bound). Every key that is asked for
-// becomes a known key; finish() refuses the others. Not thread-safe; the reader must outlive it.
+// Hyper-parameters are the pairs `ARCHITECTURE.key`. Reading goes on after an error, so that callers read a
+// whole struct and check once: the first error is reported at a location that names the key, later ones are
+// dropped, and getters return what they would for an absent key (required ones the lower bound). Every key
+// that is asked for becomes a known key; finish() refuses the others. Not thread-safe; the reader must
+// outlive it.
 //
 //===--------------------------------------------------------------------------------------------------------===//
 
@@ -40,7 +42,8 @@ public:
   std::optional<bool> boolean(llvm::StringRef key);
   std::optional<llvm::StringRef> string(llvm::StringRef key);
   /// One value for each of `count` layers, from an array of that length or from one value for all.
-  std::optional<llvm::SmallVector<int64_t>> perLayer(llvm::StringRef key, int64_t count, Bounds<int64_t> bounds);
+  std::optional<llvm::SmallVector<int64_t>> perLayer(llvm::StringRef key, int64_t count,
+                                                     Bounds<int64_t> bounds);
   bool isArray(llvm::StringRef key) const;
 
   int64_t requiredInteger(llvm::StringRef key, Bounds<int64_t> bounds);
@@ -53,12 +56,12 @@ public:
 
   /// Reports `message` about `key`, preceded by the key's full name.
   void fail(llvm::StringRef key, const llvm::Twine &message);
-  /// Reports that `key` is missing. This waits for finish(), when it is known which of the file's keys are strangers,
-  /// but later errors are dropped already.
+  /// Reports that `key` is missing. This waits for finish(), when it is known which of the file's keys are
+  /// strangers, but later errors are dropped already.
   void failMissing(llvm::StringRef key);
 
-  /// To be called after all requests: reports a missing key, or the first one that nothing has asked for. True if
-  /// there was no error at all.
+  /// To be called after all requests: reports a missing key, or the first one that nothing has asked for.
+  /// True if there was no error at all.
   bool finish();
 
 private:
@@ -69,7 +72,8 @@ private:
   llvm::SmallVector<llvm::StringRef> strangers() const;
   void report(llvm::StringRef key, const llvm::Twine &message);
   template <typename T> std::optional<T> take(llvm::StringRef key, absl::StatusOr<T> value);
-  template <typename T> std::optional<T> bounded(llvm::StringRef key, std::optional<T> value, Bounds<T> bounds);
+  template <typename T>
+  std::optional<T> bounded(llvm::StringRef key, std::optional<T> value, Bounds<T> bounds);
 
   const GGUFReader &file_;
   std::string prefix_;

@@ -1,4 +1,5 @@
-//===- WeightTable.cpp - tensors of a GGUF file as lm.weight symbols ------------------------------------------===//
+//===- WeightTable.cpp - tensors of a GGUF file as lm.weight symbols
+//------------------------------------------===//
 
 #include "lib/Import/GGUF/WeightTable.h"
 
@@ -32,7 +33,8 @@ bool isPlainFloat(TensorType type) {
 } // namespace
 
 WeightTable::WeightTable(ModuleOp module, const GGUFReader &file)
-    : file_(file), fileLoc_(module.getLoc()), builder_(module.getBodyRegion()), used_(file.tensors().size()) {}
+    : file_(file), fileLoc_(module.getLoc()), builder_(module.getBodyRegion()), used_(file.tensors().size()) {
+}
 
 const GGUFTensor *WeightTable::find(StringRef tensor) const {
   return file_.findTensor(std::string_view(tensor.data(), tensor.size()));
@@ -61,7 +63,8 @@ const GGUFTensor *WeightTable::take(StringRef name, ArrayRef<int64_t> dims) {
   used_.set(tensor - file_.tensors().data());
   if (hasDims(*tensor, dims))
     return tensor;
-  fail(name, "has shape " + shapeText(SmallVector<int64_t>(tensor->dims.begin(), tensor->dims.begin() + tensor->rank)) +
+  fail(name, "has shape " +
+                 shapeText(SmallVector<int64_t>(tensor->dims.begin(), tensor->dims.begin() + tensor->rank)) +
                  ", expected " + shapeText(dims) + " (row length first)");
   return nullptr;
 }
@@ -79,15 +82,16 @@ bool WeightTable::checkType(const GGUFTensor &tensor, bool isVector) {
   }
   if (tensor.dims[0] % format.elements == 0)
     return true;
-  fail(toRef(tensor.name), "has rows of " + std::to_string(tensor.dims[0]) + " elements, expected a multiple of " +
-                             std::to_string(format.elements) + " for type " + type);
+  fail(toRef(tensor.name), "has rows of " + std::to_string(tensor.dims[0]) +
+                               " elements, expected a multiple of " + std::to_string(format.elements) +
+                               " for type " + type);
   return false;
 }
 
 lm::SourceAttr WeightTable::source(const GGUFTensor &tensor, int64_t firstElement) {
   const BlockFormat &format = tensor.format();
-  return lm::SourceAttr::get(builder_.getContext(), toRef(tensor.name), toRef(format.name).lower(), tensor.part,
-                             tensor.offset + format.bytesOf(firstElement));
+  return lm::SourceAttr::get(builder_.getContext(), toRef(tensor.name), toRef(format.name).lower(),
+                             tensor.part, tensor.offset + format.bytesOf(firstElement));
 }
 
 lm::WeightOp WeightTable::declare(const WeightRequest &request) {
@@ -113,8 +117,8 @@ lm::WeightOp WeightTable::declare(const WeightRequest &request) {
     if (!tensor || !checkType(*tensor, isVector))
       return {};
     if (type && *type != tensor->type) {
-      fail(name, "has type " + toRef(tensorTypeName(tensor->type)) + ", expected " + toRef(tensorTypeName(*type)) +
-                     " as " + quoted(names.front()));
+      fail(name, "has type " + toRef(tensorTypeName(tensor->type)) + ", expected " +
+                     toRef(tensorTypeName(*type)) + " as " + quoted(names.front()));
       return {};
     }
     type = tensor->type;
@@ -129,9 +133,10 @@ lm::WeightOp WeightTable::declare(const WeightRequest &request) {
     heads = builder_.getI64IntegerAttr(request.ropeHeads);
     length = builder_.getI64IntegerAttr(request.ropeLength);
   }
-  auto weight = lm::WeightOp::create(
-      builder_, namedLoc(names.front(), fileLoc_), builder_.getStringAttr(request.symbol),
-      TypeAttr::get(RankedTensorType::get(request.shape, element)), builder_.getArrayAttr(sources), heads, length);
+  auto weight = lm::WeightOp::create(builder_, namedLoc(names.front(), fileLoc_),
+                                     builder_.getStringAttr(request.symbol),
+                                     TypeAttr::get(RankedTensorType::get(request.shape, element)),
+                                     builder_.getArrayAttr(sources), heads, length);
   declared_[request.symbol] = weight;
   return weight;
 }

@@ -1,9 +1,10 @@
-//===- WeightTable.h - tensors of a GGUF file as lm.weight symbols --------------------------------*- C++ -*-===//
+//===- WeightTable.h - tensors of a GGUF file as lm.weight symbols --------------------------------*- C++
+//-*-===//
 //
-// Declares lm.weight symbols at the head of a module and keeps account of which tensors they have used. Like Metadata
-// it goes on after an error: the first is reported at a location that names the tensor, later ones are dropped, and a
-// null op is returned. Missing tensors wait for finish(), when it is known which of the file's tensors are strangers.
-// Not thread-safe; the reader must outlive it.
+// Declares lm.weight symbols at the head of a module and keeps account of which tensors they have used. Like
+// Metadata it goes on after an error: the first is reported at a location that names the tensor, later ones
+// are dropped, and a null op is returned. Missing tensors wait for finish(), when it is known which of the
+// file's tensors are strangers. Not thread-safe; the reader must outlive it.
 //
 //===--------------------------------------------------------------------------------------------------------===//
 
@@ -51,13 +52,14 @@ public:
   void ignore(llvm::StringRef tensor);
 
   void fail(llvm::StringRef tensor, const llvm::Twine &message);
-  /// To be called after all requests: reports the first missing tensor, or else the first that nothing has used. True
-  /// if there was no error at all.
+  /// To be called after all requests: reports the first missing tensor, or else the first that nothing has
+  /// used. True if there was no error at all.
   bool finish();
 
 private:
   const GGUFTensor *find(llvm::StringRef tensor) const;
-  /// The tensor, marked as used; null if it is missing or has other dimensions than `dims` (row length first).
+  /// The tensor, marked as used; null if it is missing or has other dimensions than `dims` (row length
+  /// first).
   const GGUFTensor *take(llvm::StringRef name, llvm::ArrayRef<int64_t> dims);
   bool checkType(const GGUFTensor &tensor, bool isVector);
   lm::SourceAttr source(const GGUFTensor &tensor, int64_t firstElement);
@@ -66,7 +68,7 @@ private:
   mlir::Location fileLoc_;
   mlir::OpBuilder builder_;
   llvm::StringMap<lm::WeightOp> declared_;
-  llvm::BitVector used_; ///< by index in file_.tensors()
+  llvm::BitVector used_;           ///< by index in file_.tensors()
   std::vector<std::string> known_; ///< names of all requests
   std::string missing_;            ///< the first missing tensor
   bool failed_ = false;

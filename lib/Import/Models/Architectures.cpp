@@ -1,4 +1,5 @@
-//===- Architectures.cpp - the decoder architectures that can be imported -------------------------------------===//
+//===- Architectures.cpp - the decoder architectures that can be imported
+//-------------------------------------===//
 
 #include "lib/Import/Models/Architectures.h"
 
@@ -7,8 +8,8 @@
 namespace lamina {
 namespace {
 
-/// The gemma family's 27B variants divide by the hidden size, the others by the head; files do not say which, so the
-/// number of layers must.
+/// The gemma family's 27B variants divide by the hidden size, the others by the head; files do not say which,
+/// so the number of layers must.
 constexpr int64_t kGemma2Layers27B = 46, kGemma3Layers27B = 62;
 
 const Architecture kArchitectures[] = {
@@ -48,7 +49,8 @@ const Architecture kArchitectures[] = {
 llvm::ArrayRef<Architecture> supportedArchitectures() { return kArchitectures; }
 
 const Architecture *findArchitecture(llvm::StringRef name) {
-  const Architecture *found = llvm::find_if(kArchitectures, [&](const Architecture &a) { return a.name == name; });
+  const Architecture *found =
+      llvm::find_if(kArchitectures, [&](const Architecture &a) { return a.name == name; });
   return found == std::end(kArchitectures) ? nullptr : found;
 }
 

@@ -1,7 +1,9 @@
-//===- Architectures.h - the decoder architectures that can be imported ---------------------------*- C++ -*-===//
+//===- Architectures.h - the decoder architectures that can be imported ---------------------------*- C++
+//-*-===//
 //
-// One row of data for each architecture: what differs between decoders is said here, what they share is written once
-// in DecoderBuilder and HyperParameters. docs/dev/adding-an-architecture.md shows how to add a row.
+// One row of data for each architecture: what differs between decoders is said here, what they share is
+// written once in DecoderBuilder and HyperParameters. docs/dev/adding-an-architecture.md shows how to add a
+// row.
 //
 //===--------------------------------------------------------------------------------------------------------===//
 
@@ -46,14 +48,15 @@ struct Architecture {
   WindowRule window = WindowRule::Never;
   int64_t windowPeriod = 0;
   Presence windowKey = Presence::Optional;
-  int64_t defaultWindow = 0;    ///< where the key may be absent; 0: none
-  double localRopeBase = 0;     ///< RoPE base of window layers, which then have no scaling; 0: as the others
+  int64_t defaultWindow = 0; ///< where the key may be absent; 0: none
+  double localRopeBase = 0;  ///< RoPE base of window layers, which then have no scaling; 0: as the others
 
   // Numbers.
   bool scaledEmbedding = false; ///< embeddings times sqrt(hidden size)
   double attentionCap = 0;      ///< default soft caps; 0: none
   double outputCap = 0;
-  /// Models of this many layers scale attention by 1/sqrt(hidden size / heads) instead of 1/sqrt(key length); 0: none.
+  /// Models of this many layers scale attention by 1/sqrt(hidden size / heads) instead of 1/sqrt(key length);
+  /// 0: none.
   int64_t hiddenScaledLayers = 0;
 };
 

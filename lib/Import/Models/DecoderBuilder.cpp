@@ -1,4 +1,5 @@
-//===- DecoderBuilder.cpp - a decoder as lm operations --------------------------------------------------------===//
+//===- DecoderBuilder.cpp - a decoder as lm operations
+//--------------------------------------------------------===//
 
 #include "lib/Import/Models/DecoderBuilder.h"
 
@@ -40,13 +41,14 @@ public:
   }
 
 private:
-  //===--- Frame ----------------------------------------------------------------------------------------------===//
+  //===--- Frame
+  //----------------------------------------------------------------------------------------------===//
 
   func::FuncOp createFunction(Type cacheElement) {
     SmallVector<Type> arguments{lm::BatchType::get(builder_.getContext())};
     for (const LayerParameters &layer : p_.layers)
-      arguments.push_back(lm::KVCacheType::get(builder_.getContext(), layer.keyHeads, p_.keyLength, p_.valueLength,
-                                               cacheElement));
+      arguments.push_back(lm::KVCacheType::get(builder_.getContext(), layer.keyHeads, p_.keyLength,
+                                               p_.valueLength, cacheElement));
     lm::WeightOp head = w_.head.matrix;
     RankedTensorType logits = activations(head.getTensorType().getDimSize(0));
     return func::FuncOp::create(builder_, loc_, "step", builder_.getFunctionType(arguments, logits));
@@ -54,7 +56,8 @@ private:
 
   Value batchField(Value batch, lm::BatchField field) {
     SmallVector<int64_t> shape(field == lm::BatchField::block_table ? 2 : 1, ShapedType::kDynamic);
-    return lm::BatchFieldOp::create(builder_, loc_, RankedTensorType::get(shape, builder_.getI32Type()), batch, field);
+    return lm::BatchFieldOp::create(builder_, loc_, RankedTensorType::get(shape, builder_.getI32Type()),
+                                    batch, field);
   }
 
   void createBatchFields(Value batch) {
@@ -89,7 +92,8 @@ private:
     return x;
   }
 
-  //===--- Layer ----------------------------------------------------------------------------------------------===//
+  //===--- Layer
+  //----------------------------------------------------------------------------------------------===//
 
   Value layer(Value x, int64_t index, Value cache) {
     const LayerWeights &w = w_.layers[index];
@@ -116,12 +120,13 @@ private:
     Value value = linear(x, w.value);
 
     at("blk." + std::to_string(index) + ".attention");
-    cache = lm::CacheAppendOp::create(builder_, loc_, cache.getType(), cache, key, value, positions_, sequences_,
-                                      blockTable_);
+    cache = lm::CacheAppendOp::create(builder_, loc_, cache.getType(), cache, key, value, positions_,
+                                      sequences_, blockTable_);
     FloatAttr softCap = p_.attentionCap != 0 ? f32(p_.attentionCap) : FloatAttr();
     IntegerAttr window = layer.window ? builder_.getI64IntegerAttr(*layer.window) : IntegerAttr();
-    Value result = lm::AttentionOp::create(builder_, loc_, activations(layer.queryHeads * p_.valueLength), query, cache,
-                                           positions_, sequences_, blockTable_, f32(p_.attentionScale), softCap, window);
+    Value result =
+        lm::AttentionOp::create(builder_, loc_, activations(layer.queryHeads * p_.valueLength), query, cache,
+                                positions_, sequences_, blockTable_, f32(p_.attentionScale), softCap, window);
     return linear(result, w.output);
   }
 
@@ -149,7 +154,8 @@ private:
     return lm::CombineExpertsOp::create(builder_, loc_, x.getType(), down, route.getWeights());
   }
 
-  //===--- Operations -----------------------------------------------------------------------------------------===//
+  //===--- Operations
+  //-----------------------------------------------------------------------------------------===//
 
   Value norm(Value x, lm::WeightOp weight) {
     return lm::RMSNormOp::create(builder_, atWeight(weight), x.getType(), x, get(weight), f32(p_.epsilon));
@@ -157,20 +163,22 @@ private:
 
   Value linear(Value x, Projection projection) {
     int64_t width = projection.matrix.getTensorType().getDimSize(0);
-    Value y = lm::LinearOp::create(builder_, atWeight(projection.matrix), activations(width), x, get(projection.matrix));
+    Value y = lm::LinearOp::create(builder_, atWeight(projection.matrix), activations(width), x,
+                                   get(projection.matrix));
     if (projection.bias)
       y = lm::BiasAddOp::create(builder_, loc_, y.getType(), y, get(projection.bias));
     return y;
   }
 
   Value expertLinear(Value x, Value experts, lm::WeightOp weight) {
-    Type type = RankedTensorType::get({ShapedType::kDynamic, p_.experts.used, weight.getTensorType().getDimSize(1)},
-                                      builder_.getF32Type());
+    Type type = RankedTensorType::get(
+        {ShapedType::kDynamic, p_.experts.used, weight.getTensorType().getDimSize(1)}, builder_.getF32Type());
     return lm::ExpertLinearOp::create(builder_, atWeight(weight), type, x, experts, get(weight));
   }
 
   Value gated(Value gate, Value up) {
-    return lm::GatedActivationOp::create(builder_, loc_, gate.getType(), gate, up, p_.architecture->activation);
+    return lm::GatedActivationOp::create(builder_, loc_, gate.getType(), gate, up,
+                                         p_.architecture->activation);
   }
 
   Value get(lm::WeightOp weight) {
@@ -184,7 +192,8 @@ private:
 
   FloatAttr f32(double value) { return builder_.getF32FloatAttr(float(value)); }
 
-  //===--- Locations ------------------------------------------------------------------------------------------===//
+  //===--- Locations
+  //------------------------------------------------------------------------------------------===//
 
   Location named(StringRef name) { return namedLoc(name, module_.getLoc()); }
   void at(StringRef name) { loc_ = named(name); }

@@ -1,4 +1,5 @@
-//===- DecoderBuilder.h - a decoder as lm operations ----------------------------------------------*- C++ -*-===//
+//===- DecoderBuilder.h - a decoder as lm operations ----------------------------------------------*- C++
+//-*-===//
 //
 // The one builder for every architecture.
 //
@@ -16,8 +17,8 @@ namespace lamina {
 ///
 ///     func.func @step(%batch: !lm.batch, %cache0: !lm.kv_cache<…>, …) -> tensor<?xVOCABxf32>
 ///
-/// with a cache of `cacheElement` (f16 or f32) for each layer in order. The result holds the logits of the rows that
-/// `output_rows` of the batch names. `weights` must be complete. Cannot fail.
+/// with a cache of `cacheElement` (f16 or f32) for each layer in order. The result holds the logits of the
+/// rows that `output_rows` of the batch names. `weights` must be complete. Cannot fail.
 void buildDecoder(mlir::ModuleOp module, const HyperParameters &parameters, const ModelWeights &weights,
                   mlir::Type cacheElement);
 

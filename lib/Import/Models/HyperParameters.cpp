@@ -1,4 +1,5 @@
-//===- HyperParameters.cpp - the numbers that shape a decoder -------------------------------------------------===//
+//===- HyperParameters.cpp - the numbers that shape a decoder
+//-------------------------------------------------===//
 
 #include "lib/Import/Models/HyperParameters.h"
 
@@ -62,12 +63,13 @@ private:
     e.count = in_.integer("expert_count", {0, 1 << 12}).value_or(0);
     e.used = in_.integer("expert_used_count", {0, 1 << 12}).value_or(0);
     if (architecture_.experts == Presence::Absent && e.count)
-      return in_.fail("expert_count", "is " + Twine(e.count) + ", but this architecture has no experts, expected 0");
+      return in_.fail("expert_count",
+                      "is " + Twine(e.count) + ", but this architecture has no experts, expected 0");
     if (architecture_.experts == Presence::Required && !e.count)
       return in_.fail("expert_count", "is missing or 0, but this architecture has experts");
     if (e.count && (e.used < 1 || e.used > e.count))
-      return in_.fail("expert_used_count", "is " + Twine(e.used) + ", expected 1 to the expert_count of " +
-                                               Twine(e.count));
+      return in_.fail("expert_used_count",
+                      "is " + Twine(e.used) + ", expected 1 to the expert_count of " + Twine(e.count));
     e.normalize = in_.boolean("expert_weights_norm").value_or(true);
     double scale = in_.number("expert_weights_scale", kNonNegative).value_or(1);
     e.scale = scale == 0 ? 1 : scale; // converters write 0 for "none"
@@ -87,7 +89,8 @@ private:
     for (auto [layer, width] : llvm::zip_equal(p_.layers, *widths)) {
       layer.feedForward = width;
       if (width == 0)
-        return in_.fail("feed_forward_length", "is 0 for a layer; layers without feed-forward are not supported");
+        return in_.fail("feed_forward_length",
+                        "is 0 for a layer; layers without feed-forward are not supported");
     }
   }
 
@@ -100,15 +103,16 @@ private:
       layer.queryHeads = queries;
       layer.keyHeads = keys;
       if (queries % keys != 0)
-        return in_.fail("attention.head_count_kv", "is " + Twine(keys) + ", expected a divisor of the " +
-                                                       Twine(queries) + " heads");
+        return in_.fail("attention.head_count_kv",
+                        "is " + Twine(keys) + ", expected a divisor of the " + Twine(queries) + " heads");
     }
     auto keyLength = in_.integer("attention.key_length", kHeadLength);
     auto valueLength = in_.integer("attention.value_length", kHeadLength);
     int64_t first = heads->front();
     if ((!keyLength || !valueLength) && p_.hidden % first != 0)
-      return in_.fail("attention.head_count", "is " + Twine(first) + ", expected a divisor of the embedding_length " +
-                                                  Twine(p_.hidden) + " where key_length or value_length is absent");
+      return in_.fail("attention.head_count",
+                      "is " + Twine(first) + ", expected a divisor of the embedding_length " +
+                          Twine(p_.hidden) + " where key_length or value_length is absent");
     p_.keyLength = keyLength.value_or(p_.hidden / first);
     p_.valueLength = valueLength.value_or(p_.hidden / first);
   }
@@ -119,7 +123,8 @@ private:
     if (architecture_.hiddenScaledLayers && numLayers() == architecture_.hiddenScaledLayers)
       divisor = double(p_.hidden / std::max<int64_t>(1, p_.layers.front().queryHeads));
     double scale = in_.number("attention.scale", kNonNegative).value_or(0);
-    p_.attentionScale = scale == 0 ? 1 / std::sqrt(std::max(1.0, divisor)) : scale; // 0 stands for "the usual"
+    p_.attentionScale =
+        scale == 0 ? 1 / std::sqrt(std::max(1.0, divisor)) : scale; // 0 stands for "the usual"
   }
 
   void readWindows() {
@@ -132,7 +137,8 @@ private:
     // A window of the whole context hides nothing: without it the layers' kernels are equal and simpler.
     bool hides = window != 0 && window < p_.context;
     if (hides && architecture_.window == WindowRule::Never)
-      return in_.fail(key, "is " + Twine(window) + ", but this architecture attends to everything; expected at least " +
+      return in_.fail(key, "is " + Twine(window) +
+                               ", but this architecture attends to everything; expected at least " +
                                "the context of " + Twine(p_.context));
     for (auto [layer, sliding] : llvm::zip_equal(p_.layers, slides)) {
       layer.localRope = sliding && window != 0 && architecture_.localRopeBase != 0;
@@ -161,7 +167,8 @@ private:
     RopeParameters &rope = p_.rope;
     rope.length = in_.integer("rope.dimension_count", kHeadLength).value_or(p_.keyLength);
     if (rope.length % 2 != 0 || rope.length > p_.keyLength)
-      in_.fail("rope.dimension_count", "is " + Twine(rope.length) + ", expected an even number up to the key length " +
+      in_.fail("rope.dimension_count", "is " + Twine(rope.length) +
+                                           ", expected an even number up to the key length " +
                                            Twine(p_.keyLength));
     rope.base = in_.number("rope.freq_base", kRopeBase).value_or(10000);
     rope.originalContext =
@@ -180,7 +187,8 @@ private:
     constexpr StringRef types[] = {"none", "linear", "yarn", "longrope"};
     StringRef type = in_.string("rope.scaling.type").value_or("linear");
     if (!llvm::is_contained(types, type))
-      return in_.fail("rope.scaling.type", "is " + quoted(type) + ", expected none, linear, yarn or longrope" +
+      return in_.fail("rope.scaling.type", "is " + quoted(type) +
+                                               ", expected none, linear, yarn or longrope" +
                                                suggestion(type, types));
     double linear = in_.number("rope.scale_linear", kNonNegative).value_or(0); // the key's name before 2023
     double factor = in_.number("rope.scaling.factor", kNonNegative).value_or(linear);

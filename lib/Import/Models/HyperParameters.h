@@ -1,4 +1,5 @@
-//===- HyperParameters.h - the numbers that shape a decoder ---------------------------------------*- C++ -*-===//
+//===- HyperParameters.h - the numbers that shape a decoder ---------------------------------------*- C++
+//-*-===//
 
 #ifndef LAMINA_LIB_IMPORT_MODELS_HYPERPARAMETERS_H
 #define LAMINA_LIB_IMPORT_MODELS_HYPERPARAMETERS_H
@@ -29,7 +30,7 @@ struct ExpertParameters {
 struct HyperParameters {
   const Architecture *architecture = nullptr;
   int64_t hidden = 0;
-  int64_t context = 0;      ///< largest number of positions that the module is built for
+  int64_t context = 0;               ///< largest number of positions that the module is built for
   std::optional<int64_t> vocabulary; ///< if the file says so; otherwise the embedding's rows
   int64_t keyLength = 0, valueLength = 0;
   double epsilon = 0;
@@ -42,8 +43,8 @@ struct HyperParameters {
   llvm::SmallVector<LayerParameters> layers;
 };
 
-/// Reads and checks every key; `context` 0 takes the model's own context length. If metadata.finish() then fails, the
-/// result is meaningless.
+/// Reads and checks every key; `context` 0 takes the model's own context length. If metadata.finish() then
+/// fails, the result is meaningless.
 HyperParameters readHyperParameters(Metadata &metadata, const Architecture &architecture, int64_t context);
 
 /// Tolerates the keys that are harmless, and those that are harmless at one value and at no other.

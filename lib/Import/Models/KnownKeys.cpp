@@ -1,6 +1,8 @@
-//===- KnownKeys.cpp - keys that need no code, or that must not say anything ----------------------------------===//
+//===- KnownKeys.cpp - keys that need no code, or that must not say anything
+//----------------------------------===//
 //
-// Whatever HyperParameters.cpp does not read is listed here or refused: no key that changes results goes unnoticed.
+// Whatever HyperParameters.cpp does not read is listed here or refused: no key that changes results goes
+// unnoticed.
 //
 //===--------------------------------------------------------------------------------------------------------===//
 

@@ -1,4 +1,5 @@
-//===- ModelWeights.cpp - which tensors a decoder consists of -------------------------------------------------===//
+//===- ModelWeights.cpp - which tensors a decoder consists of
+//-------------------------------------------------===//
 
 #include "lib/Import/Models/ModelWeights.h"
 

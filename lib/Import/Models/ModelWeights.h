@@ -1,7 +1,8 @@
-//===- ModelWeights.h - which tensors a decoder consists of ---------------------------------------*- C++ -*-===//
+//===- ModelWeights.h - which tensors a decoder consists of ---------------------------------------*- C++
+//-*-===//
 //
-// Names and shapes of all weights, from the hyper-parameters. Fused tensors of a file become weights of their own that
-// name a range of rows.
+// Names and shapes of all weights, from the hyper-parameters. Fused tensors of a file become weights of their
+// own that name a range of rows.
 //
 //===--------------------------------------------------------------------------------------------------------===//
 
@@ -23,7 +24,7 @@ struct LayerWeights {
   lm::WeightOp attentionNorm, queryNorm, keyNorm, postAttentionNorm;
   Projection query, key, value, output;
   lm::WeightOp feedForwardNorm, postFeedForwardNorm;
-  Projection gate, up, down;                               ///< dense
+  Projection gate, up, down;                                ///< dense
   lm::WeightOp router, gateExperts, upExperts, downExperts; ///< with experts
 };
 
@@ -31,8 +32,8 @@ struct ModelWeights {
   lm::WeightOp embedding;
   llvm::SmallVector<LayerWeights> layers;
   lm::WeightOp outputNorm;
-  Projection head;                         ///< its matrix is the embedding where the file ties them
-  llvm::SmallVector<float> ropeDivisors;   ///< empty: none
+  Projection head;                       ///< its matrix is the embedding where the file ties them
+  llvm::SmallVector<float> ropeDivisors; ///< empty: none
 };
 
 /// Requests all weights from `table`; if its finish() then fails, the result holds null ops.

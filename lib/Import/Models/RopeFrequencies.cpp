@@ -1,4 +1,5 @@
-//===- RopeFrequencies.cpp - rotary frequencies with their scalings -------------------------------------------===//
+//===- RopeFrequencies.cpp - rotary frequencies with their scalings
+//-------------------------------------------===//
 
 #include "lib/Import/Models/RopeFrequencies.h"
 

@@ -1,4 +1,5 @@
-//===- RopeFrequencies.h - rotary frequencies with their scalings ---------------------------------*- C++ -*-===//
+//===- RopeFrequencies.h - rotary frequencies with their scalings ---------------------------------*- C++
+//-*-===//
 //
 // Every scaling of RoPE becomes a list of frequencies and a magnitude, the attributes of lm.rope_table. Pure.
 //
@@ -13,14 +14,14 @@
 namespace lamina {
 
 struct RopeParameters {
-  int64_t length = 0;             ///< rotated elements of a head, even
+  int64_t length = 0; ///< rotated elements of a head, even
   double base = 10000;
-  double factor = 1;              ///< positions are divided by it (linear), or interpolated up to it (yarn)
-  double magnitude = 1;           ///< of the rotated vectors, before what yarn adds
-  double extrapolation = 0;       ///< yarn: share of the fast frequencies that is left alone; 0: linear
-  double fastTurns = 32;          ///< yarn: frequencies with more turns in the original context are left alone
-  double slowTurns = 1;           ///< yarn: those with fewer are divided by the factor
-  int64_t originalContext = 0;    ///< context of the training before scaling
+  double factor = 1;           ///< positions are divided by it (linear), or interpolated up to it (yarn)
+  double magnitude = 1;        ///< of the rotated vectors, before what yarn adds
+  double extrapolation = 0;    ///< yarn: share of the fast frequencies that is left alone; 0: linear
+  double fastTurns = 32;       ///< yarn: frequencies with more turns in the original context are left alone
+  double slowTurns = 1;        ///< yarn: those with fewer are divided by the factor
+  int64_t originalContext = 0; ///< context of the training before scaling
 
   bool operator==(const RopeParameters &) const = default;
 };
