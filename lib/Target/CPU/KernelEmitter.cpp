@@ -73,7 +73,7 @@ void lamina::emitKernel(const KernelSource &source, const KernelForm &form, cons
   auto type = LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(context), {pointer, pointer, i64, i64});
   auto function = LLVM::LLVMFuncOp::create(builder, form.variant.symbol, type);
   KernelBuilder b(loc, function.addEntryBlock(builder), target);
-  KernelContext kernel{b, source.body->front()};
+  KernelContext kernel{b, source.body->front(), llvm::DenseMap<Value, Value>(), {}, {}, {}, {}, {}};
   bindArguments(kernel, source, function.getArguments());
   emitBody(kernel, form, source.rows);
   LLVM::ReturnOp::create(b, ValueRange());

@@ -5,9 +5,8 @@
 #include "dialects/LM/IR/LM.h"
 #include "runtime/base/Float16.h"
 
-#include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/AsmParser/AsmParser.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Parser/Parser.h"
 
@@ -16,7 +15,6 @@
 #include <cmath>
 #include <dlfcn.h>
 #include <limits>
-#include <sys/mman.h>
 #include <unistd.h>
 
 using namespace lamina;
@@ -44,14 +42,19 @@ struct Parsed {
   }
 };
 
+/// The loader knows objects by name, so each gets a name of its own.
 void *loadBytes(const std::string &object) {
-  int fd = memfd_create("kernels", 0);
-  if (fd < 0 || write(fd, object.data(), object.size()) != ssize_t(object.size()))
+  std::string path = testing::TempDir() + "kernels-XXXXXX";
+  int fd = mkstemp(path.data());
+  if (fd < 0)
     return nullptr;
-  void *handle = dlopen(("/proc/self/fd/" + std::to_string(fd)).c_str(), RTLD_NOW | RTLD_LOCAL);
+  void *handle = nullptr;
+  if (write(fd, object.data(), object.size()) == ssize_t(object.size()))
+    handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!handle)
     ADD_FAILURE() << dlerror();
   close(fd);
+  unlink(path.c_str());
   return handle;
 }
 

@@ -1,0 +1,136 @@
+//===- ExpertTest.cpp - choosing experts, their products and their sums ------------------------------------------===//
+
+#include "test/Target/CPU/KernelHarness.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+using namespace lamina;
+using namespace lamina::test;
+
+namespace {
+
+std::string routeText(int64_t experts, int64_t chosen, const std::string &attributes) {
+  std::string logits = "tensor<?x" + std::to_string(experts) + "xf32>", k = std::to_string(chosen);
+  return "plan.kernel @route {\n^bb0(%l: " + logits + "):\n  %e, %w = lm.route_experts %l " + attributes + " : (" +
+         logits + ") -> (tensor<?x" + k + "xi32>, tensor<?x" + k + "xf32>)\n  plan.yield %e, %w : tensor<?x" + k +
+         "xi32>, tensor<?x" + k + "xf32>\n}";
+}
+
+TEST(ExpertTest, RoutesByProbabilityAndBreaksTiesByIndex) {
+  Random random(1);
+  for (auto [experts, chosen, normalize] : {std::tuple(8, 2, true), {60, 4, false}, {128, 8, true}, {3, 3, false}})
+    for (const std::string &target : runnableTargets()) {
+      auto library = KernelLibrary::compile(routeText(experts, chosen, normalize ? "{normalize, scale = 2.5 : f32}" : ""), target);
+      ASSERT_TRUE(library);
+      Rows logits = randomRows(random, 4, experts, 2.0f), weights(4, chosen), indices(4, chosen);
+      std::fill_n(logits.row(1), experts, 0.25f); // all equal
+      logits.row(2)[experts - 1] = logits.row(2)[0] = 9.0f;
+      library->run("route", {logits.pointer(), indices.pointer(), weights.pointer()}, LaminaStep{4, 0, 1, 1});
+      for (int64_t t = 0; t < 4; ++t) {
+        const float *row = logits.row(t);
+        std::vector<int> order(experts);
+        std::iota(order.begin(), order.end(), 0);
+        std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return row[a] > row[b]; });
+        double total = 0, kept = 0;
+        for (int e = 0; e < experts; ++e)
+          total += std::exp(double(row[e]));
+        for (int j = 0; j < chosen; ++j)
+          kept += std::exp(double(row[order[j]]));
+        for (int j = 0; j < chosen; ++j) {
+          int32_t index;
+          std::memcpy(&index, indices.row(t) + j, 4);
+          EXPECT_EQ(index, order[j]) << target << " token " << t << " choice " << j;
+          double expected = std::exp(double(row[order[j]])) / (normalize ? kept : total) * (normalize ? 2.5 : 1.0);
+          EXPECT_NEAR(weights.row(t)[j], expected, 1e-6 * expected);
+        }
+      }
+      EXPECT_TRUE(weights.paddingIsZero());
+      EXPECT_TRUE(indices.paddingIsZero());
+    }
+}
+
+/// The matrices of five experts, 40 rows of 64 columns.
+struct Experts {
+  Matrix matrix;
+  std::vector<uint8_t> packed;
+
+  explicit Experts(Random &random) : matrix(randomMatrix(random, *findBlockFormat("Q8_0"), 5 * 40, 64)) {
+    packed = pack("tensor<5x40x64x!lm.block<q8_0>>", *findBlockFormat("Q8_0"), matrix.bytes.data());
+  }
+  double dot(const float *x, int64_t expert, int64_t n) const {
+    double sum = 0;
+    for (int64_t k = 0; k < 64; ++k)
+      sum += double(x[k]) * matrix.values[(expert * 40 + n) * 64 + k];
+    return sum;
+  }
+};
+
+/// Rows of [tokens, 2, width] are two padded rows after each other.
+Rows slots(int64_t tokens, int64_t width) { return Rows(tokens * 2, width); }
+
+constexpr const char *kExpertText = R"(
+plan.kernel @gated {
+^bb0(%x: tensor<?x64xf32>, %e: tensor<?x2xi32>, %g: tensor<5x40x64x!lm.block<q8_0>>, %u: tensor<5x40x64x!lm.block<q8_0>>):
+  %0 = lm.expert_linear %x, %e, %g : (tensor<?x64xf32>, tensor<?x2xi32>, tensor<5x40x64x!lm.block<q8_0>>) -> tensor<?x2x40xf32>
+  %1 = lm.expert_linear %x, %e, %u : (tensor<?x64xf32>, tensor<?x2xi32>, tensor<5x40x64x!lm.block<q8_0>>) -> tensor<?x2x40xf32>
+  %2 = lm.gated_activation silu %0, %1 : tensor<?x2x40xf32>
+  plan.yield %2 : tensor<?x2x40xf32>
+}
+plan.kernel @down {
+^bb0(%x: tensor<?x2x64xf32>, %e: tensor<?x2xi32>, %w: tensor<5x40x64x!lm.block<q8_0>>):
+  %0 = lm.expert_linear %x, %e, %w : (tensor<?x2x64xf32>, tensor<?x2xi32>, tensor<5x40x64x!lm.block<q8_0>>) -> tensor<?x2x40xf32>
+  plan.yield %0 : tensor<?x2x40xf32>
+}
+plan.kernel @combine {
+^bb0(%y: tensor<?x2x40xf32>, %w: tensor<?x2xf32>, %r: tensor<?x40xf32>):
+  %0 = lm.combine_experts %y, %w : (tensor<?x2x40xf32>, tensor<?x2xf32>) -> tensor<?x40xf32>
+  %1 = arith.addf %r, %0 : tensor<?x40xf32>
+  plan.yield %1 : tensor<?x40xf32>
+})";
+
+TEST(ExpertTest, MultipliesWithTheChosenExperts) {
+  Random random(2);
+  Experts gate(random), up(random);
+  constexpr int64_t tokens = 3;
+  std::vector<int32_t> chosen(tokens * 16, 0);
+  for (auto [place, expert] : {std::pair(0, 4), {1, 0}, {16, 2}, {17, 2}, {32, 1}, {33, 3}})
+    chosen[place] = expert;
+  for (const std::string &target : runnableTargets()) {
+    auto library = KernelLibrary::compile(kExpertText, target);
+    ASSERT_TRUE(library);
+    Rows x = randomRows(random, tokens, 64), own = randomRows(random, tokens * 2, 64), y = slots(tokens, 40);
+    for (int64_t parts : {1, 2}) {
+      library->run("gated", 0, {x.pointer(), chosen.data(), gate.packed.data(), up.packed.data(), y.pointer()},
+                   LaminaStep{tokens, 0, 1, 1}, parts);
+      EXPECT_TRUE(y.paddingIsZero());
+    }
+    for (int64_t i = 0; i < tokens * 2; ++i)
+      for (int64_t n = 0; n < 40; ++n) {
+        int32_t expert = chosen[i / 2 * 16 + i % 2];
+        double g = gate.dot(x.row(i / 2), expert, n), expected = g / (1 + std::exp(-g)) * up.dot(x.row(i / 2), expert, n);
+        EXPECT_NEAR(y.row(i)[n], expected, 1e-5 * (1 + std::fabs(expected))) << target;
+      }
+    library->run("down", {own.pointer(), chosen.data(), gate.packed.data(), y.pointer()}, LaminaStep{tokens, 0, 1, 1});
+    for (int64_t i = 0; i < tokens * 2; ++i)
+      for (int64_t n = 0; n < 40; ++n) {
+        double expected = gate.dot(own.row(i), chosen[i / 2 * 16 + i % 2], n);
+        EXPECT_NEAR(y.row(i)[n], expected, 1e-5 * (1 + std::fabs(expected))) << target;
+      }
+    Rows weights = randomRows(random, tokens, 2), residual = randomRows(random, tokens, 40), sum(tokens, 40);
+    library->run("combine", {y.pointer(), weights.pointer(), residual.pointer(), sum.pointer()}, LaminaStep{tokens, 0, 1, 1});
+    for (int64_t t = 0; t < tokens; ++t)
+      for (int64_t n = 0; n < 40; ++n) {
+        double expected = residual.row(t)[n];
+        for (int64_t j = 0; j < 2; ++j)
+          expected += double(weights.row(t)[j]) * y.row(2 * t + j)[n];
+        EXPECT_NEAR(sum.row(t)[n], expected, 1e-6 * (1 + std::fabs(expected)));
+      }
+    EXPECT_TRUE(sum.paddingIsZero());
+  }
+}
+
+} // namespace
