@@ -45,7 +45,7 @@ def Plan_BufferKindAttr : I32EnumAttr<"BufferKind", "the memory that a buffer li
   let cppNamespace = "::lamina::plan";
 }
 
-def Plan_ExtentAttr : I32EnumAttr<"Extent", "what a leading dimension follows", [
+def Plan_ExtentAttr : I32EnumAttr<"RowExtent", "what a leading dimension follows", [
     I32EnumAttrCase<"fixed", 0>, I32EnumAttrCase<"tokens", 1>, I32EnumAttrCase<"output_rows", 2>]> {
   let cppNamespace = "::lamina::plan";
 }

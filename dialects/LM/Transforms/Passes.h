@@ -1,0 +1,20 @@
+//===- Passes.h - contracts of the import and mark phases -----------------------------------------*- C++ -*-===//
+
+#ifndef LAMINA_DIALECTS_LM_TRANSFORMS_PASSES_H
+#define LAMINA_DIALECTS_LM_TRANSFORMS_PASSES_H
+
+#include "dialects/LM/IR/LM.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/Pass/Pass.h"
+
+namespace lamina::lm {
+
+#define GEN_PASS_DECL
+#include "dialects/LM/Transforms/Passes.h.inc"
+
+#define GEN_PASS_REGISTRATION
+#include "dialects/LM/Transforms/Passes.h.inc"
+
+} // namespace lamina::lm
+
+#endif // LAMINA_DIALECTS_LM_TRANSFORMS_PASSES_H

@@ -1,0 +1,204 @@
+//===- FormDispatches.cpp - groups the operations of fragments into kernels -----------------------------------===//
+
+#include "dialects/LM/IR/LM.h"
+#include "dialects/MPMD/IR/MPMD.h"
+#include "dialects/Plan/Transforms/Passes.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/IR/IRMapping.h"
+#include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/SetVector.h"
+#include "llvm/ADT/StringMap.h"
+
+namespace lamina::plan {
+#define GEN_PASS_DEF_PLANFORMDISPATCHESPASS
+#include "dialects/Plan/Transforms/Passes.h.inc"
+} // namespace lamina::plan
+
+using namespace mlir;
+using namespace lamina;
+using namespace lamina::plan;
+
+namespace {
+
+/// Operations that become one dispatch, in program order; the first names it and only the last one's results leave.
+using Group = SmallVector<Operation *, 4>;
+
+bool isSource(Operation *op) { return isa<lm::GetWeightOp, lm::BatchFieldOp>(op); }
+
+bool isElementwise(Operation *op) {
+  return isa<lm::BiasAddOp, lm::ScaleOp, lm::SoftCapOp, arith::AddFOp>(op);
+}
+
+bool isHeadNorm(Operation *op) {
+  auto norm = dyn_cast<lm::RMSNormOp>(op);
+  return norm && norm.getWeight().getType().getDimSize(0) != norm.getInput().getType().getShape().back();
+}
+
+/// Whether a kernel that begins with `root` can go on with elementwise operations on the row that it produces.
+bool takesTail(Operation *root) {
+  return isa<lm::LinearOp, lm::ExpertLinearOp, lm::RMSNormOp, lm::EmbeddingOp, lm::CombineExpertsOp>(root) &&
+         !isHeadNorm(root);
+}
+
+/// Forms the groups of one fragment's body.
+class Grouping {
+public:
+  explicit Grouping(Block &body) {
+    for (Operation &op : body.without_terminator())
+      if (!isSource(&op) && !joinGated(&op) && !joinRotary(&op) && !joinTail(&op))
+        open(&op);
+  }
+
+  /// Groups by their last operation, in program order.
+  SmallVector<Group> take() {
+    llvm::erase_if(groups_, [](const Group &group) { return group.empty(); });
+    llvm::sort(groups_, [](const Group &a, const Group &b) { return a.back()->isBeforeInBlock(b.back()); });
+    return std::move(groups_);
+  }
+
+private:
+  void open(Operation *op) {
+    groupOf_[op] = groups_.size();
+    groups_.push_back({op});
+  }
+
+  /// The group that ends with the operation behind `value`, if nothing but the caller uses that value.
+  Group *groupEndingWith(Value value) {
+    auto it = groupOf_.find(value.getDefiningOp());
+    if (it == groupOf_.end() || !value.hasOneUse() || groups_[it->second].back() != value.getDefiningOp())
+      return nullptr;
+    return &groups_[it->second];
+  }
+
+  void append(Group &group, Operation *op) {
+    group.push_back(op);
+    groupOf_[op] = &group - groups_.data();
+  }
+
+  bool joinTail(Operation *op) {
+    if (!isElementwise(op))
+      return false;
+    for (Value operand : op->getOperands())
+      if (Group *group = groupEndingWith(operand); group && takesTail(group->front())) {
+        append(*group, op);
+        return true;
+      }
+    return false;
+  }
+
+  bool joinRotary(Operation *op) {
+    auto rotary = dyn_cast<lm::RotaryEmbeddingOp>(op);
+    Group *group = rotary ? groupEndingWith(rotary.getInput()) : nullptr;
+    if (!group || group->size() != 1 || !isHeadNorm(group->front()))
+      return false;
+    append(*group, op);
+    return true;
+  }
+
+  /// Gate and up read the same rows: one pass over the input serves both.
+  bool joinGated(Operation *op) {
+    auto gated = dyn_cast<lm::GatedActivationOp>(op);
+    Group *gate = gated ? groupEndingWith(gated.getGate()) : nullptr;
+    Group *up = gated ? groupEndingWith(gated.getUp()) : nullptr;
+    if (!gate || !up || gate == up || gate->size() != 1 || up->size() != 1)
+      return false;
+    Operation *gateOp = gate->front(), *upOp = up->front();
+    if (!isa<lm::LinearOp, lm::ExpertLinearOp>(gateOp) || gateOp->getName() != upOp->getName() ||
+        gateOp->getOperand(0) != upOp->getOperand(0))
+      return false;
+    append(*gate, upOp);
+    append(*gate, op);
+    up->clear();
+    return true;
+  }
+
+  SmallVector<Group> groups_; // emptied where merged into another
+  DenseMap<Operation *, size_t> groupOf_;
+};
+
+/// What the first named location inside `loc` says, e.g. "blk.3.attn_q".
+StringRef labelOf(Location loc) {
+  if (auto name = loc->findInstanceOf<NameLoc>())
+    return name.getName().getValue();
+  return "";
+}
+
+/// Creates kernels, each distinct body once.
+class KernelTable {
+public:
+  explicit KernelTable(ModuleOp module) : symbols_(module) {}
+
+  /// The kernel that computes `group` from `operands`; a new one is placed before `user`.
+  KernelOp get(const Group &group, ArrayRef<Value> operands, Operation *user) {
+    KernelOp kernel = build(group, operands);
+    std::string body;
+    llvm::raw_string_ostream os(body);
+    kernel.getBody().front().print(os);
+    auto [it, inserted] = byBody_.try_emplace(body, kernel);
+    if (inserted)
+      symbols_.insert(kernel, Block::iterator(user));
+    else
+      kernel.erase();
+    return it->second;
+  }
+
+  size_t size() const { return byBody_.size(); }
+
+private:
+  static KernelOp build(const Group &group, ArrayRef<Value> operands) {
+    OpBuilder builder(group.front()->getContext());
+    std::string name;
+    for (Operation *op : group)
+      name += (name.empty() ? "" : "_") + op->getName().stripDialect().str();
+    auto kernel = KernelOp::create(builder, group.front()->getLoc(), name);
+    Block *body = builder.createBlock(&kernel.getBody());
+    IRMapping mapping;
+    for (Value operand : operands)
+      mapping.map(operand, body->addArgument(operand.getType(), operand.getLoc()));
+    for (Operation *op : group)
+      builder.clone(*op, mapping);
+    SmallVector<Value> results;
+    for (Value result : group.back()->getResults())
+      results.push_back(mapping.lookup(result));
+    YieldOp::create(builder, kernel.getLoc(), results);
+    return kernel;
+  }
+
+  SymbolTable symbols_;
+  llvm::StringMap<KernelOp> byBody_;
+};
+
+struct PlanFormDispatchesPass : plan::impl::PlanFormDispatchesPassBase<PlanFormDispatchesPass> {
+  using Base::Base;
+
+  void runOnOperation() final {
+    KernelTable kernels(getOperation());
+    getOperation().walk([&](mpmd::FragmentOp fragment) {
+      Grouping grouping(fragment.getBody().front());
+      for (Group &group : grouping.take())
+        replaceByCall(group, kernels, fragment->getParentOp());
+    });
+    numKernels = kernels.size();
+  }
+
+  void replaceByCall(Group &group, KernelTable &kernels, Operation *step) {
+    llvm::SetVector<Value> operands;
+    llvm::SmallPtrSet<Operation *, 4> inside(group.begin(), group.end());
+    for (Operation *op : group)
+      for (Value operand : op->getOperands())
+        if (!inside.contains(operand.getDefiningOp()))
+          operands.insert(operand);
+    KernelOp kernel = kernels.get(group, operands.getArrayRef(), step);
+    Operation *last = group.back();
+    OpBuilder builder(last);
+    auto call = CallOp::create(builder, group.front()->getLoc(), last->getResultTypes(), kernel.getSymName(),
+                               operands.getArrayRef(), labelOf(group.front()->getLoc()));
+    last->replaceAllUsesWith(call);
+    for (Operation *op : llvm::reverse(group))
+      op->erase();
+    ++numCalls;
+  }
+};
+
+} // namespace

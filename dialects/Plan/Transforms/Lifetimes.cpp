@@ -1,0 +1,66 @@
+//===- Lifetimes.cpp - when the buffers of a program are alive ------------------------------------------------===//
+
+#include "dialects/Plan/Transforms/Lifetimes.h"
+
+#include "dialects/LM/IR/LM.h"
+#include "runtime/device/cpu/KernelABI.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace lamina;
+using namespace lamina::plan;
+
+FailureOr<StepLimits> StepLimits::get(ModuleOp module) {
+  auto limits = module->getAttrOfType<DictionaryAttr>("plan.limits");
+  StepLimits result{};
+  using Field = std::pair<StringRef, int64_t *>;
+  for (auto [name, field] : {Field("max_batch_tokens", &result.maxBatchTokens),
+                             {"max_output_rows", &result.maxOutputRows}, {"max_sequences", &result.maxSequences},
+                             {"max_context", &result.maxContext}, {"kv_pages", &result.kvPages}}) {
+    auto value = limits ? limits.getAs<IntegerAttr>(name) : IntegerAttr();
+    if (!value || value.getInt() <= 0)
+      return module.emitError() << "expected a positive '" << name << "' in the attribute plan.limits";
+    *field = value.getInt();
+  }
+  return result;
+}
+
+ArenaUse plan::collectArenaUse(ProgramOp program, const StepLimits &limits) {
+  ArenaUse use;
+  DenseMap<Value, size_t> indexOf;
+  uint64_t time = 0;
+  for (Operation &op : program.getBody().front()) {
+    if (auto buffer = dyn_cast<BufferOp>(&op)) {
+      if (buffer.getKind() != BufferKind::arena)
+        continue;
+      auto type = cast<RankedTensorType>(buffer.getResult().getType().getContents());
+      indexOf[buffer] = use.ops.size();
+      use.ops.push_back(buffer);
+      use.buffers.push_back({uint64_t(limits.rows(buffer.getExtent()) * rowBytes(type)), UINT64_MAX, 0});
+      continue;
+    }
+    for (Value operand : op.getOperands())
+      if (auto it = indexOf.find(operand); it != indexOf.end()) {
+        ArenaBuffer &buffer = use.buffers[it->second];
+        buffer.firstUse = std::min(buffer.firstUse, time);
+        buffer.lastUse = std::max(buffer.lastUse, time);
+      }
+    ++time;
+  }
+  for (auto [op, buffer] : llvm::zip(use.ops, use.buffers)) {
+    if (buffer.firstUse > buffer.lastUse) // never used
+      buffer.firstUse = buffer.lastUse = 0;
+    if (op.getName() == "logits")
+      buffer.lastUse = time;
+  }
+  return use;
+}
+
+int64_t plan::pageBytes(Type cache) {
+  auto type = cast<lm::KVCacheType>(cache);
+  int64_t elements = type.getKeyLength() + llvm::alignTo(type.getValueLength(), LAMINA_ROW_PADDING);
+  int64_t bytes = type.getHeads() * LAMINA_KV_PAGE_TOKENS * elements * type.getElementType().getIntOrFloatBitWidth() / 8;
+  return llvm::alignTo(bytes, LAMINA_BUFFER_ALIGNMENT);
+}

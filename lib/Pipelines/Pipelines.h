@@ -1,0 +1,61 @@
+//===- Pipelines.h - from a model file to an artifact ---------------------------------------------*- C++ -*-===//
+//
+// What lamina-opt does, as a library. Errors are diagnostics of the MLIRContext.
+//
+//===--------------------------------------------------------------------------------------------------------===//
+
+#ifndef LAMINA_LIB_PIPELINES_PIPELINES_H
+#define LAMINA_LIB_PIPELINES_PIPELINES_H
+
+#include "lib/Pipelines/Phases.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/OwningOpRef.h"
+#include "mlir/Pass/PassManager.h"
+
+#include <memory>
+#include <string>
+
+namespace lamina {
+
+class GGUFReader;
+
+/// Everything that changes what is compiled.
+struct CompileOptions {
+  std::string clusterFile;              // empty: one compute and one memory worker on this machine
+  bool monolithic = false;              // everything on one device class
+  bool kvF32 = false;                   // KV cache in f32 instead of f16
+  int64_t maxContext = 0;               // tokens of one sequence, 0 = the model's up to 4096
+  int64_t maxBatchTokens = 512;         // tokens of one step
+  int64_t maxOutputRows = 64;           // rows of logits of one step
+  int64_t maxSequences = 16;            // sequences in flight
+  int64_t kvTokens = 0;                 // tokens that the KV cache holds, 0 = four sequences
+  bool checkMemory = true;              // refuse what does not fit the cluster's devices
+};
+
+/// Registers the dialects that the compiler uses, and all passes with the global registry.
+void registerDialects(mlir::DialectRegistry &registry);
+void registerPasses();
+
+/// A model file that is open. GGUF: `reader` stays open as long as weights are read from it.
+struct Model {
+  std::unique_ptr<GGUFReader> reader;
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+};
+
+/// Opens a model file, recognised by content, and imports it. With `headerOnly` the weights' bytes may be missing.
+/// The context length is clamped into `options.maxContext`.
+mlir::FailureOr<Model> importModel(mlir::MLIRContext &context, llvm::StringRef path, CompileOptions &options,
+                                   bool headerOnly);
+
+/// Appends the passes of one phase between `import` and `schedule` to `pm`, its verify pass last.
+void buildPhase(mlir::OpPassManager &pm, Phase phase, const CompileOptions &options);
+
+/// Runs the phases after `from` up to and with `to`, at most `schedule`; with a non-empty `dumpFolder` the IR that
+/// leaves each goes into N.phase.mlir there.
+mlir::LogicalResult runPhases(mlir::ModuleOp module, Phase from, Phase to, const CompileOptions &options,
+                              llvm::StringRef dumpFolder = "");
+
+} // namespace lamina
+
+#endif // LAMINA_LIB_PIPELINES_PIPELINES_H

@@ -1,0 +1,36 @@
+//===- ArtifactTarget.h - the deployment directory ------------------------------------------------*- C++ -*-===//
+
+#ifndef LAMINA_LIB_TARGET_PLAN_ARTIFACTTARGET_H
+#define LAMINA_LIB_TARGET_PLAN_ARTIFACTTARGET_H
+
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/STLFunctionalExtras.h"
+
+#include <string>
+#include <vector>
+
+namespace lamina {
+
+class GGUFReader;
+
+struct ArtifactOptions {
+  std::vector<llvm::StringRef> targets; // ISAs of CPU code, of cpuTargets()
+  std::vector<std::string> flags;       // for the manifest: what the user asked for
+  unsigned threads = 1;
+};
+
+/// Version of the compiler, as it stands in manifests.
+llvm::StringRef compilerVersion();
+
+/// Writes the artifact of a scheduled module: plan, code, weights, tokenizer, manifest. It appears under `path` whole
+/// or not at all. `progress` is told what is being done.
+mlir::LogicalResult writeArtifact(mlir::ModuleOp module, const GGUFReader &model, llvm::StringRef path,
+                                  const ArtifactOptions &options, llvm::function_ref<void(llvm::StringRef)> progress);
+
+/// The `lower` phase for people: the kernels of all programs as code of one target, as text.
+mlir::FailureOr<std::string> printLoweredKernels(mlir::ModuleOp module, llvm::StringRef target);
+
+} // namespace lamina
+
+#endif // LAMINA_LIB_TARGET_PLAN_ARTIFACTTARGET_H

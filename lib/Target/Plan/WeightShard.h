@@ -1,0 +1,18 @@
+//===- WeightShard.h - a worker's weights in one file ---------------------------------------------*- C++ -*-===//
+
+#ifndef LAMINA_LIB_TARGET_PLAN_WEIGHTSHARD_H
+#define LAMINA_LIB_TARGET_PLAN_WEIGHTSHARD_H
+
+#include "dialects/Plan/IR/Plan.h"
+#include "runtime/io/ArtifactWriter.h"
+#include "runtime/io/GGUFReader.h"
+
+namespace lamina {
+
+/// Packs the weights of `program` into its shard, each at its offset, streaming from the mapped model file.
+absl::Status writeWeightShard(ArtifactWriter &artifact, plan::ProgramOp program, const GGUFReader &model,
+                              unsigned threads);
+
+} // namespace lamina
+
+#endif // LAMINA_LIB_TARGET_PLAN_WEIGHTSHARD_H

@@ -1,0 +1,226 @@
+// One case for each line of the verifiers, named after the mistake.
+// RUN: lamina-opt %s -split-input-file -verify-diagnostics
+
+// expected-error @+1 {{expected cache elements of f32 or f16, got: 'i8'}}
+func.func private @cache_of_bytes(!lm.kv_cache<1 x 8 x 8, i8>)
+
+// -----
+
+// expected-error @+1 {{expected positive heads and lengths, got: 0 x 8 x 8}}
+func.func private @cache_without_heads(!lm.kv_cache<0 x 8 x 8, f16>)
+
+// -----
+
+// expected-error @+1 {{expected a static shape}}
+lm.weight @dynamic : tensor<?xf32> from [#lm.source<"w" : f32, 0 at 0>]
+
+// -----
+
+// expected-error @+1 {{expected at least one source}}
+lm.weight @from_nowhere : tensor<4xf32> from []
+
+// -----
+
+// expected-error @+1 {{expected sources that divide the leading dimension}}
+lm.weight @uneven_sources : tensor<3x4xf32> from [#lm.source<"a" : f32, 0 at 0>, #lm.source<"b" : f32, 0 at 64>]
+
+// -----
+
+// expected-error @+1 {{expected rope_heads and rope_length together}}
+lm.weight @heads_alone : tensor<16x4xf32> from [#lm.source<"a" : f32, 0 at 0>] {rope_heads = 2 : i64}
+
+// -----
+
+// expected-error @+1 {{expected rope_heads that divide 16 rows, got: 3}}
+lm.weight @uneven_heads : tensor<16x4xf32> from [#lm.source<"a" : f32, 0 at 0>] {rope_heads = 3 : i64, rope_length = 4 : i64}
+
+// -----
+
+// expected-error @+1 {{expected an even rope_length up to 8, got: 10}}
+lm.weight @long_rope : tensor<16x4xf32> from [#lm.source<"a" : f32, 0 at 0>] {rope_heads = 2 : i64, rope_length = 10 : i64}
+
+// -----
+
+func.func @no_such_weight() {
+  // expected-error @+1 {{expected the name of an lm.weight, got: @nothing}}
+  %0 = lm.get_weight @nothing : tensor<4xf32>
+  return
+}
+
+// -----
+
+// expected-note @+1 {{weight declared here}}
+lm.weight @w : tensor<4xf32> from [#lm.source<"w" : f32, 0 at 0>]
+func.func @weight_of_another_type() {
+  // expected-error @+1 {{expected the weight's type 'tensor<4xf32>'}}
+  %0 = lm.get_weight @w : tensor<8xf32>
+  return
+}
+
+// -----
+
+func.func @block_table_of_rank_one(%b: !lm.batch) {
+  // expected-error @+1 {{expected rank of 2, got: 1}}
+  %0 = lm.batch_field %b, block_table : tensor<?xi32>
+  return
+}
+
+// -----
+
+func.func @embedding_width(%i: tensor<?xi32>, %t: tensor<8x32x!lm.block<f16>>) {
+  // expected-error @+1 {{expected result width of 32, got: 16}}
+  %0 = lm.embedding %i, %t : (tensor<?xi32>, tensor<8x32x!lm.block<f16>>) -> tensor<?x16xf32>
+  return
+}
+
+// -----
+
+func.func @gather_width(%x: tensor<?x8xf32>, %i: tensor<?xi32>) {
+  // expected-error @+1 {{expected result width of 8, got: 4}}
+  %0 = lm.gather_rows %x, %i : (tensor<?x8xf32>, tensor<?xi32>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @linear_input(%x: tensor<?x8xf32>, %w: tensor<4x16x!lm.block<f16>>) {
+  // expected-error @+1 {{expected input width of 16, got: 8}}
+  %0 = lm.linear %x, %w : (tensor<?x8xf32>, tensor<4x16x!lm.block<f16>>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @linear_result(%x: tensor<?x16xf32>, %w: tensor<4x16x!lm.block<f16>>) {
+  // expected-error @+1 {{expected result width of 4, got: 5}}
+  %0 = lm.linear %x, %w : (tensor<?x16xf32>, tensor<4x16x!lm.block<f16>>) -> tensor<?x5xf32>
+  return
+}
+
+// -----
+
+func.func @static_tokens(%x: tensor<3x16xf32>, %w: tensor<4x16x!lm.block<f16>>) {
+  // expected-error @+1 {{must be an f32 tensor with dynamic leading dimension}}
+  %0 = lm.linear %x, %w : (tensor<3x16xf32>, tensor<4x16x!lm.block<f16>>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @bias_length(%x: tensor<?x8xf32>, %b: tensor<4xf32>) {
+  // expected-error @+1 {{expected bias length of 8, got: 4}}
+  %0 = lm.bias_add %x, %b : tensor<?x8xf32>, tensor<4xf32>
+  return
+}
+
+// -----
+
+func.func @negative_cap(%x: tensor<?x8xf32>) {
+  // expected-error @+1 {{expected a positive cap}}
+  %0 = lm.soft_cap %x, -1.0 : f32 : tensor<?x8xf32>
+  return
+}
+
+// -----
+
+func.func @norm_group(%x: tensor<?x8xf32>, %g: tensor<3xf32>) {
+  // expected-error @+1 {{expected a weight whose length divides 8, got: 3}}
+  %0 = lm.rms_norm %x, %g, 1.0e-5 : f32 : tensor<?x8xf32>, tensor<3xf32>
+  return
+}
+
+// -----
+
+func.func @negative_epsilon(%x: tensor<?x8xf32>, %g: tensor<8xf32>) {
+  // expected-error @+1 {{expected a non-negative epsilon}}
+  %0 = lm.rms_norm %x, %g, -1.0 : f32 : tensor<?x8xf32>, tensor<8xf32>
+  return
+}
+
+// -----
+
+func.func @rope_columns(%p: tensor<?xi32>) {
+  // expected-error @+1 {{expected result width of 4, got: 6}}
+  %0 = lm.rope_table %p {frequencies = array<f64: 1.0, 0.1>, magnitude = 1.0 : f32} : (tensor<?xi32>) -> tensor<?x6xf32>
+  return
+}
+
+// -----
+
+func.func @uneven_rotary_heads(%x: tensor<?x16xf32>, %t: tensor<?x4xf32>) {
+  // expected-error @+1 {{expected a head length that divides 16, got: 5}}
+  %0 = lm.rotary_embedding %x, %t {head_length = 5 : i64} : tensor<?x16xf32>, tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @table_wider_than_head(%x: tensor<?x16xf32>, %t: tensor<?x12xf32>) {
+  // expected-error @+1 {{expected a table of at most 8 columns, got: 12}}
+  %0 = lm.rotary_embedding %x, %t {head_length = 8 : i64} : tensor<?x16xf32>, tensor<?x12xf32>
+  return
+}
+
+// -----
+
+func.func @key_width(%c: !lm.kv_cache<2 x 8 x 8, f16>, %k: tensor<?x8xf32>, %p: tensor<?xi32>, %t: tensor<?x?xi32>) {
+  // expected-error @+1 {{expected key width of 16, got: 8}}
+  %0 = lm.cache_append %c, %k, %k at %p, %p, %t : !lm.kv_cache<2 x 8 x 8, f16>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?x?xi32>
+  return
+}
+
+// -----
+
+func.func @query_width(%c: !lm.kv_cache<2 x 8 x 8, f16>, %q: tensor<?x24xf32>, %p: tensor<?xi32>, %t: tensor<?x?xi32>) {
+  // expected-error @+1 {{expected a query width that is a multiple of 16, got: 24}}
+  %0 = lm.attention %q, %c at %p, %p, %t {scale = 1.0 : f32} : tensor<?x24xf32>, !lm.kv_cache<2 x 8 x 8, f16>, tensor<?xi32>, tensor<?xi32>, tensor<?x?xi32> -> tensor<?x24xf32>
+  return
+}
+
+// -----
+
+func.func @attention_result(%c: !lm.kv_cache<2 x 8 x 4, f16>, %q: tensor<?x32xf32>, %p: tensor<?xi32>, %t: tensor<?x?xi32>) {
+  // expected-error @+1 {{expected result width of 16, got: 32}}
+  %0 = lm.attention %q, %c at %p, %p, %t {scale = 1.0 : f32} : tensor<?x32xf32>, !lm.kv_cache<2 x 8 x 4, f16>, tensor<?xi32>, tensor<?xi32>, tensor<?x?xi32> -> tensor<?x32xf32>
+  return
+}
+
+// -----
+
+func.func @empty_window(%c: !lm.kv_cache<2 x 8 x 8, f16>, %q: tensor<?x16xf32>, %p: tensor<?xi32>, %t: tensor<?x?xi32>) {
+  // expected-error @+1 {{expected a positive window, got: 0}}
+  %0 = lm.attention %q, %c at %p, %p, %t {scale = 1.0 : f32, window = 0 : i64} : tensor<?x16xf32>, !lm.kv_cache<2 x 8 x 8, f16>, tensor<?xi32>, tensor<?xi32>, tensor<?x?xi32> -> tensor<?x16xf32>
+  return
+}
+
+// -----
+
+func.func @block_table_rank(%c: !lm.kv_cache<2 x 8 x 8, f16>, %q: tensor<?x16xf32>, %p: tensor<?xi32>) {
+  // expected-error @+1 {{expected block table rank of 2, got: 1}}
+  %0 = lm.attention %q, %c at %p, %p, %p {scale = 1.0 : f32} : tensor<?x16xf32>, !lm.kv_cache<2 x 8 x 8, f16>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32> -> tensor<?x16xf32>
+  return
+}
+
+// -----
+
+func.func @more_experts_than_there_are(%x: tensor<?x2xf32>) {
+  // expected-error @+1 {{expected at most 2 chosen experts, got: 3}}
+  %0, %1 = lm.route_experts %x : (tensor<?x2xf32>) -> (tensor<?x3xi32>, tensor<?x3xf32>)
+  return
+}
+
+// -----
+
+func.func @expert_rows(%x: tensor<?x16xf32>, %i: tensor<?x2xi32>, %w: tensor<4x8x16x!lm.block<f16>>) {
+  // expected-error @+1 {{expected result width of 8, got: 9}}
+  %0 = lm.expert_linear %x, %i, %w : (tensor<?x16xf32>, tensor<?x2xi32>, tensor<4x8x16x!lm.block<f16>>) -> tensor<?x2x9xf32>
+  return
+}
+
+// -----
+
+func.func @combine_weights(%y: tensor<?x2x8xf32>, %w: tensor<?x3xf32>) {
+  // expected-error @+1 {{expected weights per token of 2, got: 3}}
+  %0 = lm.combine_experts %y, %w : (tensor<?x2x8xf32>, tensor<?x3xf32>) -> tensor<?x8xf32>
+  return
+}

@@ -1,0 +1,58 @@
+// Every operation prints what it parses.
+// RUN: lamina-opt %s --allow-unregistered-dialect --verify-roundtrip | FileCheck %s
+
+// CHECK: lm.weight @w : tensor<64x64x!lm.block<q4_0>> from [#lm.source<"a.weight" : q4_0, 0 at 128>] {rope_heads = 8 : i64, rope_length = 8 : i64}
+lm.weight @w : tensor<64x64x!lm.block<q4_0>> from [#lm.source<"a.weight" : q4_0, 0 at 128>] {rope_heads = 8 : i64, rope_length = 8 : i64}
+lm.weight @e : tensor<4x32x64x!lm.block<f16>> from [#lm.source<"e0" : f16, 0 at 0>, #lm.source<"e1" : f16, 1 at 0>]
+lm.weight @g : tensor<64xf32> from [#lm.source<"g" : f32, 0 at 0>]
+
+// CHECK-LABEL: func.func @decoder
+func.func @decoder(%batch: !lm.batch, %cache: !lm.kv_cache<4 x 8 x 8, f16>) -> tensor<?x64xf32> {
+  // CHECK: lm.batch_field %{{.*}}, token_ids : tensor<?xi32>
+  %ids = lm.batch_field %batch, token_ids : tensor<?xi32>
+  %pos = lm.batch_field %batch, positions : tensor<?xi32>
+  %seq = lm.batch_field %batch, sequences : tensor<?xi32>
+  %rows = lm.batch_field %batch, output_rows : tensor<?xi32>
+  %table = lm.batch_field %batch, block_table : tensor<?x?xi32>
+  // CHECK: lm.get_weight @w : tensor<64x64x!lm.block<q4_0>>
+  %w = lm.get_weight @w : tensor<64x64x!lm.block<q4_0>>
+  %g = lm.get_weight @g : tensor<64xf32>
+  // CHECK: lm.embedding
+  %x = lm.embedding %ids, %w : (tensor<?xi32>, tensor<64x64x!lm.block<q4_0>>) -> tensor<?x64xf32>
+  // CHECK: lm.scale %{{.*}}, 8.000000e+00 : f32 : tensor<?x64xf32>
+  %s = lm.scale %x, 8.0 : f32 : tensor<?x64xf32>
+  // CHECK: lm.rms_norm %{{.*}}, %{{.*}}, 9.99999974E-6 : f32
+  %n = lm.rms_norm %s, %g, 1.0e-5 : f32 : tensor<?x64xf32>, tensor<64xf32>
+  // CHECK: lm.linear
+  %q = lm.linear %n, %w : (tensor<?x64xf32>, tensor<64x64x!lm.block<q4_0>>) -> tensor<?x64xf32>
+  // CHECK: lm.bias_add
+  %b = lm.bias_add %q, %g : tensor<?x64xf32>, tensor<64xf32>
+  // CHECK: lm.rope_table %{{.*}} {frequencies = array<f64: 1.000000e+00, 1.000000e-01>, magnitude = 1.000000e+00 : f32}
+  %t = lm.rope_table %pos {frequencies = array<f64: 1.0, 0.1>, magnitude = 1.0 : f32} : (tensor<?xi32>) -> tensor<?x4xf32>
+  // CHECK: lm.rotary_embedding %{{.*}}, %{{.*}} {head_length = 8 : i64}
+  %r = lm.rotary_embedding %b, %t {head_length = 8 : i64} : tensor<?x64xf32>, tensor<?x4xf32>
+  %k = "test.k"(%n) : (tensor<?x64xf32>) -> tensor<?x32xf32>
+  // CHECK: lm.cache_append %{{.*}}, %{{.*}}, %{{.*}} at
+  %c = lm.cache_append %cache, %k, %k at %pos, %seq, %table : !lm.kv_cache<4 x 8 x 8, f16>, tensor<?x32xf32>, tensor<?x32xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?x?xi32>
+  // CHECK: lm.attention %{{.*}}, %{{.*}} at %{{.*}} {scale = 1.250000e-01 : f32, soft_cap = 5.000000e+01 : f32, window = 16 : i64}
+  %o = lm.attention %r, %c at %pos, %seq, %table {scale = 0.125 : f32, soft_cap = 50.0 : f32, window = 16 : i64} : tensor<?x64xf32>, !lm.kv_cache<4 x 8 x 8, f16>, tensor<?xi32>, tensor<?xi32>, tensor<?x?xi32> -> tensor<?x64xf32>
+  // CHECK: lm.gated_activation silu
+  %a = lm.gated_activation silu %o, %n : tensor<?x64xf32>
+  // CHECK: lm.soft_cap %{{.*}}, 3.000000e+01 : f32
+  %p = lm.soft_cap %a, 30.0 : f32 : tensor<?x64xf32>
+  // CHECK: lm.gather_rows
+  %out = lm.gather_rows %p, %rows : (tensor<?x64xf32>, tensor<?xi32>) -> tensor<?x64xf32>
+  return %out : tensor<?x64xf32>
+}
+
+// CHECK-LABEL: func.func @experts
+func.func @experts(%x: tensor<?x64xf32>, %logits: tensor<?x4xf32>) -> tensor<?x32xf32> {
+  %e = lm.get_weight @e : tensor<4x32x64x!lm.block<f16>>
+  // CHECK: lm.route_experts %{{.*}} {normalize} : (tensor<?x4xf32>) -> (tensor<?x2xi32>, tensor<?x2xf32>)
+  %i, %w = lm.route_experts %logits {normalize} : (tensor<?x4xf32>) -> (tensor<?x2xi32>, tensor<?x2xf32>)
+  // CHECK: lm.expert_linear
+  %y = lm.expert_linear %x, %i, %e : (tensor<?x64xf32>, tensor<?x2xi32>, tensor<4x32x64x!lm.block<f16>>) -> tensor<?x2x32xf32>
+  // CHECK: lm.combine_experts
+  %z = lm.combine_experts %y, %w : (tensor<?x2x32xf32>, tensor<?x2xf32>) -> tensor<?x32xf32>
+  return %z : tensor<?x32xf32>
+}

@@ -1,0 +1,116 @@
+//===- CommandLine.cpp - options of lamina-opt on model files -------------------------------------------------===//
+
+#include "tools/lamina-opt/CommandLine.h"
+
+#include "lib/Target/CPU/CPUTarget.h"
+#include "lib/Target/Plan/ArtifactTarget.h"
+
+#include <CLI/CLI.hpp>
+
+#include <iostream>
+#include <map>
+
+using namespace lamina;
+
+namespace {
+
+std::map<std::string, Phase> phaseNames() {
+  std::map<std::string, Phase> names;
+  for (const PhaseInfo &info : phases())
+    names[info.name.str()] = info.phase;
+  return names;
+}
+
+std::string phaseList() {
+  std::string text = "phases:\n";
+  for (const PhaseInfo &info : phases())
+    text += "  " + info.name.str() + std::string(12 - info.name.size(), ' ') + info.description.str() + "\n";
+  return text;
+}
+
+void addInputs(CLI::App &app, CommandLine &line) {
+  app.add_option("MODEL", line.model, "model file: .gguf (also one part of a split model) or .mlir")->required();
+  app.add_option("-o,--out", line.output, "artifact directory to write (NAME.lamina), or file for the IR of a phase");
+  app.add_option("--cluster", line.compile.clusterFile, "YAML file that describes device classes and links")
+      ->check(CLI::ExistingFile);
+  app.add_option("--threads", line.threads, "threads to compile with (default: one for each CPU)")->check(CLI::Range(1, 1024));
+  app.add_flag("-q,--quiet", line.quiet, "no progress on the terminal");
+}
+
+void addPhases(CLI::App &app, CommandLine &line) {
+  app.add_option("--compile-to", line.compileTo, "print the IR that leaves a phase")
+      ->transform(CLI::CheckedTransformer(phaseNames()));
+  app.add_option_function<Phase>("--compile-from", [&](Phase phase) { line.compileFrom = phase; },
+                                 "the phase that an .mlir input has left")
+      ->transform(CLI::CheckedTransformer(phaseNames()));
+  app.add_option("--dump-phases", line.dumpFolder, "write the IR of every phase to numbered files in this folder");
+  app.add_flag("--plan-only", line.planOnly, "print what each worker needs, and the largest context; write nothing");
+  app.add_option("--output", line.json, "form of --plan-only: text or json")
+      ->transform(CLI::CheckedTransformer(std::map<std::string, bool>{{"text", false}, {"json", true}}));
+}
+
+void addSizes(CLI::App &app, CompileOptions &options) {
+  app.add_option("--max-context", options.maxContext, "tokens of one sequence at most (default: the model's, up to 4096)")
+      ->check(CLI::Range(int64_t(16), int64_t(1) << 24));
+  app.add_option("--max-batch-tokens", options.maxBatchTokens, "tokens of one step at most")
+      ->check(CLI::Range(1, 65536))->capture_default_str();
+  app.add_option("--max-sequences", options.maxSequences, "sequences in flight at most")
+      ->check(CLI::Range(1, 4096))->capture_default_str();
+  app.add_option("--max-output-rows", options.maxOutputRows, "rows of logits of one step at most")
+      ->check(CLI::Range(1, 65536))->capture_default_str();
+  app.add_option("--kv-tokens", options.kvTokens, "tokens that the KV cache holds (default: four sequences of --max-context)")
+      ->check(CLI::Range(int64_t(16), int64_t(1) << 32));
+  app.add_option("--kv-type", options.kvF32, "element of the KV cache: f16 (default) or f32")
+      ->transform(CLI::CheckedTransformer(std::map<std::string, bool>{{"f16", false}, {"f32", true}}));
+}
+
+void addPlacement(CLI::App &app, CommandLine &line) {
+  app.add_option("--placement", line.compile.monolithic,
+                 "disaggregated (default): attention on a class of its own; monolithic: everything on one device")
+      ->transform(CLI::CheckedTransformer(std::map<std::string, bool>{{"disaggregated", false}, {"monolithic", true}}));
+  std::vector<std::string> known;
+  for (llvm::StringRef target : cpuTargets())
+    known.push_back(target.str());
+  app.add_option("--cpu-targets", line.targets, "ISAs of the CPU code, e.g. x86-64-v3,aarch64 (default: all of this machine's architecture)")
+      ->delimiter(',')->check(CLI::IsMember(known));
+}
+
+/// What the manifest records: enough to see why two artifacts of one model differ, nothing that differs from machine
+/// to machine.
+std::vector<std::string> canonicalFlags(const CompileOptions &options) {
+  return {std::string("placement=") + (options.monolithic ? "monolithic" : "disaggregated"),
+          std::string("kv-type=") + (options.kvF32 ? "f32" : "f16"),
+          "max-batch-tokens=" + std::to_string(options.maxBatchTokens),
+          "max-sequences=" + std::to_string(options.maxSequences),
+          "max-output-rows=" + std::to_string(options.maxOutputRows)};
+}
+
+} // namespace
+
+std::optional<int> lamina::parseCommandLine(int argc, char **argv, CommandLine &line) {
+  CLI::App app("Compiles a model into an artifact that lamina-run executes.", "lamina-opt");
+  app.set_version_flag("--version", "lamina-opt " + compilerVersion().str());
+  app.footer(phaseList() + "\nWith an .mlir file and pass flags lamina-opt behaves as an mlir-opt; --help-list shows the passes.");
+  addInputs(app, line);
+  addPhases(app, line);
+  addPlacement(app, line);
+  addSizes(app, line.compile);
+  try { // CLI11 reports by exception
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError &error) {
+    if (error.get_exit_code() == 0)
+      return app.exit(error);
+    std::cerr << "lamina-opt: " << error.what() << "; see lamina-opt --help\n";
+    return 2;
+  }
+  if (line.compile.monolithic && !line.compile.clusterFile.empty()) {
+    std::cerr << "lamina-opt: --placement=monolithic and --cluster exclude each other; see lamina-opt --help\n";
+    return 2;
+  }
+  if (!line.planOnly && line.compileTo == Phase::Artifact && line.output.empty()) {
+    std::cerr << "lamina-opt: nowhere to write the artifact; give -o NAME.lamina\n";
+    return 2;
+  }
+  line.flags = canonicalFlags(line.compile);
+  return std::nullopt;
+}
