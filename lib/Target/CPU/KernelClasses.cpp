@@ -10,6 +10,7 @@ using namespace lamina;
 
 namespace {
 
+/// What of its stack a kernel may use for arrays whose size the model decides.
 constexpr int64_t kMaxScratchBytes = 48 << 10;
 
 /// The kind of a kernel that an operation is the root of; none for what only follows a root.
@@ -98,6 +99,9 @@ private:
     if (auto attention = dyn_cast<lm::AttentionOp>(op))
       if (attention.getCache().getType().getValueLength() * 4 * 8 > kMaxScratchBytes)
         return op->emitOpError("has values too long for the CPU kernel");
+    if (auto route = dyn_cast<lm::RouteExpertsOp>(op))
+      if (width(route.getLogits()) * 4 > kMaxScratchBytes)
+        return op->emitOpError("has too many experts for the CPU kernel");
     return success();
   }
 

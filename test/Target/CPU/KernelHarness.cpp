@@ -32,8 +32,10 @@ struct Parsed {
   mlir::OwningOpRef<mlir::ModuleOp> module;
   std::vector<KernelSource> kernels;
 
-  Parsed(const std::string &mlir, plan::RowExtent rows) {
+  Parsed(const std::string &mlir, plan::RowExtent rows, std::function<void(mlir::Diagnostic &)> onError = nullptr) {
     loadDialects(context);
+    if (onError)
+      context.getDiagEngine().registerHandler(onError);
     module = mlir::parseSourceString<mlir::ModuleOp>(mlir, &context);
     if (!module)
       return;
@@ -129,6 +131,14 @@ std::vector<std::string> test::compileText(const std::string &mlir, const std::v
   return succeeded(objects) ? *objects : std::vector<std::string>();
 }
 
+std::string test::compileErrors(const std::string &mlir, const std::string &target) {
+  std::string errors;
+  Parsed parsed(mlir, plan::RowExtent::tokens, [&](mlir::Diagnostic &diagnostic) { errors += diagnostic.str() + "\n"; });
+  if (parsed.module)
+    (void)compileKernels(parsed.kernels, {llvm::StringRef(target)}, 1);
+  return errors;
+}
+
 std::unique_ptr<KernelLibrary> KernelLibrary::compile(const std::string &mlir, const std::string &target,
                                                       plan::RowExtent rows) {
   Parsed parsed(mlir, rows);
@@ -216,20 +226,53 @@ Matrix test::randomMatrix(Random &random, const BlockFormat &format, int64_t row
   return matrix;
 }
 
-std::vector<uint8_t> test::pack(const std::string &type, const BlockFormat &format, const uint8_t *bytes,
-                                int64_t ropeHeads, int64_t ropeLength, unsigned threads) {
+/// Packs `parts` equal shares of a weight.
+static absl::Status packShares(const std::string &type, std::vector<WeightBytes> parts, int64_t ropeHeads,
+                               int64_t ropeLength, unsigned threads,
+                               llvm::function_ref<absl::Status(std::span<const uint8_t>)> sink) {
   mlir::MLIRContext context;
   loadDialects(context);
   auto tensor = llvm::cast<mlir::RankedTensorType>(mlir::parseType(type, &context));
-  WeightSource source{tensor, {{&format, bytes}}, ropeHeads, ropeLength};
+  int64_t bytes = 0;
+  absl::Status status = packWeight({tensor, std::move(parts), ropeHeads, ropeLength}, threads,
+                                   [&](std::span<const uint8_t> chunk) {
+                                     bytes += int64_t(chunk.size());
+                                     return sink(chunk);
+                                   });
+  if (status.ok())
+    EXPECT_EQ(bytes, packedSize(tensor)) << type;
+  return status;
+}
+
+std::vector<uint8_t> test::pack(const std::string &type, const BlockFormat &format, const uint8_t *bytes,
+                                int64_t ropeHeads, int64_t ropeLength, unsigned threads) {
   std::vector<uint8_t> packed;
-  absl::Status status = packWeight(source, threads, [&](std::span<const uint8_t> chunk) {
+  absl::Status status = packShares(type, {{&format, bytes}}, ropeHeads, ropeLength, threads,
+                                   [&](std::span<const uint8_t> chunk) {
+                                     packed.insert(packed.end(), chunk.begin(), chunk.end());
+                                     return absl::OkStatus();
+                                   });
+  EXPECT_TRUE(status.ok()) << status.ToString();
+  return packed;
+}
+
+std::vector<uint8_t> test::packParts(const std::string &type, const BlockFormat &format,
+                                     const std::vector<uint8_t> &bytes, size_t parts) {
+  std::vector<WeightBytes> shares;
+  for (size_t i = 0; i < parts; ++i)
+    shares.push_back({&format, bytes.data() + bytes.size() / parts * i});
+  std::vector<uint8_t> packed;
+  absl::Status status = packShares(type, std::move(shares), 0, 0, 2, [&](std::span<const uint8_t> chunk) {
     packed.insert(packed.end(), chunk.begin(), chunk.end());
     return absl::OkStatus();
   });
   EXPECT_TRUE(status.ok()) << status.ToString();
-  EXPECT_EQ(int64_t(packed.size()), packedSize(tensor)) << type;
   return packed;
+}
+
+absl::Status test::packInto(const std::string &type, const BlockFormat &format, const uint8_t *bytes,
+                            llvm::function_ref<absl::Status(std::span<const uint8_t>)> sink) {
+  return packShares(type, {{&format, bytes}}, 0, 0, 2, sink);
 }
 
 std::vector<float> test::padded(const std::vector<float> &vector) {

@@ -42,6 +42,9 @@ private:
 /// What one module's compilation gives for each of `targets`.
 std::vector<std::string> compileText(const std::string &mlir, const std::vector<std::string> &targets);
 
+/// The errors that compiling a module for a target gives, one a line; empty if there are none.
+std::string compileErrors(const std::string &mlir, const std::string &target);
+
 /// Rows of activations with their padding.
 struct Rows {
   int64_t rows, width, stride;
@@ -75,6 +78,11 @@ Matrix randomMatrix(Random &random, const BlockFormat &format, int64_t rows, int
 /// Packs through packWeight.
 std::vector<uint8_t> pack(const std::string &type, const BlockFormat &format, const uint8_t *bytes,
                           int64_t ropeHeads = 0, int64_t ropeLength = 0, unsigned threads = 2);
+/// The same from `parts` parts that are stacked.
+std::vector<uint8_t> packParts(const std::string &type, const BlockFormat &format, const std::vector<uint8_t> &bytes,
+                               size_t parts);
+absl::Status packInto(const std::string &type, const BlockFormat &format, const uint8_t *bytes,
+                      llvm::function_ref<absl::Status(std::span<const uint8_t>)> sink);
 /// A vector as a weight buffer: padded to 16 with zeros.
 std::vector<float> padded(const std::vector<float> &vector);
 
