@@ -117,7 +117,7 @@ func.func @bias_length(%x: tensor<?x8xf32>, %b: tensor<4xf32>) {
 
 func.func @negative_cap(%x: tensor<?x8xf32>) {
   // expected-error @+1 {{expected a positive cap}}
-  %0 = lm.soft_cap %x, -1.0 : f32 : tensor<?x8xf32>
+  %0 = lm.soft_cap %x, -1.0 : tensor<?x8xf32>
   return
 }
 
@@ -125,7 +125,7 @@ func.func @negative_cap(%x: tensor<?x8xf32>) {
 
 func.func @norm_group(%x: tensor<?x8xf32>, %g: tensor<3xf32>) {
   // expected-error @+1 {{expected a weight whose length divides 8, got: 3}}
-  %0 = lm.rms_norm %x, %g, 1.0e-5 : f32 : tensor<?x8xf32>, tensor<3xf32>
+  %0 = lm.rms_norm %x, %g {epsilon = 1.0e-5 : f32} : tensor<?x8xf32>, tensor<3xf32>
   return
 }
 
@@ -133,7 +133,7 @@ func.func @norm_group(%x: tensor<?x8xf32>, %g: tensor<3xf32>) {
 
 func.func @negative_epsilon(%x: tensor<?x8xf32>, %g: tensor<8xf32>) {
   // expected-error @+1 {{expected a non-negative epsilon}}
-  %0 = lm.rms_norm %x, %g, -1.0 : f32 : tensor<?x8xf32>, tensor<8xf32>
+  %0 = lm.rms_norm %x, %g {epsilon = -1.0 : f32} : tensor<?x8xf32>, tensor<8xf32>
   return
 }
 
@@ -222,5 +222,191 @@ func.func @expert_rows(%x: tensor<?x16xf32>, %i: tensor<?x2xi32>, %w: tensor<4x8
 func.func @combine_weights(%y: tensor<?x2x8xf32>, %w: tensor<?x3xf32>) {
   // expected-error @+1 {{expected weights per token of 2, got: 3}}
   %0 = lm.combine_experts %y, %w : (tensor<?x2x8xf32>, tensor<?x3xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+// expected-error @+1 {{expected positive heads and lengths, got: 1 x 8 x 0}}
+func.func private @cache_without_values(!lm.kv_cache<1 x 8 x 0, f16>)
+
+// -----
+
+// expected-error @+1 {{expected a static shape}}
+lm.weight @scalar : tensor<f32> from [#lm.source<"w" : f32, 0 at 0>]
+
+// -----
+
+// expected-error @+1 {{expected rope_heads that divide 16 rows, got: 0}}
+lm.weight @no_heads : tensor<16x4xf32> from [#lm.source<"a" : f32, 0 at 0>] {rope_heads = 0 : i64, rope_length = 4 : i64}
+
+// -----
+
+// expected-error @+1 {{expected an even rope_length up to 8, got: 3}}
+lm.weight @odd_rope : tensor<16x4xf32> from [#lm.source<"a" : f32, 0 at 0>] {rope_heads = 2 : i64, rope_length = 3 : i64}
+
+// -----
+
+// expected-error @+1 {{expected an even rope_length up to 8, got: 0}}
+lm.weight @empty_rope : tensor<16x4xf32> from [#lm.source<"a" : f32, 0 at 0>] {rope_heads = 2 : i64, rope_length = 0 : i64}
+
+// -----
+
+func.func private @function()
+func.func @weight_of_a_function() {
+  // expected-error @+1 {{expected the name of an lm.weight, got: @function}}
+  %0 = lm.get_weight @function : tensor<4xf32>
+  return
+}
+
+// -----
+
+func.func @positions_of_rank_two(%b: !lm.batch) {
+  // expected-error @+1 {{expected rank of 1, got: 2}}
+  %0 = lm.batch_field %b, positions : tensor<?x?xi32>
+  return
+}
+
+// -----
+
+func.func @embedding_ids_of_rank_two(%i: tensor<?x?xi32>, %t: tensor<8x32x!lm.block<f16>>) {
+  // expected-error @+1 {{expected ids rank of 1, got: 2}}
+  %0 = lm.embedding %i, %t : (tensor<?x?xi32>, tensor<8x32x!lm.block<f16>>) -> tensor<?x32xf32>
+  return
+}
+
+// -----
+
+func.func @gather_rows_of_rank_two(%x: tensor<?x8xf32>, %i: tensor<?x?xi32>) {
+  // expected-error @+1 {{expected rows rank of 1, got: 2}}
+  %0 = lm.gather_rows %x, %i : (tensor<?x8xf32>, tensor<?x?xi32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+func.func @linear_on_a_vector(%x: tensor<?xf32>, %w: tensor<4x16x!lm.block<f16>>) {
+  // expected-error @+1 {{expected input rank of 2, got: 1}}
+  %0 = lm.linear %x, %w : (tensor<?xf32>, tensor<4x16x!lm.block<f16>>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @linear_to_a_vector(%x: tensor<?x16xf32>, %w: tensor<4x16x!lm.block<f16>>) {
+  // expected-error @+1 {{expected result rank of 2, got: 1}}
+  %0 = lm.linear %x, %w : (tensor<?x16xf32>, tensor<4x16x!lm.block<f16>>) -> tensor<?xf32>
+  return
+}
+
+// -----
+
+func.func @linear_by_plain_floats(%x: tensor<?x16xf32>, %w: tensor<4x16xf32>) {
+  // expected-error @+1 {{must be a matrix of blocks}}
+  %0 = lm.linear %x, %w : (tensor<?x16xf32>, tensor<4x16xf32>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @rope_positions_of_rank_two(%p: tensor<?x?xi32>) {
+  // expected-error @+1 {{expected positions rank of 1, got: 2}}
+  %0 = lm.rope_table %p {frequencies = array<f64: 1.0, 0.1>, magnitude = 1.0 : f32} : (tensor<?x?xi32>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @no_head_length(%x: tensor<?x16xf32>, %t: tensor<?x4xf32>) {
+  // expected-error @+1 {{expected a head length that divides 16, got: 0}}
+  %0 = lm.rotary_embedding %x, %t {head_length = 0 : i64} : tensor<?x16xf32>, tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @value_width(%c: !lm.kv_cache<2 x 8 x 4, f16>, %k: tensor<?x16xf32>, %p: tensor<?xi32>, %t: tensor<?x?xi32>) {
+  // expected-error @+1 {{expected value width of 8, got: 16}}
+  %0 = lm.cache_append %c, %k, %k at %p, %p, %t : !lm.kv_cache<2 x 8 x 4, f16>, tensor<?x16xf32>, tensor<?x16xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?x?xi32>
+  return
+}
+
+// -----
+
+func.func @append_positions_rank(%c: !lm.kv_cache<2 x 8 x 8, f16>, %k: tensor<?x16xf32>, %p: tensor<?xi32>, %t: tensor<?x?xi32>) {
+  // expected-error @+1 {{expected positions rank of 1, got: 2}}
+  %0 = lm.cache_append %c, %k, %k at %t, %p, %t : !lm.kv_cache<2 x 8 x 8, f16>, tensor<?x16xf32>, tensor<?x16xf32>, tensor<?x?xi32>, tensor<?xi32>, tensor<?x?xi32>
+  return
+}
+
+// -----
+
+func.func @append_sequences_rank(%c: !lm.kv_cache<2 x 8 x 8, f16>, %k: tensor<?x16xf32>, %p: tensor<?xi32>, %t: tensor<?x?xi32>) {
+  // expected-error @+1 {{expected sequences rank of 1, got: 2}}
+  %0 = lm.cache_append %c, %k, %k at %p, %t, %t : !lm.kv_cache<2 x 8 x 8, f16>, tensor<?x16xf32>, tensor<?x16xf32>, tensor<?xi32>, tensor<?x?xi32>, tensor<?x?xi32>
+  return
+}
+
+// -----
+
+func.func @negative_soft_cap(%c: !lm.kv_cache<2 x 8 x 8, f16>, %q: tensor<?x16xf32>, %p: tensor<?xi32>, %t: tensor<?x?xi32>) {
+  // expected-error @+1 {{expected a positive soft cap}}
+  %0 = lm.attention %q, %c at %p, %p, %t {scale = 1.0 : f32, soft_cap = -1.0 : f32} : tensor<?x16xf32>, !lm.kv_cache<2 x 8 x 8, f16>, tensor<?xi32>, tensor<?xi32>, tensor<?x?xi32> -> tensor<?x16xf32>
+  return
+}
+
+// -----
+
+func.func @experts_without_weights(%x: tensor<?x4xf32>) {
+  // expected-error @+1 {{expected experts and weights of one shape}}
+  %0, %1 = lm.route_experts %x : (tensor<?x4xf32>) -> (tensor<?x3xi32>, tensor<?x2xf32>)
+  return
+}
+
+// -----
+
+func.func @experts_in_a_matrix(%x: tensor<?x16xf32>, %i: tensor<?x2xi32>, %w: tensor<4x8x16x!lm.block<f16>>) {
+  // expected-error @+1 {{expected result rank of 3, got: 2}}
+  %0 = lm.expert_linear %x, %i, %w : (tensor<?x16xf32>, tensor<?x2xi32>, tensor<4x8x16x!lm.block<f16>>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+func.func @one_expert_for_each_token(%x: tensor<?x16xf32>, %i: tensor<?xi32>, %w: tensor<4x8x16x!lm.block<f16>>) {
+  // expected-error @+1 {{expected experts rank of 2, got: 1}}
+  %0 = lm.expert_linear %x, %i, %w : (tensor<?x16xf32>, tensor<?xi32>, tensor<4x8x16x!lm.block<f16>>) -> tensor<?x2x8xf32>
+  return
+}
+
+// -----
+
+func.func @expert_input(%x: tensor<?x12xf32>, %i: tensor<?x2xi32>, %w: tensor<4x8x16x!lm.block<f16>>) {
+  // expected-error @+1 {{expected input width of 16, got: 12}}
+  %0 = lm.expert_linear %x, %i, %w : (tensor<?x12xf32>, tensor<?x2xi32>, tensor<4x8x16x!lm.block<f16>>) -> tensor<?x2x8xf32>
+  return
+}
+
+// -----
+
+func.func @chosen_experts(%x: tensor<?x16xf32>, %i: tensor<?x2xi32>, %w: tensor<4x8x16x!lm.block<f16>>) {
+  // expected-error @+1 {{expected chosen experts of 2, got: 3}}
+  %0 = lm.expert_linear %x, %i, %w : (tensor<?x16xf32>, tensor<?x2xi32>, tensor<4x8x16x!lm.block<f16>>) -> tensor<?x3x8xf32>
+  return
+}
+
+// -----
+
+func.func @combine_a_matrix(%y: tensor<?x8xf32>, %w: tensor<?x2xf32>) {
+  // expected-error @+1 {{expected input rank of 3, got: 2}}
+  %0 = lm.combine_experts %y, %w : (tensor<?x8xf32>, tensor<?x2xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+func.func @combine_width(%y: tensor<?x2x8xf32>, %w: tensor<?x2xf32>) {
+  // expected-error @+1 {{expected result width of 8, got: 4}}
+  %0 = lm.combine_experts %y, %w : (tensor<?x2x8xf32>, tensor<?x2xf32>) -> tensor<?x4xf32>
   return
 }

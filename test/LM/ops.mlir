@@ -19,10 +19,10 @@ func.func @decoder(%batch: !lm.batch, %cache: !lm.kv_cache<4 x 8 x 8, f16>) -> t
   %g = lm.get_weight @g : tensor<64xf32>
   // CHECK: lm.embedding
   %x = lm.embedding %ids, %w : (tensor<?xi32>, tensor<64x64x!lm.block<q4_0>>) -> tensor<?x64xf32>
-  // CHECK: lm.scale %{{.*}}, 8.000000e+00 : f32 : tensor<?x64xf32>
-  %s = lm.scale %x, 8.0 : f32 : tensor<?x64xf32>
-  // CHECK: lm.rms_norm %{{.*}}, %{{.*}}, 9.99999974E-6 : f32
-  %n = lm.rms_norm %s, %g, 1.0e-5 : f32 : tensor<?x64xf32>, tensor<64xf32>
+  // CHECK: lm.scale %{{.*}}, 8.000000e+00 : tensor<?x64xf32>
+  %s = lm.scale %x, 8.0 : tensor<?x64xf32>
+  // CHECK: lm.rms_norm %{{.*}}, %{{.*}} {epsilon = 9.99999974E-6 : f32}
+  %n = lm.rms_norm %s, %g {epsilon = 1.0e-5 : f32} : tensor<?x64xf32>, tensor<64xf32>
   // CHECK: lm.linear
   %q = lm.linear %n, %w : (tensor<?x64xf32>, tensor<64x64x!lm.block<q4_0>>) -> tensor<?x64xf32>
   // CHECK: lm.bias_add
@@ -38,8 +38,8 @@ func.func @decoder(%batch: !lm.batch, %cache: !lm.kv_cache<4 x 8 x 8, f16>) -> t
   %o = lm.attention %r, %c at %pos, %seq, %table {scale = 0.125 : f32, soft_cap = 50.0 : f32, window = 16 : i64} : tensor<?x64xf32>, !lm.kv_cache<4 x 8 x 8, f16>, tensor<?xi32>, tensor<?xi32>, tensor<?x?xi32> -> tensor<?x64xf32>
   // CHECK: lm.gated_activation silu
   %a = lm.gated_activation silu %o, %n : tensor<?x64xf32>
-  // CHECK: lm.soft_cap %{{.*}}, 3.000000e+01 : f32
-  %p = lm.soft_cap %a, 30.0 : f32 : tensor<?x64xf32>
+  // CHECK: lm.soft_cap %{{.*}}, 3.000000e+01 : tensor<?x64xf32>
+  %p = lm.soft_cap %a, 30.0 : tensor<?x64xf32>
   // CHECK: lm.gather_rows
   %out = lm.gather_rows %p, %rows : (tensor<?x64xf32>, tensor<?xi32>) -> tensor<?x64xf32>
   return %out : tensor<?x64xf32>
