@@ -1,4 +1,4 @@
-//===- Sampler.cpp - picks the next token from logits ------------------------------------------------------===//
+//===- Sampler.cpp - picks the next token from logits ---------------------------------------------------===//
 
 #include "runtime/sampler/Sampler.h"
 
@@ -11,9 +11,9 @@
 namespace lamina {
 namespace {
 
-/// exp(x) for x <= 0 from additions and multiplications alone: the C library's exp may differ in the last bit from one
-/// version or CPU to the next, and one bit can move a draw to the neighbouring token. This file is compiled without
-/// contraction to fused multiply-adds for the same reason.
+/// exp(x) for x <= 0 from additions and multiplications alone: the C library's exp may differ in the last bit
+/// from one version or CPU to the next, and one bit can move a draw to the neighbouring token. This file is
+/// compiled without contraction to fused multiply-adds for the same reason.
 double exponential(double x) {
   if (x < -700.0)
     return 0.0;
@@ -84,11 +84,12 @@ absl::Status Sampler::checkLogits(std::span<const float> logits) const {
   for (size_t i = 0; i < logits.size(); ++i) {
     if (std::isnan(logits[i]) || logits[i] == std::numeric_limits<float>::infinity())
       return absl::InvalidArgumentError(strCat("the logit of token ", i, " is ", logits[i],
-                                                     ": the model's weights or its input are damaged"));
+                                               ": the model's weights or its input are damaged"));
     any |= std::isfinite(logits[i]);
   }
   if (!any)
-    return absl::InvalidArgumentError(strCat("none of ", logits.size(), " logits is finite: no token to choose"));
+    return absl::InvalidArgumentError(
+        strCat("none of ", logits.size(), " logits is finite: no token to choose"));
   return absl::OkStatus();
 }
 
@@ -158,7 +159,8 @@ void Sampler::keepTopP() {
 }
 
 void Sampler::keepMinP() {
-  std::erase_if(candidates_, [&](const Candidate &candidate) { return weight(candidate, 1.0) < options_.minP; });
+  std::erase_if(candidates_,
+                [&](const Candidate &candidate) { return weight(candidate, 1.0) < options_.minP; });
 }
 
 int32_t Sampler::draw() {

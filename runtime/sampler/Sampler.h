@@ -1,16 +1,16 @@
-//===- Sampler.h - picks the next token from logits ----------------------------------------------*- C++ -*-===//
+//===- Sampler.h - picks the next token from logits -------------------------------------------*- C++ -*-===//
 //
-// The chain, in this order: repetition penalty, top-k, top-p, min-p, temperature, draw. With temperature 0 the chain is
-// the repetition penalty and then the largest logit (ties: the lowest id).
+// The chain, in this order: repetition penalty, top-k, top-p, min-p, temperature, draw. With temperature 0
+// the chain is the repetition penalty and then the largest logit (ties: the lowest id).
 //
-// Reproducible: the same options and the same logits and history, call by call, give the same ids on every machine. The
-// random numbers are our own (xoshiro256**, its state filled from the seed by splitmix64), sums run in a fixed order in
-// double precision, and exp() is computed by a fixed series instead of the C library. Every seed from 0 up is a
-// different sequence; there is no "random" seed.
+// Reproducible: the same options and the same logits and history, call by call, give the same ids on every
+// machine. The random numbers are our own (xoshiro256**, its state filled from the seed by splitmix64), sums
+// run in a fixed order in double precision, and exp() is computed by a fixed series instead of the C library.
+// Every seed from 0 up is a different sequence; there is no "random" seed.
 //
 // One per generated sequence; not thread-safe.
 //
-//===--------------------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------------------------------------===//
 
 #ifndef LAMINA_RUNTIME_SAMPLER_SAMPLER_H
 #define LAMINA_RUNTIME_SAMPLER_SAMPLER_H
@@ -25,12 +25,13 @@
 namespace lamina {
 
 struct SamplerOptions {
-  float temperature = 0.0f;       ///< 0: greedy
-  int32_t topK = 0;               ///< keep the k largest logits; 0: all
-  float topP = 1.0f;              ///< keep the fewest tokens whose probability reaches this; 1: all
-  float minP = 0.0f;              ///< drop tokens less probable than this times the most probable one; 0: none
-  float repetitionPenalty = 1.0f; ///< divides positive and multiplies negative logits of recent tokens; 1: off
-  int32_t repetitionWindow = 64;  ///< how many of the last tokens are recent; 0: none
+  float temperature = 0.0f; ///< 0: greedy
+  int32_t topK = 0;         ///< keep the k largest logits; 0: all
+  float topP = 1.0f;        ///< keep the fewest tokens whose probability reaches this; 1: all
+  float minP = 0.0f;        ///< drop tokens less probable than this times the most probable one; 0: none
+  float repetitionPenalty =
+      1.0f;                      ///< divides positive and multiplies negative logits of recent tokens; 1: off
+  int32_t repetitionWindow = 64; ///< how many of the last tokens are recent; 0: none
   uint64_t seed = 0;
 
   /// One line if a value makes no sense.
@@ -53,9 +54,9 @@ class Sampler {
 public:
   static absl::StatusOr<Sampler> create(const SamplerOptions &options);
 
-  /// The next token. `logits` [vocabulary]; `history`: the tokens so far, prompt included, for the repetition penalty.
-  /// Minus infinity excludes a token. InvalidArgument names the first logit that is NaN or plus infinity, or says that
-  /// all are excluded.
+  /// The next token. `logits` [vocabulary]; `history`: the tokens so far, prompt included, for the repetition
+  /// penalty. Minus infinity excludes a token. InvalidArgument names the first logit that is NaN or plus
+  /// infinity, or says that all are excluded.
   absl::StatusOr<int32_t> sample(std::span<const float> logits, std::span<const int32_t> history);
 
 private:
@@ -79,8 +80,8 @@ private:
 
   SamplerOptions options_;
   RandomGenerator random_;
-  std::vector<float> logits_;         ///< after penalties
-  float best_ = 0.0f;                 ///< the largest logit
+  std::vector<float> logits_; ///< after penalties
+  float best_ = 0.0f;         ///< the largest logit
   std::vector<Candidate> candidates_;
 };
 

@@ -1,4 +1,4 @@
-//===- StopMatcher.cpp - stop strings in streamed text -----------------------------------------------------===//
+//===- StopMatcher.cpp - stop strings in streamed text --------------------------------------------------===//
 
 #include "runtime/sampler/StopMatcher.h"
 
@@ -11,7 +11,7 @@ StopMatcher::StopMatcher(std::vector<std::string> stops) : stops_(std::move(stop
   std::erase_if(stops_, [](const std::string &stop) { return stop.empty(); });
   // At one place the shorter string is complete first.
   std::sort(stops_.begin(), stops_.end(),
-                   [](const std::string &a, const std::string &b) { return a.size() < b.size(); });
+            [](const std::string &a, const std::string &b) { return a.size() < b.size(); });
 }
 
 std::string StopMatcher::push(std::string_view text) {

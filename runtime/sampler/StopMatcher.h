@@ -1,10 +1,10 @@
-//===- StopMatcher.h - stop strings in streamed text ----------------------------------------------*- C++ -*-===//
+//===- StopMatcher.h - stop strings in streamed text ------------------------------------------*- C++ -*-===//
 //
-// Text goes in piece by piece and comes out as soon as it can no longer be part of a stop string, so that nothing of a
-// stop string is ever shown. The stop string that begins first ends the text; of those beginning at one place the one
-// that is complete first. One per generated sequence; not thread-safe.
+// Text goes in piece by piece and comes out as soon as it can no longer be part of a stop string, so that
+// nothing of a stop string is ever shown. The stop string that begins first ends the text; of those beginning
+// at one place the one that is complete first. One per generated sequence; not thread-safe.
 //
-//===--------------------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------------------------------------===//
 
 #ifndef LAMINA_RUNTIME_SAMPLER_STOPMATCHER_H
 #define LAMINA_RUNTIME_SAMPLER_STOPMATCHER_H
@@ -25,8 +25,8 @@ public:
   /// The text that may be shown now. After a stop string was seen nothing comes out any more.
   std::string push(std::string_view text);
 
-  /// What is still held back, for when no more text comes. It may turn out to end in a stop string: "b" in "ab" while
-  /// "abc" was still possible.
+  /// What is still held back, for when no more text comes. It may turn out to end in a stop string: "b" in
+  /// "ab" while "abc" was still possible.
   std::string finish();
 
   bool stopped() const { return stopped_ != nullptr; }

@@ -1,9 +1,9 @@
-//===- BpeTokenizer.cpp - byte-level BPE -------------------------------------------------------------------===//
+//===- BpeTokenizer.cpp - byte-level BPE ----------------------------------------------------------------===//
 
 #include "runtime/tokenizer/BpeTokenizer.h"
 
-#include "runtime/base/StrCat.h"
 #include "absl/strings/str_format.h"
+#include "runtime/base/StrCat.h"
 #include "runtime/tokenizer/Utf8.h"
 
 #include <algorithm>
@@ -131,8 +131,9 @@ absl::Status BpeTokenizer::build() {
   LAMINA_ASSIGN_OR_RETURN(pre_, PreTokenizer::create(*spec));
   ignoreMerges_ = spec->ignoreMerges;
   if (data_.pre.empty())
-    warning_ = "the vocabulary names no pre-tokenizer (tokenizer.ggml.pre): using \"default\", which may split text "
-               "differently from the model's own";
+    warning_ =
+        "the vocabulary names no pre-tokenizer (tokenizer.ggml.pre): using \"default\", which may split text "
+        "differently from the model's own";
 
   symbols_.reserve(data_.tokens.size() + 256);
   for (size_t i = 0; i < data_.tokens.size(); ++i) {
@@ -153,7 +154,8 @@ absl::Status BpeTokenizer::build() {
 }
 
 bool BpeTokenizer::isFindable(size_t id) const {
-  return !data_.tokens[id].empty() && data_.types[id] != TokenType::Control && data_.types[id] != TokenType::Unknown;
+  return !data_.tokens[id].empty() && data_.types[id] != TokenType::Control &&
+         data_.types[id] != TokenType::Unknown;
 }
 
 void BpeTokenizer::addMerges() {
@@ -194,12 +196,14 @@ absl::Status BpeTokenizer::emit(int32_t symbol, std::vector<int32_t> &ids) const
   return absl::OkStatus();
 }
 
-absl::Status BpeTokenizer::encodeWord(std::string_view word, Merger &merger, std::vector<int32_t> &ids) const {
+absl::Status BpeTokenizer::encodeWord(std::string_view word, Merger &merger,
+                                      std::vector<int32_t> &ids) const {
   if (ignoreMerges_) {
     std::string text;
     for (char c : word)
       text += byteLetter(static_cast<uint8_t>(c));
-    if (int32_t symbol = symbols_.find(text); symbol >= 0 && static_cast<size_t>(symbol) < data_.tokens.size()) {
+    if (int32_t symbol = symbols_.find(text);
+        symbol >= 0 && static_cast<size_t>(symbol) < data_.tokens.size()) {
       ids.push_back(symbol);
       return absl::OkStatus();
     }

@@ -1,9 +1,9 @@
-//===- BpeTokenizer.h - byte-level BPE ------------------------------------------------------------*- C++ -*-===//
+//===- BpeTokenizer.h - byte-level BPE --------------------------------------------------------*- C++ -*-===//
 //
-// The "gpt2" model: text is cut into words by the pre-tokenizer; within a word, bytes are merged in the order of the
-// merge list (ties: the leftmost). n log n in the longest word, linear in the text.
+// The "gpt2" model: text is cut into words by the pre-tokenizer; within a word, bytes are merged in the order
+// of the merge list (ties: the leftmost). n log n in the longest word, linear in the text.
 //
-//===--------------------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------------------------------------===//
 
 #ifndef LAMINA_RUNTIME_TOKENIZER_BPETOKENIZER_H
 #define LAMINA_RUNTIME_TOKENIZER_BPETOKENIZER_H
@@ -19,8 +19,8 @@
 
 namespace lamina {
 
-/// The letter that stands for a byte in a byte-level vocabulary, as UTF-8: printable Latin-1 bytes stand for themselves,
-/// the others for U+0100 upwards.
+/// The letter that stands for a byte in a byte-level vocabulary, as UTF-8: printable Latin-1 bytes stand for
+/// themselves, the others for U+0100 upwards.
 std::string_view byteLetter(uint8_t byte);
 
 /// The bytes that a token text of such letters stands for; other characters stand for themselves.
@@ -49,8 +49,8 @@ private:
   absl::Status encodeWord(std::string_view word, Merger &merger, std::vector<int32_t> &ids) const;
   absl::Status emit(int32_t symbol, std::vector<int32_t> &ids) const;
 
-  /// Symbols are the texts that merging can meet: tokens (index = id; control and unknown ones are not found), then
-  /// the byte letters and merge results that are no tokens.
+  /// Symbols are the texts that merging can meet: tokens (index = id; control and unknown ones are not
+  /// found), then the byte letters and merge results that are no tokens.
   StringTable symbols_;
   std::array<int32_t, 256> byteSymbols_;
   absl::flat_hash_map<uint64_t, Merge> merges_; ///< left << 32 | right

@@ -1,4 +1,4 @@
-//===- ChatTemplate.cpp - messages to prompt ---------------------------------------------------------------===//
+//===- ChatTemplate.cpp - messages to prompt ------------------------------------------------------------===//
 
 #include "runtime/tokenizer/ChatTemplate.h"
 
@@ -15,7 +15,8 @@ absl::StatusOr<ChatTemplate> ChatTemplate::parse(std::string_view source) {
   return ChatTemplate(std::make_shared<const jinja::Template>(std::move(parsed)));
 }
 
-absl::StatusOr<std::string> ChatTemplate::render(std::span<const ChatMessage> messages, const Tokenizer &tokenizer,
+absl::StatusOr<std::string> ChatTemplate::render(std::span<const ChatMessage> messages,
+                                                 const Tokenizer &tokenizer,
                                                  const ChatTemplateOptions &options) const {
   nlohmann::ordered_json variables = nlohmann::ordered_json::object();
   nlohmann::ordered_json &list = variables["messages"] = nlohmann::ordered_json::array();
@@ -40,7 +41,8 @@ absl::StatusOr<std::string> ChatTemplate::render(const nlohmann::ordered_json &v
     absl::StatusOr<jinja::Value> value = jinja::fromJson(entry.value());
     if (!value.ok())
       return absl::Status(value.status().code(),
-                          toAbsl(strCat("variable ", entry.key(), " of the chat template: ", toStd(value.status().message()))));
+                          toAbsl(strCat("variable ", entry.key(),
+                                        " of the chat template: ", toStd(value.status().message()))));
     globals.set(entry.key(), *std::move(value));
   }
   return jinja::Interpreter(options.now).run(*parsed_, globals);

@@ -1,4 +1,4 @@
-//===- PreTokenizer.cpp - splits text into words before BPE ------------------------------------------------===//
+//===- PreTokenizer.cpp - splits text into words before BPE ---------------------------------------------===//
 
 #include "runtime/tokenizer/PreTokenizer.h"
 
@@ -32,8 +32,9 @@ absl::StatusOr<PreTokenizer> PreTokenizer::create(const PreTokenizerSpec &spec) 
     pattern.code.reset(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(text), PCRE2_ZERO_TERMINATED,
                                      PCRE2_UTF | PCRE2_UCP | PCRE2_DOLLAR_ENDONLY, &error, &offset, nullptr));
     if (!pattern.code)
-      return absl::InternalError(strCat("pre-tokenizer ", spec.names.front(), ": pattern does not compile at ",
-                                              offset, " (PCRE2 error ", error, ")"));
+      return absl::InternalError(strCat("pre-tokenizer ", spec.names.front(),
+                                        ": pattern does not compile at ", offset, " (PCRE2 error ", error,
+                                        ")"));
     // Without a JIT (hardened kernels, unusual CPUs) the interpreter gives the same matches.
     pcre2_jit_compile(pattern.code.get(), PCRE2_JIT_COMPLETE);
     result.patterns_.push_back(std::move(pattern));
@@ -50,8 +51,8 @@ absl::Status PreTokenizer::splitPiece(const Pattern &pattern, std::string_view p
     int rc = pcre2_match(pattern.code.get(), subject, piece.size(), start, PCRE2_NO_UTF_CHECK, data, nullptr);
     // The JIT runs on 32 KiB of machine stack; the interpreter keeps its state on the heap.
     if (rc == PCRE2_ERROR_JIT_STACKLIMIT)
-      rc = pcre2_match(pattern.code.get(), subject, piece.size(), start, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, data,
-                       nullptr);
+      rc = pcre2_match(pattern.code.get(), subject, piece.size(), start, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT,
+                       data, nullptr);
     if (rc == PCRE2_ERROR_NOMATCH)
       break;
     if (rc < 0)

@@ -1,9 +1,9 @@
-//===- PreTokenizer.h - splits text into words before BPE ----------------------------------------*- C++ -*-===//
+//===- PreTokenizer.h - splits text into words before BPE -------------------------------------*- C++ -*-===//
 //
-// A pre-tokenizer is a list of regular expressions. Each cuts every piece that the ones before it left: a match is a
-// piece, and so is the text between two matches. Matching is by PCRE2 with Unicode properties.
+// A pre-tokenizer is a list of regular expressions. Each cuts every piece that the ones before it left: a
+// match is a piece, and so is the text between two matches. Matching is by PCRE2 with Unicode properties.
 //
-//===--------------------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------------------------------------===//
 
 #ifndef LAMINA_RUNTIME_TOKENIZER_PRETOKENIZER_H
 #define LAMINA_RUNTIME_TOKENIZER_PRETOKENIZER_H
@@ -40,8 +40,8 @@ public:
   PreTokenizer &operator=(PreTokenizer &&) noexcept;
   ~PreTokenizer();
 
-  /// Cuts `text`, which must be well-formed UTF-8, into consecutive pieces (views into it). ResourceExhausted if a
-  /// pattern gives up on an extreme input.
+  /// Cuts `text`, which must be well-formed UTF-8, into consecutive pieces (views into it). ResourceExhausted
+  /// if a pattern gives up on an extreme input.
   absl::StatusOr<std::vector<std::string_view>> split(std::string_view text) const;
 
 private:

@@ -1,10 +1,11 @@
-//===- PreTokenizerTable.cpp - the split patterns, as data -------------------------------------------------===//
+//===- PreTokenizerTable.cpp - the split patterns, as data ----------------------------------------------===//
 //
-// A table. The patterns are facts of the tokenizers that their authors published (the "pre_tokenizer" entries of each
-// tokenizer.json); the names are those that GGUF writers put into tokenizer.ggml.pre. Differences from the published text:
+// A table. The patterns are facts of the tokenizers that their authors published (the "pre_tokenizer" entries
+// of each tokenizer.json); the names are those that GGUF writers put into tokenizer.ggml.pre. Differences
+// from the published text:
 // `\s+$` is written without backtracking, and a trailing `|\s+` is spelled out.
 //
-//===--------------------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------------------------------------===//
 
 #include "runtime/tokenizer/PreTokenizer.h"
 
@@ -143,8 +144,8 @@ absl::StatusOr<const PreTokenizerSpec *> findPreTokenizer(std::string_view name)
     }
   std::partial_sort(near.begin(), near.begin() + 3, near.end());
   return absl::UnimplementedError(strCat("unknown pre-tokenizer \"", name.substr(0, 64),
-                                               "\" (tokenizer.ggml.pre); the nearest supported ones are ",
-                                               near[0].second, ", ", near[1].second, " and ", near[2].second));
+                                         "\" (tokenizer.ggml.pre); the nearest supported ones are ",
+                                         near[0].second, ", ", near[1].second, " and ", near[2].second));
 }
 
 } // namespace lamina

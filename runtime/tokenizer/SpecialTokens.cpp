@@ -1,4 +1,4 @@
-//===- SpecialTokens.cpp - finds special tokens in text ----------------------------------------------------===//
+//===- SpecialTokens.cpp - finds special tokens in text -------------------------------------------------===//
 
 #include "runtime/tokenizer/SpecialTokens.h"
 
@@ -35,7 +35,8 @@ Tokenizer::SpecialTokens::Match Tokenizer::SpecialTokens::longestAt(std::string_
   return best;
 }
 
-Tokenizer::SpecialTokens::Match Tokenizer::SpecialTokens::find(std::string_view text, size_t from, bool all) const {
+Tokenizer::SpecialTokens::Match Tokenizer::SpecialTokens::find(std::string_view text, size_t from,
+                                                               bool all) const {
   for (size_t offset = from; offset < text.size(); ++offset) {
     if (!starts_[static_cast<uint8_t>(text[offset])])
       continue;

@@ -1,9 +1,9 @@
-//===- SpecialTokens.h - finds special tokens in text ---------------------------------------------*- C++ -*-===//
+//===- SpecialTokens.h - finds special tokens in text -----------------------------------------*- C++ -*-===//
 //
-// A trie over the texts of all special tokens. Immutable after the last add(); linear in the text as long as special
-// tokens are short.
+// A trie over the texts of all special tokens. Immutable after the last add(); linear in the text as long as
+// special tokens are short.
 //
-//===--------------------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------------------------------------===//
 
 #ifndef LAMINA_RUNTIME_TOKENIZER_SPECIALTOKENS_H
 #define LAMINA_RUNTIME_TOKENIZER_SPECIALTOKENS_H
@@ -24,8 +24,8 @@ public:
     int32_t id = NoToken; ///< NoToken: nothing found, offset is the end of the text
   };
 
-  /// `always`: found in every text; otherwise only where the caller asks for all special tokens. Of equal texts the
-  /// first one counts.
+  /// `always`: found in every text; otherwise only where the caller asks for all special tokens. Of equal
+  /// texts the first one counts.
   void add(std::string_view text, int32_t id, bool always);
 
   /// The first match at or after `from`, the longest one there.

@@ -1,9 +1,9 @@
-//===- SpmTokenizer.cpp - SentencePiece BPE ----------------------------------------------------------------===//
+//===- SpmTokenizer.cpp - SentencePiece BPE -------------------------------------------------------------===//
 
 #include "runtime/tokenizer/SpmTokenizer.h"
 
-#include "runtime/base/StrCat.h"
 #include "absl/strings/str_format.h"
+#include "runtime/base/StrCat.h"
 #include "runtime/tokenizer/Utf8.h"
 
 #include <algorithm>
@@ -146,7 +146,8 @@ absl::Status SpmTokenizer::build() {
   return absl::OkStatus();
 }
 
-absl::Status SpmTokenizer::encodeText(std::string_view text, bool afterSpecial, std::vector<int32_t> &ids) const {
+absl::Status SpmTokenizer::encodeText(std::string_view text, bool afterSpecial,
+                                      std::vector<int32_t> &ids) const {
   std::string escaped = utf8::replaceAll(text, " ", "\u2581");
   if (data_.addSpacePrefix && afterSpecial)
     escaped.insert(0, "\u2581");

@@ -1,9 +1,10 @@
-//===- SpmTokenizer.h - SentencePiece BPE ---------------------------------------------------------*- C++ -*-===//
+//===- SpmTokenizer.h - SentencePiece BPE -----------------------------------------------------*- C++ -*-===//
 //
-// The "llama" model: text with U+2581 for spaces; the adjacent pair whose union is the token of the highest score is
-// merged first (ties: the leftmost); what ends up as no token falls back to byte tokens. n log n in the text.
+// The "llama" model: text with U+2581 for spaces; the adjacent pair whose union is the token of the highest
+// score is merged first (ties: the leftmost); what ends up as no token falls back to byte tokens. n log n in
+// the text.
 //
-//===--------------------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------------------------------------===//
 
 #ifndef LAMINA_RUNTIME_TOKENIZER_SPMTOKENIZER_H
 #define LAMINA_RUNTIME_TOKENIZER_SPMTOKENIZER_H
@@ -31,9 +32,9 @@ protected:
 private:
   class Merger;
 
-  StringTable table_;               ///< index = id; control, unknown and byte tokens are not found
-  std::array<int32_t, 256> bytes_;  ///< byte -> id or NoToken
-  size_t longest_ = 0;              ///< bytes of the longest token
+  StringTable table_;              ///< index = id; control, unknown and byte tokens are not found
+  std::array<int32_t, 256> bytes_; ///< byte -> id or NoToken
+  size_t longest_ = 0;             ///< bytes of the longest token
 };
 
 } // namespace lamina

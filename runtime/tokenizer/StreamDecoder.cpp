@@ -1,4 +1,4 @@
-//===- StreamDecoder.cpp - tokens to text, as they come ----------------------------------------------------===//
+//===- StreamDecoder.cpp - tokens to text, as they come -------------------------------------------------===//
 
 #include "runtime/tokenizer/StreamDecoder.h"
 

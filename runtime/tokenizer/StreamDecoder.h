@@ -1,10 +1,11 @@
-//===- StreamDecoder.h - tokens to text, as they come -------------------------------------------*- C++ -*-===//
+//===- StreamDecoder.h - tokens to text, as they come -----------------------------------------*- C++ -*-===//
 //
-// Tokens may end within a character. The decoder holds such bytes back until the character is complete, so every text
-// it hands out is well-formed UTF-8; bytes that can no longer become a character come out as U+FFFD. It continues a text
-// (the prompt): no leading space is removed. One per generated sequence; not thread-safe.
+// Tokens may end within a character. The decoder holds such bytes back until the character is complete, so
+// every text it hands out is well-formed UTF-8; bytes that can no longer become a character come out as
+// U+FFFD. It continues a text (the prompt): no leading space is removed. One per generated sequence; not
+// thread-safe.
 //
-//===--------------------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------------------------------------===//
 
 #ifndef LAMINA_RUNTIME_TOKENIZER_STREAMDECODER_H
 #define LAMINA_RUNTIME_TOKENIZER_STREAMDECODER_H

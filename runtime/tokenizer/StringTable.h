@@ -1,10 +1,10 @@
-//===- StringTable.h - text to index, fast to fill ------------------------------------------------*- C++ -*-===//
+//===- StringTable.h - text to index, fast to fill --------------------------------------------*- C++ -*-===//
 //
-// A hash table from strings to consecutive indices. Vocabularies have 10^5 tokens and twice as many merges and are loaded
-// at every start, so memory is kept small and close: the texts lie in one block, a slot has eight bytes, a lookup touches
-// three cache lines and compares one text.
+// A hash table from strings to consecutive indices. Vocabularies have 10^5 tokens and twice as many merges
+// and are loaded at every start, so memory is kept small and close: the texts lie in one block, a slot has
+// eight bytes, a lookup touches three cache lines and compares one text.
 //
-//===--------------------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------------------------------------===//
 
 #ifndef LAMINA_RUNTIME_TOKENIZER_STRINGTABLE_H
 #define LAMINA_RUNTIME_TOKENIZER_STRINGTABLE_H
@@ -93,7 +93,7 @@ private:
     }
   }
 
-  std::string text_;        ///< all strings, one after the other
+  std::string text_;         ///< all strings, one after the other
   std::vector<size_t> ends_; ///< where each of them ends
   std::vector<Slot> slots_;
 };

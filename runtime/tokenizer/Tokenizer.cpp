@@ -1,4 +1,4 @@
-//===- Tokenizer.cpp - text to ids and back ----------------------------------------------------------------===//
+//===- Tokenizer.cpp - text to ids and back -------------------------------------------------------------===//
 
 #include "runtime/tokenizer/Tokenizer.h"
 
@@ -15,17 +15,17 @@ namespace {
 
 /// Texts of tokens that end a turn, likeliest first: files often do not give eot_token_id.
 constexpr std::string_view endOfTurnTexts[] = {
-    "<|eot_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>", "<|endoftext|>", "<|end_of_text|>",
+    "<|eot_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>",         "<|endoftext|>",      "<|end_of_text|>",
     "<EOT>",      "_<EOT>",     "[EOT]",   "<｜end▁of▁sentence｜>", "<end_of_utterance>",
 };
 constexpr std::string_view endOfMessageText = "<|eom_id|>";
 
-/// Texts of further tokens after which generation ends: ends of a document, and the marks that models of code put
-/// between files.
+/// Texts of further tokens after which generation ends: ends of a document, and the marks that models of code
+/// put between files.
 constexpr std::string_view endOfGenerationTexts[] = {
-    "</s>",        "<eos>",          "[EOS]",        "<|return|>",   "<|call|>", "<|flush|>",
-    "<|calls|>",   "<|fim_pad|>",    "<fim-pad>",    "<fim_pad>",    "<PAD>",    "[PAD]",
-    "<|fim_repo|>", "<|repo_name|>", "<fim-repo>",   "<reponame>",   "<REPO>",   "<|file_sep|>",
+    "</s>",         "<eos>",         "[EOS]",      "<|return|>", "<|call|>", "<|flush|>",
+    "<|calls|>",    "<|fim_pad|>",   "<fim-pad>",  "<fim_pad>",  "<PAD>",    "[PAD]",
+    "<|fim_repo|>", "<|repo_name|>", "<fim-repo>", "<reponame>", "<REPO>",   "<|file_sep|>",
 };
 
 /// Longer text would overflow the 32-bit positions of the mergers.
@@ -68,7 +68,8 @@ void Tokenizer::findSpecialIds() {
   known.emplace(endOfMessageText, NoToken);
   for (size_t i = 0; i < data_.tokens.size(); ++i) {
     // All of them begin with one of these; most tokens are done after one byte.
-    if (char first = data_.tokens[i].empty() ? 0 : data_.tokens[i][0]; first != '<' && first != '[' && first != '_')
+    if (char first = data_.tokens[i].empty() ? 0 : data_.tokens[i][0];
+        first != '<' && first != '[' && first != '_')
       continue;
     auto entry = known.find(data_.tokens[i]);
     if (entry != known.end() && entry->second == NoToken)
@@ -82,8 +83,9 @@ void Tokenizer::findSpecialIds() {
     data_.eom = known[endOfMessageText];
 
   // In this family of formats <|end|> separates the messages of one answer.
-  bool endIsSeparator = known["<|end|>"] != NoToken && ((known["<|return|>"] != NoToken && known["<|call|>"] != NoToken) ||
-                                                        (known["<|calls|>"] != NoToken && known["<|flush|>"] != NoToken));
+  bool endIsSeparator =
+      known["<|end|>"] != NoToken && ((known["<|return|>"] != NoToken && known["<|call|>"] != NoToken) ||
+                                      (known["<|calls|>"] != NoToken && known["<|flush|>"] != NoToken));
   if (endIsSeparator && data_.eot == known["<|end|>"])
     data_.eot = NoToken;
 
@@ -125,7 +127,8 @@ void Tokenizer::buildPieces() {
 
 absl::StatusOr<std::vector<int32_t>> Tokenizer::encode(std::string_view text, EncodeOptions options) const {
   if (text.size() > maxTextBytes)
-    return absl::InvalidArgumentError(strCat("text of ", text.size(), " bytes is too long to tokenize at once"));
+    return absl::InvalidArgumentError(
+        strCat("text of ", text.size(), " bytes is too long to tokenize at once"));
   std::vector<int32_t> ids;
   if (options.addSpecial && data_.addBos)
     ids.push_back(data_.bos);
@@ -156,8 +159,8 @@ absl::StatusOr<std::string> Tokenizer::decode(std::span<const int32_t> ids, Deco
   bool stripSpace = data_.addSpacePrefix;
   for (size_t i = 0; i < ids.size(); ++i) {
     if (ids[i] < 0 || static_cast<size_t>(ids[i]) >= pieces_.size())
-      return absl::OutOfRangeError(strCat("token ", ids[i], " at position ", i, " is not one of ", pieces_.size(),
-                                                " tokens of the vocabulary"));
+      return absl::OutOfRangeError(strCat("token ", ids[i], " at position ", i, " is not one of ",
+                                          pieces_.size(), " tokens of the vocabulary"));
     std::string_view piece = decodePiece(ids[i], options);
     if (piece.empty() || data_.types[ids[i]] == TokenType::Control) {
       text += piece;

@@ -1,16 +1,17 @@
-//===- Tokenizer.h - text to ids and back --------------------------------------------------------*- C++ -*-===//
+//===- Tokenizer.h - text to ids and back -----------------------------------------------------*- C++ -*-===//
 //
-// Tokenizer::create checks a vocabulary and builds its tables; afterwards the object is immutable and every const
-// function may be called from any thread.
+// Tokenizer::create checks a vocabulary and builds its tables; afterwards the object is immutable and every
+// const function may be called from any thread.
 //
-// Text is any bytes. Where it is not well-formed UTF-8, each ill-formed byte is encoded on its own as that byte, so that
-// decode(encode(text)) gives back the same bytes wherever the vocabulary covers all bytes (but SentencePiece writes
-// spaces as U+2581, so that a U+2581 in the text comes back as a space).
+// Text is any bytes. Where it is not well-formed UTF-8, each ill-formed byte is encoded on its own as that
+// byte, so that decode(encode(text)) gives back the same bytes wherever the vocabulary covers all bytes (but
+// SentencePiece writes spaces as U+2581, so that a U+2581 in the text comes back as a space).
 //
-// Special tokens in text: user-defined tokens are always recognised, control and unknown tokens only with parseSpecial;
-// at each position the longest one wins. With parseSpecial off no text can produce a control token.
+// Special tokens in text: user-defined tokens are always recognised, control and unknown tokens only with
+// parseSpecial; at each position the longest one wins. With parseSpecial off no text can produce a control
+// token.
 //
-//===--------------------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------------------------------------===//
 
 #ifndef LAMINA_RUNTIME_TOKENIZER_TOKENIZER_H
 #define LAMINA_RUNTIME_TOKENIZER_TOKENIZER_H
@@ -44,11 +45,12 @@ public:
   /// The ids of `text`. An error where the vocabulary has neither a token nor a fallback for some byte.
   absl::StatusOr<std::vector<int32_t>> encode(std::string_view text, EncodeOptions options = {}) const;
 
-  /// The text of `ids`, without the space that encode() put in front. An error names the first id out of range.
+  /// The text of `ids`, without the space that encode() put in front. An error names the first id out of
+  /// range.
   absl::StatusOr<std::string> decode(std::span<const int32_t> ids, DecodeOptions options = {}) const;
 
-  /// The bytes of one token; a token may hold a part of a character (see StreamDecoder). The view lives as long as
-  /// the tokenizer. An id out of range has no bytes.
+  /// The bytes of one token; a token may hold a part of a character (see StreamDecoder). The view lives as
+  /// long as the tokenizer. An id out of range has no bytes.
   std::string_view decodePiece(int32_t id, DecodeOptions options = {}) const;
 
   /// True for eos, eot, eom and the other tokens after which a model has nothing more to say.
@@ -65,9 +67,10 @@ public:
 protected:
   explicit Tokenizer(TokenizerData data);
 
-  /// Appends the ids of text that holds no special token. `afterSpecial`: it starts the text or follows a special
-  /// token.
-  virtual absl::Status encodeText(std::string_view text, bool afterSpecial, std::vector<int32_t> &ids) const = 0;
+  /// Appends the ids of text that holds no special token. `afterSpecial`: it starts the text or follows a
+  /// special token.
+  virtual absl::Status encodeText(std::string_view text, bool afterSpecial,
+                                  std::vector<int32_t> &ids) const = 0;
 
   TokenType type(int32_t id) const { return data_.types.empty() ? TokenType::Normal : data_.types[id]; }
 

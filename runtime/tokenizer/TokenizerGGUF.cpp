@@ -1,4 +1,4 @@
-//===- TokenizerGGUF.cpp - reads the vocabulary of a GGUF file ---------------------------------------------===//
+//===- TokenizerGGUF.cpp - reads the vocabulary of a GGUF file ------------------------------------------===//
 
 #include "runtime/tokenizer/TokenizerData.h"
 
@@ -13,13 +13,15 @@ constexpr uint64_t absentId = 0xffffffff;
 
 absl::Status readModel(const GGUFReader &reader, TokenizerData &data) {
   if (!reader.has("tokenizer.ggml.model"))
-    return absl::NotFoundError(strCat(reader.path(), ": no tokenizer.ggml.model: the file holds no vocabulary; "
-                                                           "pass token ids, or a file converted with its tokenizer"));
+    return absl::NotFoundError(strCat(reader.path(),
+                                      ": no tokenizer.ggml.model: the file holds no vocabulary; "
+                                      "pass token ids, or a file converted with its tokenizer"));
   LAMINA_ASSIGN_OR_RETURN(std::string_view model, reader.getString("tokenizer.ggml.model"));
   if (model == "none" || model == "no_vocab")
-    return absl::NotFoundError(strCat(reader.path(), ": tokenizer.ggml.model is \"", model,
-                                            "\": the file holds no vocabulary; pass token ids, or a file converted with "
-                                            "its tokenizer"));
+    return absl::NotFoundError(
+        strCat(reader.path(), ": tokenizer.ggml.model is \"", model,
+               "\": the file holds no vocabulary; pass token ids, or a file converted with "
+               "its tokenizer"));
   LAMINA_ASSIGN_OR_RETURN(std::string_view pre, reader.getStringOr("tokenizer.ggml.pre", ""));
   data.model = model;
   data.pre = pre;
@@ -63,8 +65,9 @@ absl::Status readIds(const GGUFReader &reader, TokenizerData &data) {
       continue;
     }
     if (value < 0 || static_cast<uint64_t>(value) >= data.tokens.size())
-      return absl::InvalidArgumentError(strCat(reader.path(), ": ", key, " at byte ", pair->offset, ": ", value,
-                                                     " is not the id of one of ", data.tokens.size(), " tokens"));
+      return absl::InvalidArgumentError(strCat(reader.path(), ": ", key, " at byte ", pair->offset, ": ",
+                                               value, " is not the id of one of ", data.tokens.size(),
+                                               " tokens"));
     *id = static_cast<int32_t>(value);
   }
   return absl::OkStatus();

@@ -1,12 +1,12 @@
-//===- Utf8.cpp - well-formed and ill-formed UTF-8 ---------------------------------------------------------===//
+//===- Utf8.cpp - well-formed and ill-formed UTF-8 ------------------------------------------------------===//
 
 #include "runtime/tokenizer/Utf8.h"
 
 namespace lamina::utf8 {
 namespace {
 
-/// What a lead byte promises: how many bytes, and the bounds of the second (which exclude overlong forms, surrogates
-/// and values above U+10FFFF; every later byte is 80..BF).
+/// What a lead byte promises: how many bytes, and the bounds of the second (which exclude overlong forms,
+/// surrogates and values above U+10FFFF; every later byte is 80..BF).
 struct Lead {
   size_t length;
   uint8_t low, high;
@@ -20,9 +20,11 @@ Lead classify(uint8_t byte) {
   if (byte < 0xe0)
     return {2, 0x80, 0xbf};
   if (byte < 0xf0)
-    return {3, static_cast<uint8_t>(byte == 0xe0 ? 0xa0 : 0x80), static_cast<uint8_t>(byte == 0xed ? 0x9f : 0xbf)};
+    return {3, static_cast<uint8_t>(byte == 0xe0 ? 0xa0 : 0x80),
+            static_cast<uint8_t>(byte == 0xed ? 0x9f : 0xbf)};
   if (byte < 0xf5)
-    return {4, static_cast<uint8_t>(byte == 0xf0 ? 0x90 : 0x80), static_cast<uint8_t>(byte == 0xf4 ? 0x8f : 0xbf)};
+    return {4, static_cast<uint8_t>(byte == 0xf0 ? 0x90 : 0x80),
+            static_cast<uint8_t>(byte == 0xf4 ? 0x8f : 0xbf)};
   return {0, 0, 0};
 }
 

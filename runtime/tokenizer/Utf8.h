@@ -1,9 +1,9 @@
-//===- Utf8.h - well-formed and ill-formed UTF-8 -------------------------------------------------*- C++ -*-===//
+//===- Utf8.h - well-formed and ill-formed UTF-8 ----------------------------------------------*- C++ -*-===//
 //
-// The tokenizer takes any bytes. A sequence is well formed as in the Unicode standard (no surrogates, no overlong forms,
-// nothing above U+10FFFF); every other byte counts as one ill-formed unit of length one.
+// The tokenizer takes any bytes. A sequence is well formed as in the Unicode standard (no surrogates, no
+// overlong forms, nothing above U+10FFFF); every other byte counts as one ill-formed unit of length one.
 //
-//===--------------------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------------------------------------===//
 
 #ifndef LAMINA_RUNTIME_TOKENIZER_UTF8_H
 #define LAMINA_RUNTIME_TOKENIZER_UTF8_H

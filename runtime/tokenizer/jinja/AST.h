@@ -1,4 +1,4 @@
-//===- AST.h - a parsed template --------------------------------------------------------------------*- C++ -*-===//
+//===- AST.h - a parsed template --------------------------------------------------------------*- C++ -*-===//
 
 #ifndef LAMINA_RUNTIME_TOKENIZER_JINJA_AST_H
 #define LAMINA_RUNTIME_TOKENIZER_JINJA_AST_H
@@ -86,8 +86,8 @@ struct Stmt {
   Position at;
   std::string text; ///< literal text; name of a macro
   ExprPtr value;
-  ExprPtr filter; ///< condition of a for; chain of filters of a block, whose innermost operand is the name of the
-                  ///< captured text
+  ExprPtr filter; ///< condition of a for; chain of filters of a block, whose innermost operand is the name of
+                  ///< the captured text
   std::vector<std::string> targets;
   std::string space; ///< set space.attribute: the namespace, the attribute is targets[0]
   std::vector<ExprPtr> values;

@@ -1,8 +1,8 @@
-//===- Builtins.h - filters, tests, methods and functions ------------------------------------------*- C++ -*-===//
+//===- Builtins.h - filters, tests, methods and functions -------------------------------------*- C++ -*-===//
 //
 // What templates can call. Errors have no position; the interpreter adds it.
 //
-//===--------------------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------------------------------------===//
 
 #ifndef LAMINA_RUNTIME_TOKENIZER_JINJA_BUILTINS_H
 #define LAMINA_RUNTIME_TOKENIZER_JINJA_BUILTINS_H
@@ -21,10 +21,10 @@ struct Scope;
 /// What a template may still use up.
 class Budget {
 public:
-  static constexpr int64_t maxSteps = 20000000;
+  static constexpr int64_t maxSteps = 5000000;
   static constexpr size_t maxText = size_t(16) << 20;
 
-  /// An evaluation or a visited value is one step, 64 bytes of text another.
+  /// An evaluation or a visited value is one step, 256 bytes of text another.
   absl::Status charge(uint64_t steps) {
     if (steps > static_cast<uint64_t>(left_))
       return absl::ResourceExhaustedError("the template does too much work");
@@ -35,7 +35,7 @@ public:
   absl::Status chargeText(size_t bytes) {
     if (bytes > maxText)
       return absl::ResourceExhaustedError("the template makes a text of more than 16 MiB");
-    return charge(1 + bytes / 64);
+    return charge(1 + bytes / 256);
   }
 
 private:
@@ -47,19 +47,20 @@ struct Arguments {
   std::vector<std::pair<std::string, Value>> keywords;
 };
 
-/// The arguments by parameter: positional ones first, then by keyword. An error names the callee and what is wrong.
-absl::StatusOr<std::vector<std::optional<Value>>> bindArguments(std::string_view callee, const Arguments &arguments,
-                                                                std::initializer_list<std::string_view> parameters,
-                                                                size_t required = 0);
+/// The arguments by parameter: positional ones first, then by keyword. An error names the callee and what is
+/// wrong.
+absl::StatusOr<std::vector<std::optional<Value>>>
+bindArguments(std::string_view callee, const Arguments &arguments,
+              std::initializer_list<std::string_view> parameters, size_t required = 0);
 
 /// A method bound to its object, a global function, or a macro.
 struct Function {
   enum class Sort { Method, Global, Macro };
   Sort sort;
   std::string name;
-  Value self;                   ///< of a method
-  const Stmt *macro = nullptr;  ///< of a macro
-  Scope *scope = nullptr;       ///< where the macro was defined; outlives it
+  Value self;                  ///< of a method
+  const Stmt *macro = nullptr; ///< of a macro
+  Scope *scope = nullptr;      ///< where the macro was defined; outlives it
 };
 
 /// The state of a for loop that `loop` shows.
@@ -73,10 +74,13 @@ bool isFilter(std::string_view name);
 bool isTest(std::string_view name);
 
 /// Filters and tests call each other by name (map, select).
-absl::StatusOr<Value> applyFilter(std::string_view name, const Value &input, const Arguments &arguments, Budget &budget);
-absl::StatusOr<bool> applyTest(std::string_view name, const Value &input, const Arguments &arguments, Budget &budget);
+absl::StatusOr<Value> applyFilter(std::string_view name, const Value &input, const Arguments &arguments,
+                                  Budget &budget);
+absl::StatusOr<bool> applyTest(std::string_view name, const Value &input, const Arguments &arguments,
+                               Budget &budget);
 
-absl::StatusOr<Value> callMethod(const Value &self, std::string_view name, const Arguments &arguments, Budget &budget);
+absl::StatusOr<Value> callMethod(const Value &self, std::string_view name, const Arguments &arguments,
+                                 Budget &budget);
 
 /// object.name and object[key] as Jinja looks them up: the one that is asked for first, then the other.
 absl::StatusOr<Value> getAttribute(const Value &object, std::string_view name);

@@ -1,8 +1,8 @@
-//===- Filters.cpp - filters ---------------------------------------------------------------------------------===//
+//===- Filters.cpp - filters ----------------------------------------------------------------------------===//
 
+#include "runtime/tokenizer/jinja/Filters.h"
 #include "runtime/base/StrCat.h"
 #include "runtime/tokenizer/Utf8.h"
-#include "runtime/tokenizer/jinja/Filters.h"
 #include "runtime/tokenizer/jinja/Operators.h"
 #include "runtime/tokenizer/jinja/Text.h"
 
@@ -145,20 +145,21 @@ ValueOr indent(const Value &input, const Arguments &arguments, Budget &budget) {
 }
 
 ValueOr tojson(const Value &input, const Arguments &arguments, Budget &budget) {
-  LAMINA_ASSIGN_OR_RETURN(auto bound,
-                          bindArguments("tojson", arguments, {"ensure_ascii", "indent", "separators", "sort_keys"}));
+  LAMINA_ASSIGN_OR_RETURN(
+      auto bound, bindArguments("tojson", arguments, {"ensure_ascii", "indent", "separators", "sort_keys"}));
   JsonStyle style;
   style.ensureAscii = bound[0] && bound[0]->truthy();
   style.sortKeys = bound[3] && bound[3]->truthy();
   if (bound[1] && !bound[1]->is(Kind::None)) {
     if (!bound[1]->isIntegral() || bound[1]->integer() < 0 || bound[1]->integer() > 100)
-      return absl::UnimplementedError("tojson with an indent that is no integer from 0 to 100 is not supported");
+      return absl::UnimplementedError(
+          "tojson with an indent that is no integer from 0 to 100 is not supported");
     style.indent = static_cast<int>(bound[1]->integer());
     style.itemSeparator = ",";
   }
   if (bound[2] && !bound[2]->is(Kind::None)) {
-    if (!bound[2]->is(Kind::List) || bound[2]->items().size() != 2 || !bound[2]->items()[0].is(Kind::String) ||
-        !bound[2]->items()[1].is(Kind::String))
+    if (!bound[2]->is(Kind::List) || bound[2]->items().size() != 2 ||
+        !bound[2]->items()[0].is(Kind::String) || !bound[2]->items()[1].is(Kind::String))
       return absl::InvalidArgumentError("the separators of tojson are no two strings");
     style.itemSeparator = bound[2]->items()[0].text();
     style.keySeparator = bound[2]->items()[1].text();
@@ -242,7 +243,8 @@ ValueOr round(const Value &input, const Arguments &arguments, Budget &) {
   LAMINA_ASSIGN_OR_RETURN(auto bound, bindArguments("round", arguments, {"precision", "method"}));
   std::string method = bound[1] && bound[1]->is(Kind::String) ? bound[1]->text() : "common";
   int64_t precision = bound[0] && bound[0]->isIntegral() ? bound[0]->integer() : 0;
-  if (!input.isNumber() || precision < 0 || precision > 15 || (method != "common" && method != "ceil" && method != "floor"))
+  if (!input.isNumber() || precision < 0 || precision > 15 ||
+      (method != "common" && method != "ceil" && method != "floor"))
     return absl::InvalidArgumentError(
         "round needs a number, a precision from 0 to 15 and the method common, ceil or floor");
   double scale = std::pow(10.0, static_cast<double>(precision)), value = input.number();
@@ -256,18 +258,23 @@ ValueOr round(const Value &input, const Arguments &arguments, Budget &) {
     return input;
   // Through decimal digits, because that is how Python rounds: correctly, halves to even.
   char buffer[64];
-  auto [end, error] =
-      std::to_chars(buffer, buffer + sizeof(buffer), value, std::chars_format::fixed, static_cast<int>(precision));
+  auto [end, error] = std::to_chars(buffer, buffer + sizeof(buffer), value, std::chars_format::fixed,
+                                    static_cast<int>(precision));
   std::from_chars(buffer, end, value);
   return Value(value);
 }
 
 constexpr NamedFilter scalarFilters[] = {
-    {"trim", trim},         {"length", length},     {"count", length},     {"upper", upper},
-    {"lower", lower},       {"capitalize", capitalize}, {"title", title},  {"default", defaultValue},
-    {"d", defaultValue},    {"replace", replace},   {"indent", indent},    {"tojson", tojson},
-    {"string", string},     {"safe", safe},         {"escape", escape},    {"e", escape},
-    {"int", toInteger},     {"float", toFloat},     {"abs", absolute},     {"round", round},
+    {"trim", trim},      {"length", length},
+    {"count", length},   {"upper", upper},
+    {"lower", lower},    {"capitalize", capitalize},
+    {"title", title},    {"default", defaultValue},
+    {"d", defaultValue}, {"replace", replace},
+    {"indent", indent},  {"tojson", tojson},
+    {"string", string},  {"safe", safe},
+    {"escape", escape},  {"e", escape},
+    {"int", toInteger},  {"float", toFloat},
+    {"abs", absolute},   {"round", round},
 };
 
 const NamedFilter *findFilter(std::string_view name) {
@@ -280,7 +287,8 @@ const NamedFilter *findFilter(std::string_view name) {
 
 /// Filters whose result does not depend on a string being marked safe, or that keep the mark.
 bool acceptsSafe(std::string_view name) {
-  for (std::string_view known : {"trim", "length", "count", "string", "safe", "escape", "e", "default", "d", "tojson"})
+  for (std::string_view known :
+       {"trim", "length", "count", "string", "safe", "escape", "e", "default", "d", "tojson"})
     if (name == known)
       return true;
   return false;
@@ -331,9 +339,10 @@ absl::StatusOr<std::string> changeCase(std::string_view text, bool upper) {
   for (std::string_view letter : characters(text)) {
     uint32_t c = utf8::decode(letter).codepoint;
     // Punctuation, CJK, Hangul and pictographs have no case.
-    bool caseless = (c >= 0xa0 && c < 0xb5 && c != 0xaa) || (c >= 0x2000 && c < 0x2070) || (c >= 0x2190 && c < 0x24b6) ||
-                    (c >= 0x2500 && c < 0x2c00) || (c >= 0x2e80 && c < 0xa4d0) || (c >= 0xac00 && c < 0xd7a4) ||
-                    (c >= 0xff00 && c < 0xff21) || (c >= 0x1f000 && c < 0x1f100) || (c >= 0x1f200 && c < 0x30000);
+    bool caseless =
+        (c >= 0xa0 && c < 0xb5 && c != 0xaa) || (c >= 0x2000 && c < 0x2070) || (c >= 0x2190 && c < 0x24b6) ||
+        (c >= 0x2500 && c < 0x2c00) || (c >= 0x2e80 && c < 0xa4d0) || (c >= 0xac00 && c < 0xd7a4) ||
+        (c >= 0xff00 && c < 0xff21) || (c >= 0x1f000 && c < 0x1f100) || (c >= 0x1f200 && c < 0x30000);
     if (c >= 0x80 && !caseless)
       return absl::UnimplementedError("changing the case of letters beyond ASCII is not supported");
     if (c >= 0x80)

@@ -1,8 +1,9 @@
-//===- Filters.h - the tables of filters ------------------------------------------------------------*- C++ -*-===//
+//===- Filters.h - the tables of filters ------------------------------------------------------*- C++ -*-===//
 //
-// Filters.cpp holds those on single values, SequenceFilters.cpp those on lists and dicts. Internal to the jinja folder.
+// Filters.cpp holds those on single values, SequenceFilters.cpp those on lists and dicts. Internal to the
+// jinja folder.
 //
-//===--------------------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------------------------------------===//
 
 #ifndef LAMINA_RUNTIME_TOKENIZER_JINJA_FILTERS_H
 #define LAMINA_RUNTIME_TOKENIZER_JINJA_FILTERS_H

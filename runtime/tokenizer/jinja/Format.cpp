@@ -1,4 +1,4 @@
-//===- Format.cpp - values as text, as Python writes them --------------------------------------------------===//
+//===- Format.cpp - values as text, as Python writes them -----------------------------------------------===//
 
 #include "runtime/base/StrCat.h"
 #include "runtime/tokenizer/Utf8.h"
@@ -13,7 +13,8 @@
 namespace lamina::jinja {
 namespace {
 
-/// Python's repr of a float: the shortest digits that read back, with an exponent only for very large and small ones.
+/// Python's repr of a float: the shortest digits that read back, with an exponent only for very large and
+/// small ones.
 std::string formatFloat(double value, bool json) {
   if (std::isnan(value))
     return json ? "NaN" : "nan";
@@ -22,8 +23,8 @@ std::string formatFloat(double value, bool json) {
   double magnitude = std::fabs(value);
   bool scientific = magnitude != 0.0 && (magnitude >= 1e16 || magnitude < 1e-4);
   char buffer[64];
-  auto [end, error] =
-      std::to_chars(buffer, buffer + sizeof(buffer), value, scientific ? std::chars_format::scientific : std::chars_format::fixed);
+  auto [end, error] = std::to_chars(buffer, buffer + sizeof(buffer), value,
+                                    scientific ? std::chars_format::scientific : std::chars_format::fixed);
   std::string text(buffer, end);
   if (!scientific && text.find('.') == std::string::npos)
     text += ".0";
@@ -31,7 +32,8 @@ std::string formatFloat(double value, bool json) {
 }
 
 void appendRepr(std::string_view text, std::string &out) {
-  char quote = text.find('\'') != std::string_view::npos && text.find('"') == std::string_view::npos ? '"' : '\'';
+  char quote =
+      text.find('\'') != std::string_view::npos && text.find('"') == std::string_view::npos ? '"' : '\'';
   out += quote;
   while (!text.empty()) {
     utf8::Unit unit = utf8::decode(text);
@@ -122,7 +124,8 @@ void appendJsonString(std::string_view text, const JsonStyle &style, std::string
     else if (c < 0x20 || (style.ensureAscii && c > 0x7e && c < 0x10000))
       out += absl::StrFormat("\\u%04x", c);
     else if (style.ensureAscii && c >= 0x10000)
-      out += absl::StrFormat("\\u%04x\\u%04x", 0xd800 + ((c - 0x10000) >> 10), 0xdc00 + ((c - 0x10000) & 0x3ff));
+      out +=
+          absl::StrFormat("\\u%04x\\u%04x", 0xd800 + ((c - 0x10000) >> 10), 0xdc00 + ((c - 0x10000) & 0x3ff));
     else
       out += text.substr(0, unit.length);
     text.remove_prefix(unit.length);

@@ -1,4 +1,4 @@
-//===- Interpreter.cpp - runs statements -------------------------------------------------------------------===//
+//===- Interpreter.cpp - runs statements ----------------------------------------------------------------===//
 
 #include "runtime/tokenizer/jinja/Interpreter.h"
 
@@ -31,7 +31,8 @@ absl::Status Interpreter::enter(Position at) {
 }
 
 absl::Status Interpreter::write(Position at, std::string_view text) {
-  if (absl::Status status = budget_.chargeText(out_->size() + text.size() > Budget::maxText ? Budget::maxText + 1 : text.size());
+  if (absl::Status status = budget_.chargeText(
+          out_->size() + text.size() > Budget::maxText ? Budget::maxText + 1 : text.size());
       !status.ok())
     return errorAt(at, status);
   *out_ += text;
@@ -205,7 +206,8 @@ absl::Status Interpreter::bindTargets(const Stmt &stmt, const Value &value, Scop
   }
   LAMINA_ASSIGN_OR_RETURN(std::vector<Value> items, located(stmt.at, iterate(value, budget_)));
   if (items.size() != stmt.targets.size())
-    return fail(stmt.at, strCat("cannot unpack ", items.size(), " values into ", stmt.targets.size(), " names"));
+    return fail(stmt.at,
+                strCat("cannot unpack ", items.size(), " values into ", stmt.targets.size(), " names"));
   for (size_t i = 0; i < items.size(); ++i)
     scope.set(stmt.targets[i], std::move(items[i]));
   return absl::OkStatus();

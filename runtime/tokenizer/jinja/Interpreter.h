@@ -1,9 +1,9 @@
-//===- Interpreter.h - runs a parsed template -------------------------------------------------------*- C++ -*-===//
+//===- Interpreter.h - runs a parsed template -------------------------------------------------*- C++ -*-===//
 //
-// One object per rendering. Interpreter.cpp runs statements, InterpreterExpr.cpp computes expressions. Every evaluation
-// costs one step of the budget and one level of the nesting limit.
+// One object per rendering. Interpreter.cpp runs statements, InterpreterExpr.cpp computes expressions. Every
+// evaluation costs one step of the budget and one level of the nesting limit.
 //
-//===--------------------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------------------------------------===//
 
 #ifndef LAMINA_RUNTIME_TOKENIZER_JINJA_INTERPRETER_H
 #define LAMINA_RUNTIME_TOKENIZER_JINJA_INTERPRETER_H

@@ -1,4 +1,4 @@
-//===- InterpreterExpr.cpp - computes expressions ----------------------------------------------------------===//
+//===- InterpreterExpr.cpp - computes expressions -------------------------------------------------------===//
 
 #include "runtime/base/StrCat.h"
 #include "runtime/tokenizer/jinja/Interpreter.h"
@@ -212,8 +212,10 @@ Interpreter::ValueOr Interpreter::evaluateCall(const Expr &expr, Scope &scope) {
 static absl::StatusOr<Value> formatTime(int64_t now, const std::string &format) {
   for (size_t i = 0; i < format.size(); ++i)
     if (format[i] == '%' &&
-        (++i == format.size() || std::string_view("aAbBcdHIjmMpSUwWxXyYZ%eF").find(format[i]) == std::string_view::npos))
-      return absl::UnimplementedError(strCat("strftime_now: the format \"", format.substr(0, 40), "\" is not supported"));
+        (++i == format.size() ||
+         std::string_view("aAbBcdHIjmMpSUwWxXyYZ%eF").find(format[i]) == std::string_view::npos))
+      return absl::UnimplementedError(
+          strCat("strftime_now: the format \"", format.substr(0, 40), "\" is not supported"));
   std::time_t seconds = static_cast<std::time_t>(now);
   std::tm fields{};
   char text[512];
@@ -222,7 +224,8 @@ static absl::StatusOr<Value> formatTime(int64_t now, const std::string &format) 
   return Value(std::string(text, std::strftime(text, sizeof(text), format.c_str(), &fields)));
 }
 
-Interpreter::ValueOr Interpreter::callGlobal(const Expr &expr, std::string_view name, const Arguments &arguments) {
+Interpreter::ValueOr Interpreter::callGlobal(const Expr &expr, std::string_view name,
+                                             const Arguments &arguments) {
   if (name == "raise_exception") {
     LAMINA_ASSIGN_OR_RETURN(auto bound, located(expr.at, bindArguments(name, arguments, {"message"}, 1)));
     LAMINA_ASSIGN_OR_RETURN(std::string text, located(expr.at, textOf(*bound[0], budget_)));
@@ -246,7 +249,8 @@ Interpreter::ValueOr Interpreter::callGlobal(const Expr &expr, std::string_view 
   return Value(std::make_shared<Namespace>(Namespace{arguments.keywords}));
 }
 
-Interpreter::ValueOr Interpreter::callMacro(const Expr &expr, const Function &function, const Arguments &arguments) {
+Interpreter::ValueOr Interpreter::callMacro(const Expr &expr, const Function &function,
+                                            const Arguments &arguments) {
   const Stmt &macro = *function.macro;
   if (arguments.positional.size() > macro.targets.size())
     return fail(expr.at, strCat("the macro ", macro.text, " takes ", macro.targets.size(), " arguments, got ",

@@ -1,4 +1,4 @@
-//===- Lexer.cpp - template source to tokens ---------------------------------------------------------------===//
+//===- Lexer.cpp - template source to tokens ------------------------------------------------------------===//
 
 #include "runtime/tokenizer/jinja/Lexer.h"
 
@@ -188,7 +188,8 @@ private:
     for (;;) {
       skipSpace();
       if (at_ >= source_.size())
-        return fail(tag, block ? "tag without an end: expected %}" : "expression without an end: expected }}");
+        return fail(tag,
+                    block ? "tag without an end: expected %}" : "expression without an end: expected }}");
       size_t begin = at_;
       if (open.empty() && block && takeEnd("%}")) {
         add(TokenKind::BlockEnd, begin);
@@ -224,7 +225,8 @@ private:
         return absl::OkStatus();
       }
     if (std::string_view("+-/*%~[](){}<>=.:|,").find(c) == std::string_view::npos)
-      return fail(begin, strCat("unexpected character \"", rest().substr(0, utf8::decode(rest()).length), "\""));
+      return fail(begin,
+                  strCat("unexpected character \"", rest().substr(0, utf8::decode(rest()).length), "\""));
     if (std::string_view opening = "([{"; opening.find(c) != std::string_view::npos) {
       open += c;
     } else if (size_t closing = std::string_view(")]}").find(c); closing != std::string_view::npos) {
@@ -241,8 +243,9 @@ private:
     size_t begin = at_;
     std::string digits;
     auto takeDigits = [&] {
-      while (at_ < source_.size() && (isDigit(source_[at_]) || (source_[at_] == '_' && at_ + 1 < source_.size() &&
-                                                                isDigit(source_[at_ + 1]))))
+      while (at_ < source_.size() &&
+             (isDigit(source_[at_]) ||
+              (source_[at_] == '_' && at_ + 1 < source_.size() && isDigit(source_[at_ + 1]))))
         if (char c = source_[at_++]; c != '_')
           digits += c;
     };
@@ -268,7 +271,8 @@ private:
       return fail(begin, "malformed number (only decimal numbers are supported)");
     Token &token = add(real ? TokenKind::Float : TokenKind::Integer, begin);
     const char *first = digits.data(), *last = first + digits.size();
-    std::errc error = real ? std::from_chars(first, last, token.real).ec : std::from_chars(first, last, token.integer).ec;
+    std::errc error =
+        real ? std::from_chars(first, last, token.real).ec : std::from_chars(first, last, token.integer).ec;
     if (error != std::errc())
       return fail(begin, strCat("number ", digits.substr(0, 32), " is out of range"));
     token.text = std::move(digits);
@@ -307,7 +311,8 @@ private:
     if (c >= '0' && c <= '7') {
       base = 8;
       --at_;
-      while (length < 3 && at_ + length < source_.size() && source_[at_ + length] >= '0' && source_[at_ + length] <= '7')
+      while (length < 3 && at_ + length < source_.size() && source_[at_ + length] >= '0' &&
+             source_[at_ + length] <= '7')
         ++length;
     }
     if (c == 'N')
@@ -320,7 +325,8 @@ private:
     const char *first = source_.data() + at_;
     const char *last = first + std::min(length, source_.size() - at_);
     auto [end, error] = std::from_chars(first, last, value, base);
-    if (error != std::errc() || end != first + length || value > 0x10ffff || (value >= 0xd800 && value < 0xe000))
+    if (error != std::errc() || end != first + length || value > 0x10ffff ||
+        (value >= 0xd800 && value < 0xe000))
       return fail(begin, "escape that is not a character");
     utf8::append(value, text);
     at_ += length;
@@ -349,8 +355,9 @@ absl::Status errorAt(Position at, const absl::Status &status) {
 
 absl::StatusOr<std::vector<Token>> tokenize(std::string_view source) {
   if (source.size() > maxSourceBytes)
-    return absl::ResourceExhaustedError(
-        strCat("chat template of ", source.size(), " bytes is longer than the ", maxSourceBytes, " that are accepted"));
+    return absl::ResourceExhaustedError(strCat("chat template of ", source.size(),
+                                               " bytes is longer than the ", maxSourceBytes,
+                                               " that are accepted"));
   return Lexer(normalizeLineEnds(source)).run();
 }
 

@@ -1,10 +1,11 @@
-//===- Lexer.h - template source to tokens ----------------------------------------------------------*- C++ -*-===//
+//===- Lexer.h - template source to tokens ----------------------------------------------------*- C++ -*-===//
 //
-// Splits the source into text and the tokens within {{ }} and {% %}. Comments are dropped, raw blocks become text, and
-// white space control is done here: "-" and "+" marks, trim_blocks (the line end after a block tag goes) and lstrip_blocks
-// (spaces before a block tag that starts its line go). Line ends become \n and the last one of the source goes.
+// Splits the source into text and the tokens within {{ }} and {% %}. Comments are dropped, raw blocks become
+// text, and white space control is done here: "-" and "+" marks, trim_blocks (the line end after a block tag
+// goes) and lstrip_blocks (spaces before a block tag that starts its line go). Line ends become \n and the
+// last one of the source goes.
 //
-//===--------------------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------------------------------------===//
 
 #ifndef LAMINA_RUNTIME_TOKENIZER_JINJA_LEXER_H
 #define LAMINA_RUNTIME_TOKENIZER_JINJA_LEXER_H
@@ -13,7 +14,19 @@
 
 namespace lamina::jinja {
 
-enum class TokenKind { Text, OutputBegin, OutputEnd, BlockBegin, BlockEnd, Name, String, Integer, Float, Operator, End };
+enum class TokenKind {
+  Text,
+  OutputBegin,
+  OutputEnd,
+  BlockBegin,
+  BlockEnd,
+  Name,
+  String,
+  Integer,
+  Float,
+  Operator,
+  End
+};
 
 struct Token {
   TokenKind kind = TokenKind::End;

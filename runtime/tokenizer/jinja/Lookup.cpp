@@ -1,4 +1,4 @@
-//===- Lookup.cpp - attributes, items, iteration, membership ------------------------------------------------===//
+//===- Lookup.cpp - attributes, items, iteration, membership --------------------------------------------===//
 
 #include "runtime/base/StrCat.h"
 #include "runtime/tokenizer/jinja/Builtins.h"
@@ -12,7 +12,9 @@ namespace {
 using ValueOr = absl::StatusOr<Value>;
 using Names = std::initializer_list<std::string_view>;
 
-bool isOneOf(std::string_view name, Names names) { return std::find(names.begin(), names.end(), name) != names.end(); }
+bool isOneOf(std::string_view name, Names names) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
 
 Value method(const Value &self, std::string_view name) {
   return Value(std::make_shared<const Function>(Function{Function::Sort::Method, std::string(name), self}));
@@ -37,14 +39,15 @@ ValueOr dictAttribute(const Value &object, std::string_view name) {
 }
 
 ValueOr stringAttribute(const Value &object, std::string_view name) {
-  if (isOneOf(name, {"strip", "lstrip", "rstrip", "split", "rsplit", "splitlines", "upper", "lower", "capitalize",
-                     "startswith", "endswith", "replace", "find", "rfind", "count", "join", "removeprefix",
-                     "removesuffix", "isdigit", "isspace"}))
+  if (isOneOf(name, {"strip", "lstrip",     "rstrip",       "split",        "rsplit",  "splitlines", "upper",
+                     "lower", "capitalize", "startswith",   "endswith",     "replace", "find",       "rfind",
+                     "count", "join",       "removeprefix", "removesuffix", "isdigit", "isspace"}))
     return method(object, name);
-  if (isOneOf(name, {"casefold", "center", "encode", "expandtabs", "format", "format_map", "index", "isalnum", "isalpha",
-                     "isascii", "isdecimal", "isidentifier", "islower", "isnumeric", "isprintable", "istitle", "isupper",
-                     "ljust", "maketrans", "partition", "rindex", "rjust", "rpartition", "swapcase", "title", "translate",
-                     "zfill"}))
+  if (isOneOf(name, {"casefold",  "center",    "encode",      "expandtabs", "format",     "format_map",
+                     "index",     "isalnum",   "isalpha",     "isascii",    "isdecimal",  "isidentifier",
+                     "islower",   "isnumeric", "isprintable", "istitle",    "isupper",    "ljust",
+                     "maketrans", "partition", "rindex",      "rjust",      "rpartition", "swapcase",
+                     "title",     "translate", "zfill"}))
     return noMethod(object, name);
   return missing(object, name);
 }
@@ -52,8 +55,8 @@ ValueOr stringAttribute(const Value &object, std::string_view name) {
 ValueOr listAttribute(const Value &object, std::string_view name) {
   if (isOneOf(name, {"index", "count"}))
     return method(object, name);
-  if (!object.list().tuple && isOneOf(name, {"append", "clear", "copy", "extend", "insert", "pop", "remove", "reverse",
-                                             "sort"}))
+  if (!object.list().tuple &&
+      isOneOf(name, {"append", "clear", "copy", "extend", "insert", "pop", "remove", "reverse", "sort"}))
     return noMethod(object, name);
   return missing(object, name);
 }
@@ -78,7 +81,8 @@ ValueOr loopAttribute(const Value &object, std::string_view name) {
   if (name == "previtem")
     return index > 0 ? (*loop.items)[index - 1] : Value::undefined("the item before the first of a loop");
   if (name == "nextitem")
-    return index + 1 < length ? (*loop.items)[index + 1] : Value::undefined("the item after the last of a loop");
+    return index + 1 < length ? (*loop.items)[index + 1]
+                              : Value::undefined("the item after the last of a loop");
   if (name == "cycle")
     return method(object, name);
   return absl::UnimplementedError(strCat("loop.", name.substr(0, 40), " is not supported"));
@@ -212,8 +216,8 @@ absl::StatusOr<std::string> textOf(const Value &value, Budget &budget) {
   return text;
 }
 
-absl::StatusOr<std::vector<std::optional<Value>>> bindArguments(std::string_view callee, const Arguments &arguments,
-                                                                Names parameters, size_t required) {
+absl::StatusOr<std::vector<std::optional<Value>>>
+bindArguments(std::string_view callee, const Arguments &arguments, Names parameters, size_t required) {
   std::vector<std::optional<Value>> bound(parameters.size());
   if (arguments.positional.size() > parameters.size())
     return absl::InvalidArgumentError(
@@ -223,7 +227,8 @@ absl::StatusOr<std::vector<std::optional<Value>>> bindArguments(std::string_view
   for (const auto &[name, value] : arguments.keywords) {
     size_t index = std::find(parameters.begin(), parameters.end(), name) - parameters.begin();
     if (index == parameters.size())
-      return absl::UnimplementedError(strCat("the argument ", name.substr(0, 40), " of ", callee, " is not supported"));
+      return absl::UnimplementedError(
+          strCat("the argument ", name.substr(0, 40), " of ", callee, " is not supported"));
     if (bound[index])
       return absl::InvalidArgumentError(strCat(callee, " got the argument ", name, " twice"));
     bound[index] = value;

@@ -1,4 +1,4 @@
-//===- Methods.cpp - methods of strings, lists, dicts and loops --------------------------------------------===//
+//===- Methods.cpp - methods of strings, lists, dicts and loops -----------------------------------------===//
 
 #include "runtime/base/StrCat.h"
 #include "runtime/tokenizer/Utf8.h"
@@ -14,7 +14,8 @@ namespace {
 using ValueOr = absl::StatusOr<Value>;
 
 /// A string argument; absent or none where `optional`.
-absl::StatusOr<std::optional<std::string>> stringArgument(std::string_view method, const std::optional<Value> &value) {
+absl::StatusOr<std::optional<std::string>> stringArgument(std::string_view method,
+                                                          const std::optional<Value> &value) {
   if (!value || value->is(Kind::None))
     return std::optional<std::string>();
   if (!value->is(Kind::String))
@@ -22,7 +23,8 @@ absl::StatusOr<std::optional<std::string>> stringArgument(std::string_view metho
   return std::optional<std::string>(value->text());
 }
 
-absl::StatusOr<int64_t> integerArgument(std::string_view method, const std::optional<Value> &value, int64_t otherwise) {
+absl::StatusOr<int64_t> integerArgument(std::string_view method, const std::optional<Value> &value,
+                                        int64_t otherwise) {
   if (!value || value->is(Kind::None))
     return otherwise;
   if (!value->isIntegral())
@@ -57,7 +59,8 @@ size_t wordLength(std::string_view text, bool atEnd) {
   return length;
 }
 
-/// str.split() without a separator: runs of white space separate, and do not count at the end that is split from.
+/// str.split() without a separator: runs of white space separate, and do not count at the end that is split
+/// from.
 std::vector<std::string_view> splitSpace(std::string_view text, int64_t limit, bool fromRight) {
   std::vector<std::string_view> parts;
   for (;;) {
@@ -119,8 +122,10 @@ ValueOr startsOrEnds(std::string_view name, const Value &self, const Arguments &
   bool result = false;
   for (const Value &affix : affixes) {
     if (!affix.is(Kind::String))
-      return absl::InvalidArgumentError(strCat(name, " needs a string or a tuple of strings, got a ", typeName(affix)));
-    result |= name == "startswith" ? self.text().starts_with(affix.text()) : self.text().ends_with(affix.text());
+      return absl::InvalidArgumentError(
+          strCat(name, " needs a string or a tuple of strings, got a ", typeName(affix)));
+    result |=
+        name == "startswith" ? self.text().starts_with(affix.text()) : self.text().ends_with(affix.text());
   }
   return Value(result);
 }

@@ -1,4 +1,4 @@
-//===- Operators.cpp - what operators do to values ---------------------------------------------------------===//
+//===- Operators.cpp - what operators do to values ------------------------------------------------------===//
 
 #include "runtime/tokenizer/jinja/Operators.h"
 
@@ -100,9 +100,11 @@ ValueOr repeat(const Value &value, int64_t count, Budget &budget) {
   if (value.is(Kind::String)) {
     LAMINA_RETURN_IF_ERROR(budget.chargeText(size * times));
     std::string text;
-    if (size != 0)
-      for (uint64_t i = 0; i < times; ++i)
-        text += value.text();
+    text.reserve(size * times);
+    if (size != 0 && times != 0)
+      text = value.text();
+    while (text.size() < size * times)
+      text.append(text, 0, size * times - text.size());
     return Value(std::move(text), value.isSafe());
   }
   LAMINA_RETURN_IF_ERROR(budget.charge(size * times));
@@ -158,8 +160,9 @@ absl::StatusOr<bool> compare(std::string_view op, const Value &a, const Value &b
 ValueOr slice(const Value &object, std::optional<int64_t> start, std::optional<int64_t> stop,
               std::optional<int64_t> step, Budget &budget) {
   if (!isSequence(object))
-    return absl::InvalidArgumentError(object.is(Kind::Undefined) ? strCat(object.what(), " is undefined")
-                                                                 : strCat("a ", typeName(object), " has no slices"));
+    return absl::InvalidArgumentError(object.is(Kind::Undefined)
+                                          ? strCat(object.what(), " is undefined")
+                                          : strCat("a ", typeName(object), " has no slices"));
   int64_t stride = step.value_or(1);
   if (stride == 0)
     return absl::InvalidArgumentError("a slice with step zero");

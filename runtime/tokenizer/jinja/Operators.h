@@ -1,8 +1,8 @@
-//===- Operators.h - what operators do to values ----------------------------------------------------*- C++ -*-===//
+//===- Operators.h - what operators do to values ----------------------------------------------*- C++ -*-===//
 //
 // Python's operators; errors have no position.
 //
-//===--------------------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------------------------------------===//
 
 #ifndef LAMINA_RUNTIME_TOKENIZER_JINJA_OPERATORS_H
 #define LAMINA_RUNTIME_TOKENIZER_JINJA_OPERATORS_H

@@ -1,9 +1,9 @@
-//===- Parser.h - tokens to a tree ------------------------------------------------------------------*- C++ -*-===//
+//===- Parser.h - tokens to a tree ------------------------------------------------------------*- C++ -*-===//
 //
-// A recursive descent parser; Parser.cpp holds statements, ParserExpr.cpp expressions. Internal to the jinja folder:
-// parseTemplate() of AST.h is the way in.
+// A recursive descent parser; Parser.cpp holds statements, ParserExpr.cpp expressions. Internal to the jinja
+// folder: parseTemplate() of AST.h is the way in.
 //
-//===--------------------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------------------------------------===//
 
 #ifndef LAMINA_RUNTIME_TOKENIZER_JINJA_PARSER_H
 #define LAMINA_RUNTIME_TOKENIZER_JINJA_PARSER_H

@@ -1,8 +1,9 @@
-//===- ParserExpr.cpp - expressions ------------------------------------------------------------------------===//
+//===- ParserExpr.cpp - expressions ---------------------------------------------------------------------===//
 //
-// Precedence, loosest first: if-else, or, and, not, comparisons, + -, ~, * / // %, **, signs, postfix, filters and tests.
+// Precedence, loosest first: if-else, or, and, not, comparisons, + -, ~, * / // %, **, signs, postfix,
+// filters and tests.
 //
-//===--------------------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------------------------------------===//
 
 #include "runtime/tokenizer/jinja/Builtins.h"
 #include "runtime/tokenizer/jinja/Parser.h"
@@ -49,8 +50,8 @@ Parser::ExprOr Parser::adopt(ExprPtr parent, std::vector<ExprPtr> operands) cons
   return measured(std::move(parent));
 }
 
-/// An expression, or a tuple of several without parentheses. `conditional`: may use "if" (a for loop's may not, its "if"
-/// is the loop's own).
+/// An expression, or a tuple of several without parentheses. `conditional`: may use "if" (a for loop's may
+/// not, its "if" is the loop's own).
 Parser::ExprOr Parser::parseTuple(bool conditional) {
   Position at = token().at;
   std::vector<ExprPtr> items;
@@ -222,7 +223,8 @@ Parser::ExprOr Parser::parsePrimary() {
   switch (current.kind) {
   case TokenKind::Name:
     next();
-    if (current.text == "true" || current.text == "True" || current.text == "false" || current.text == "False") {
+    if (current.text == "true" || current.text == "True" || current.text == "false" ||
+        current.text == "False") {
       expr->constant = Value(current.text[0] == 't' || current.text[0] == 'T');
     } else if (current.text == "none" || current.text == "None") {
       expr->constant = Value(nullptr);
@@ -378,7 +380,8 @@ Parser::ExprOr Parser::parseFilter(ExprPtr input) {
   ExprPtr filter = make(ExprKind::Filter, token().at);
   LAMINA_ASSIGN_OR_RETURN(filter->name, expectName("the name of a filter"));
   if (!isFilter(filter->name))
-    return unsupported(filter->at, strCat("the filter \"", filter->name.substr(0, 40), "\" is not supported"));
+    return unsupported(filter->at,
+                       strCat("the filter \"", filter->name.substr(0, 40), "\" is not supported"));
   filter->operands.push_back(std::move(input));
   if (isOperator("("))
     LAMINA_RETURN_IF_ERROR(parseArguments(*filter));
@@ -397,10 +400,10 @@ Parser::ExprOr Parser::parseTest(ExprPtr input) {
   TokenKind kind = token().kind;
   if (isOperator("(")) {
     LAMINA_RETURN_IF_ERROR(parseArguments(*test));
-  } else if ((kind == TokenKind::Name && !isName("else") && !isName("or") && !isName("and") && !isName("is") &&
-              !isName("if") && !isName("not") && !isName("in")) ||
-             kind == TokenKind::String || kind == TokenKind::Integer || kind == TokenKind::Float || isOperator("[") ||
-             isOperator("{")) {
+  } else if ((kind == TokenKind::Name && !isName("else") && !isName("or") && !isName("and") &&
+              !isName("is") && !isName("if") && !isName("not") && !isName("in")) ||
+             kind == TokenKind::String || kind == TokenKind::Integer || kind == TokenKind::Float ||
+             isOperator("[") || isOperator("{")) {
     // "x is divisibleby 3": one argument without parentheses.
     LAMINA_ASSIGN_OR_RETURN(ExprPtr argument, parsePrimary());
     LAMINA_ASSIGN_OR_RETURN(argument, parsePostfix(std::move(argument)));

@@ -1,8 +1,8 @@
-//===- SequenceFilters.cpp - filters on lists and dicts ----------------------------------------------------===//
+//===- SequenceFilters.cpp - filters on lists and dicts -------------------------------------------------===//
 //
 // Where Jinja makes generators, these make lists.
 //
-//===--------------------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------------------------------------===//
 
 #include "runtime/base/StrCat.h"
 #include "runtime/tokenizer/jinja/Filters.h"
@@ -32,7 +32,8 @@ ValueOr attributeOf(const Value &item, const std::optional<Value> &path, Budget 
   for (;;) {
     std::string_view part = rest.substr(0, rest.find('.'));
     int64_t index = 0;
-    bool digits = !part.empty() && std::all_of(part.begin(), part.end(), [](char c) { return c >= '0' && c <= '9'; }) &&
+    bool digits = !part.empty() &&
+                  std::all_of(part.begin(), part.end(), [](char c) { return c >= '0' && c <= '9'; }) &&
                   std::from_chars(part.data(), part.data() + part.size(), index).ec == std::errc();
     LAMINA_ASSIGN_OR_RETURN(value, getItem(value, digits ? Value(index) : Value(std::string(part)), budget));
     if (part.size() == rest.size())
@@ -42,7 +43,8 @@ ValueOr attributeOf(const Value &item, const std::optional<Value> &path, Budget 
 }
 
 /// What sort, unique, min and max compare: strings without their case unless told otherwise.
-ValueOr sortKey(const Value &item, const std::optional<Value> &attribute, bool caseSensitive, Budget &budget) {
+ValueOr sortKey(const Value &item, const std::optional<Value> &attribute, bool caseSensitive,
+                Budget &budget) {
   LAMINA_ASSIGN_OR_RETURN(Value key, attributeOf(item, attribute, budget));
   if (caseSensitive || !key.is(Kind::String))
     return key;
@@ -60,8 +62,8 @@ absl::StatusOr<std::vector<size_t>> sortedOrder(const Items &keys, bool descendi
   for (size_t i = 0; i < keys.size(); ++i) {
     bool number = keys[0].isNumber() && keys[i].isNumber() && !std::isnan(keys[i].number());
     if (keys.size() > 1 && !number && !(keys[0].is(Kind::String) && keys[i].is(Kind::String)))
-      return absl::UnimplementedError(strCat("sorting a ", typeName(keys[0]), " with a ", typeName(keys[i]),
-                                             " is not supported"));
+      return absl::UnimplementedError(
+          strCat("sorting a ", typeName(keys[0]), " with a ", typeName(keys[i]), " is not supported"));
   }
   auto less = [&](const Value &a, const Value &b) {
     absl::StatusOr<bool> result = lessThan(a, b);
@@ -120,7 +122,8 @@ ValueOr reverse(const Value &input, const Arguments &arguments, Budget &budget) 
 }
 
 ValueOr sort(const Value &input, const Arguments &arguments, Budget &budget) {
-  LAMINA_ASSIGN_OR_RETURN(auto bound, bindArguments("sort", arguments, {"reverse", "case_sensitive", "attribute"}));
+  LAMINA_ASSIGN_OR_RETURN(auto bound,
+                          bindArguments("sort", arguments, {"reverse", "case_sensitive", "attribute"}));
   LAMINA_ASSIGN_OR_RETURN(Items items, iterate(input, budget));
   if (bound[2] && bound[2]->is(Kind::String) && bound[2]->text().find(',') != std::string::npos)
     return absl::UnimplementedError("sorting by several attributes is not supported");
@@ -129,7 +132,8 @@ ValueOr sort(const Value &input, const Arguments &arguments, Budget &budget) {
     LAMINA_ASSIGN_OR_RETURN(Value key, sortKey(item, bound[2], bound[1] && bound[1]->truthy(), budget));
     keys.push_back(std::move(key));
   }
-  LAMINA_ASSIGN_OR_RETURN(std::vector<size_t> order, sortedOrder(keys, bound[0] && bound[0]->truthy(), budget));
+  LAMINA_ASSIGN_OR_RETURN(std::vector<size_t> order,
+                          sortedOrder(keys, bound[0] && bound[0]->truthy(), budget));
   for (size_t index : order)
     sorted.push_back(items[index]);
   return makeList(std::move(sorted));
@@ -278,7 +282,8 @@ ValueOr items(const Value &input, const Arguments &arguments, Budget &budget) {
 }
 
 ValueOr dictsort(const Value &input, const Arguments &arguments, Budget &budget) {
-  LAMINA_ASSIGN_OR_RETURN(auto bound, bindArguments("dictsort", arguments, {"case_sensitive", "by", "reverse"}));
+  LAMINA_ASSIGN_OR_RETURN(auto bound,
+                          bindArguments("dictsort", arguments, {"case_sensitive", "by", "reverse"}));
   if (!input.is(Kind::Dict))
     return absl::InvalidArgumentError(strCat("dictsort needs a dict, got a ", typeName(input)));
   if (bound[1] && (!bound[1]->is(Kind::String) || (bound[1]->text() != "key" && bound[1]->text() != "value")))
@@ -293,10 +298,22 @@ ValueOr dictsort(const Value &input, const Arguments &arguments, Budget &budget)
 }
 
 constexpr NamedFilter table[] = {
-    {"join", join},     {"list", list},     {"first", first},           {"last", last},
-    {"reverse", reverse}, {"sort", sort},   {"unique", unique},         {"min", minimum},
-    {"max", maximum},   {"sum", sum},       {"map", map},               {"select", select},
-    {"reject", reject}, {"selectattr", selectAttribute}, {"rejectattr", rejectAttribute}, {"items", items},
+    {"join", join},
+    {"list", list},
+    {"first", first},
+    {"last", last},
+    {"reverse", reverse},
+    {"sort", sort},
+    {"unique", unique},
+    {"min", minimum},
+    {"max", maximum},
+    {"sum", sum},
+    {"map", map},
+    {"select", select},
+    {"reject", reject},
+    {"selectattr", selectAttribute},
+    {"rejectattr", rejectAttribute},
+    {"items", items},
     {"dictsort", dictsort},
 };
 

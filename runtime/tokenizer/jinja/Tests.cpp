@@ -1,4 +1,4 @@
-//===- Tests.cpp - what may follow "is" --------------------------------------------------------------------===//
+//===- Tests.cpp - what may follow "is" -----------------------------------------------------------------===//
 
 #include "runtime/base/StrCat.h"
 #include "runtime/tokenizer/jinja/Operators.h"
@@ -21,8 +21,8 @@ bool isCase(const Value &value, int (*other)(int), int (*wanted)(int)) {
 }
 
 bool isIterable(const Value &value) {
-  return value.is(Kind::Undefined) || value.is(Kind::String) || value.is(Kind::List) || value.is(Kind::Dict) ||
-         value.is(Kind::Loop);
+  return value.is(Kind::Undefined) || value.is(Kind::String) || value.is(Kind::List) ||
+         value.is(Kind::Dict) || value.is(Kind::Loop);
 }
 
 struct NamedPredicate {
@@ -43,10 +43,7 @@ constexpr NamedPredicate predicates[] = {
     {"string", [](const Value &v) { return v.is(Kind::String); }},
     {"mapping", [](const Value &v) { return v.is(Kind::Dict); }},
     // Everything that has a length and items; Jinja counts dicts and undefined values among them.
-    {"sequence",
-     [](const Value &v) {
-       return v.is(Kind::String) || v.is(Kind::List) || v.is(Kind::Dict);
-     }},
+    {"sequence", [](const Value &v) { return v.is(Kind::String) || v.is(Kind::List) || v.is(Kind::Dict); }},
     {"iterable", isIterable},
     {"callable", [](const Value &v) { return v.is(Kind::Function); }},
     {"lower", [](const Value &v) { return isCase(v, std::isupper, std::islower); }},
@@ -60,8 +57,8 @@ const char *comparisonOf(std::string_view name) {
     const char *op;
   };
   constexpr Alias aliases[] = {
-      {"eq", "=="}, {"equalto", "=="}, {"==", "=="}, {"ne", "!="},       {"!=", "!="}, {"lt", "<"},
-      {"<", "<"},   {"lessthan", "<"}, {"gt", ">"},  {"greaterthan", ">"}, {">", ">"}, {"le", "<="},
+      {"eq", "=="}, {"equalto", "=="}, {"==", "=="}, {"ne", "!="},         {"!=", "!="}, {"lt", "<"},
+      {"<", "<"},   {"lessthan", "<"}, {"gt", ">"},  {"greaterthan", ">"}, {">", ">"},   {"le", "<="},
       {"<=", "<="}, {"ge", ">="},      {">=", ">="}, {"in", "in"},
   };
   for (const Alias &alias : aliases)
@@ -70,7 +67,8 @@ const char *comparisonOf(std::string_view name) {
   return nullptr;
 }
 
-absl::StatusOr<bool> divisible(std::string_view name, const Value &input, const Arguments &arguments, Budget &budget) {
+absl::StatusOr<bool> divisible(std::string_view name, const Value &input, const Arguments &arguments,
+                               Budget &budget) {
   Value divisor(int64_t(2));
   if (name == "divisibleby") {
     LAMINA_ASSIGN_OR_RETURN(auto bound, bindArguments(name, arguments, {"num"}, 1));
@@ -91,7 +89,8 @@ bool isTest(std::string_view name) {
                      [&](const NamedPredicate &test) { return test.name == name; });
 }
 
-absl::StatusOr<bool> applyTest(std::string_view name, const Value &input, const Arguments &arguments, Budget &budget) {
+absl::StatusOr<bool> applyTest(std::string_view name, const Value &input, const Arguments &arguments,
+                               Budget &budget) {
   LAMINA_RETURN_IF_ERROR(budget.charge(1));
   if (const char *op = comparisonOf(name)) {
     LAMINA_ASSIGN_OR_RETURN(auto bound, bindArguments(name, arguments, {"other"}, 1));

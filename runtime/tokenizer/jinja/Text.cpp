@@ -1,4 +1,4 @@
-//===- Text.cpp - strings as Python sees them --------------------------------------------------------------===//
+//===- Text.cpp - strings as Python sees them -----------------------------------------------------------===//
 
 #include "runtime/tokenizer/jinja/Text.h"
 
@@ -44,7 +44,8 @@ bool isSpaceCharacter(std::string_view character) { return isSpace(utf8::decode(
 
 bool isSpace(uint32_t c) {
   return (c >= 9 && c <= 13) || (c >= 28 && c <= 32) || c == 0x85 || c == 0xa0 || c == 0x1680 ||
-         (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
+         (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f ||
+         c == 0x3000;
 }
 
 std::string_view stripLeft(std::string_view text) { return trimLeft(text, isSpaceCharacter); }

@@ -1,4 +1,4 @@
-//===- Value.cpp - what a template computes with -----------------------------------------------------------===//
+//===- Value.cpp - what a template computes with --------------------------------------------------------===//
 
 #include "runtime/tokenizer/jinja/Value.h"
 
@@ -136,8 +136,12 @@ uint64_t Value::weight() const {
   return is(Kind::String) ? 1 + text().size() / 64 : 1;
 }
 
-absl::StatusOr<Value> makeList(std::vector<Value> items) { return makeSequence(std::move(items), /*tuple=*/false); }
-absl::StatusOr<Value> makeTuple(std::vector<Value> items) { return makeSequence(std::move(items), /*tuple=*/true); }
+absl::StatusOr<Value> makeList(std::vector<Value> items) {
+  return makeSequence(std::move(items), /*tuple=*/false);
+}
+absl::StatusOr<Value> makeTuple(std::vector<Value> items) {
+  return makeSequence(std::move(items), /*tuple=*/true);
+}
 
 absl::StatusOr<Value> makeDict(std::vector<std::pair<std::string, Value>> entries) {
   Extent extent;

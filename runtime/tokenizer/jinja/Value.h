@@ -1,10 +1,10 @@
-//===- Value.h - what a template computes with ------------------------------------------------------*- C++ -*-===//
+//===- Value.h - what a template computes with ------------------------------------------------*- C++ -*-===//
 //
-// Values mean what they mean in Python. Strings, lists and dicts are immutable and shared; only namespaces change. Lists
-// and dicts hold no namespaces, loops or functions, so there are no cycles, and their depth and weight are bounded, so that
-// every walk over a value is.
+// Values mean what they mean in Python. Strings, lists and dicts are immutable and shared; only namespaces
+// change. Lists and dicts hold no namespaces, loops or functions, so there are no cycles, and their depth and
+// weight are bounded, so that every walk over a value is.
 //
-//===--------------------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------------------------------------===//
 
 #ifndef LAMINA_RUNTIME_TOKENIZER_JINJA_VALUE_H
 #define LAMINA_RUNTIME_TOKENIZER_JINJA_VALUE_H
@@ -35,7 +35,8 @@ struct Undefined {
   std::string what;
 };
 
-/// A string; `safe`: it went through |safe, so "+" escapes what is joined to it (as Python's markupsafe does).
+/// A string; `safe`: it went through |safe, so "+" escapes what is joined to it (as Python's markupsafe
+/// does).
 struct String {
   std::shared_ptr<const std::string> text;
   bool safe = false;
@@ -125,7 +126,8 @@ private:
 inline constexpr uint32_t maxDepth = 100;
 inline constexpr uint64_t maxWeight = 1000000;
 
-// Containers. The errors, without a position: an item of a kind that containers do not hold, too deep, too large.
+// Containers. The errors, without a position: an item of a kind that containers do not hold, too deep, too
+// large.
 
 absl::StatusOr<Value> makeList(std::vector<Value> items);
 absl::StatusOr<Value> makeTuple(std::vector<Value> items);

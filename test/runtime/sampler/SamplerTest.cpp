@@ -1,4 +1,4 @@
-//===- SamplerTest.cpp -------------------------------------------------------------------------------------===//
+//===- SamplerTest.cpp ----------------------------------------------------------------------------------===//
 
 #include "runtime/sampler/Sampler.h"
 
@@ -73,7 +73,8 @@ TEST(Sampler, DrawsFollowTheSoftmax) {
   constexpr int draws = 20000;
   for (float temperature : {0.5f, 1.0f, 2.0f}) {
     std::vector<int> counts = countDraws({.temperature = temperature, .seed = 1}, logits, draws);
-    // 4 degrees of freedom: beyond 18.5 lies one in a thousand. The seed is fixed, so this passes always or never.
+    // 4 degrees of freedom: beyond 18.5 lies one in a thousand. The seed is fixed, so this passes always or
+    // never.
     EXPECT_LT(chiSquare(counts, softmax(logits, temperature), draws), 18.5) << temperature;
   }
 }
@@ -151,7 +152,8 @@ TEST(Sampler, SeedsMakeSequences) {
 }
 
 TEST(Sampler, TheSameIdsOnEveryMachine) {
-  // Computed once by an independent program; any other result breaks the reproducibility that Sampler.h promises.
+  // Computed once by an independent program; any other result breaks the reproducibility that Sampler.h
+  // promises.
   RandomGenerator random(0);
   EXPECT_EQ(random.next(), 0x99ec5f36cb75f2b4u);
   EXPECT_EQ(random.next(), 0xbf6e1f784956452au);
@@ -177,7 +179,9 @@ TEST(Sampler, DamagedLogitsAreErrors) {
 }
 
 TEST(Sampler, OptionsAreChecked) {
-  auto errorOf = [](SamplerOptions options) { return std::string(Sampler::create(options).status().message()); };
+  auto errorOf = [](SamplerOptions options) {
+    return std::string(Sampler::create(options).status().message());
+  };
   EXPECT_EQ(errorOf({.temperature = -1}), "temperature is -1, expected 0 (greedy) or a positive number");
   EXPECT_THAT(errorOf({.temperature = NAN}), HasSubstr("temperature is nan"));
   EXPECT_THAT(errorOf({.temperature = infinity}), HasSubstr("temperature is inf"));
@@ -185,8 +189,10 @@ TEST(Sampler, OptionsAreChecked) {
   EXPECT_EQ(errorOf({.topP = 0}), "top-p is 0, expected a number above 0 and up to 1 (off)");
   EXPECT_THAT(errorOf({.topP = 1.5f}), HasSubstr("top-p is 1.5"));
   EXPECT_EQ(errorOf({.minP = -0.5f}), "min-p is -0.5, expected a number from 0 (off) to 1");
-  EXPECT_EQ(errorOf({.repetitionPenalty = 0}), "repetition penalty is 0, expected a positive number, 1 for off");
-  EXPECT_EQ(errorOf({.repetitionWindow = -2}), "repetition window is -2, expected 0 (off) or a positive number");
+  EXPECT_EQ(errorOf({.repetitionPenalty = 0}),
+            "repetition penalty is 0, expected a positive number, 1 for off");
+  EXPECT_EQ(errorOf({.repetitionWindow = -2}),
+            "repetition window is -2, expected 0 (off) or a positive number");
 }
 
 } // namespace

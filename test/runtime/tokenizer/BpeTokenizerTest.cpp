@@ -1,4 +1,4 @@
-//===- BpeTokenizerTest.cpp --------------------------------------------------------------------------------===//
+//===- BpeTokenizerTest.cpp -----------------------------------------------------------------------------===//
 
 #include "runtime/tokenizer/BpeTokenizer.h"
 
@@ -48,7 +48,8 @@ TEST_F(Bpe, ByteLettersAreReversible) {
   EXPECT_EQ(byteLetter('\n'), "\u010a");
   EXPECT_EQ(byteLetter(0xad), "\u0143");
   for (int byte = 0; byte < 256; ++byte)
-    EXPECT_EQ(bytesOfLetters(byteLetter(static_cast<uint8_t>(byte))), std::string(1, static_cast<char>(byte)));
+    EXPECT_EQ(bytesOfLetters(byteLetter(static_cast<uint8_t>(byte))),
+              std::string(1, static_cast<char>(byte)));
   EXPECT_EQ(bytesOfLetters("\u4f60\u0120"), "\u4f60 ");
 }
 
@@ -117,7 +118,8 @@ TEST_F(Bpe, AnyBytesSurvive) {
   std::string bytes;
   for (int byte = 0; byte < 256; ++byte)
     bytes += static_cast<char>(byte);
-  for (const std::string &text : {bytes, bytes + bytes, std::string("x\xff\xfe y\xf0\x9f"), std::string("\0\0", 2)})
+  for (const std::string &text :
+       {bytes, bytes + bytes, std::string("x\xff\xfe y\xf0\x9f"), std::string("\0\0", 2)})
     EXPECT_EQ(*tokenizer->decode(*tokenizer->encode(text)), text);
 }
 

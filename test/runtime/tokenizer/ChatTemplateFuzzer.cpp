@@ -1,4 +1,4 @@
-//===- ChatTemplateFuzzer.cpp - any bytes as a chat template -----------------------------------------------===//
+//===- ChatTemplateFuzzer.cpp - any bytes as a chat template --------------------------------------------===//
 
 #include "runtime/tokenizer/ChatTemplate.h"
 
@@ -11,7 +11,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     return 0;
   static const nlohmann::ordered_json variables = {
       {"messages",
-       {{{"role", "system"}, {"content", "s"}}, {{"role", "user"}, {"content", "ż 😀"}},
+       {{{"role", "system"}, {"content", "s"}},
+        {{"role", "user"}, {"content", "ż 😀"}},
         {{"role", "assistant"}, {"content", nullptr}, {"tool_calls", {{{"function", {{"name", "f"}}}}}}}}},
       {"add_generation_prompt", true},
       {"bos_token", "<s>"},

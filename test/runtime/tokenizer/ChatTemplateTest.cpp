@@ -1,4 +1,4 @@
-//===- ChatTemplateTest.cpp --------------------------------------------------------------------------------===//
+//===- ChatTemplateTest.cpp -----------------------------------------------------------------------------===//
 
 #include "runtime/tokenizer/ChatTemplate.h"
 
@@ -107,10 +107,12 @@ TEST(ChatTemplate, PlainMessages) {
   ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();
   absl::StatusOr<ChatTemplate> parsed = ChatTemplate::parse(
       "{{ bos_token }}{% for m in messages %}[{{ m.role }}] {{ m.content }}{{ eos_token }}{% endfor %}"
-      "{% if add_generation_prompt %}[assistant]{% endif %}{{ pad_token is defined }}{{ strftime_now is defined }}");
+      "{% if add_generation_prompt %}[assistant]{% endif %}{{ pad_token is defined }}{{ strftime_now is "
+      "defined }}");
   ASSERT_TRUE(parsed.ok()) << parsed.status();
   const ChatMessage messages[] = {{"user", "hi"}, {"assistant", "ho"}};
-  EXPECT_EQ(*parsed->render(messages, **tokenizer), "<s>[user] hi</s>[assistant] ho</s>[assistant]FalseFalse");
+  EXPECT_EQ(*parsed->render(messages, **tokenizer),
+            "<s>[user] hi</s>[assistant] ho</s>[assistant]FalseFalse");
   EXPECT_EQ(*parsed->render(messages, **tokenizer, {.addGenerationPrompt = false, .now = 0}),
             "<s>[user] hi</s>[assistant] ho</s>FalseTrue");
 }
@@ -120,17 +122,24 @@ TEST(ChatTemplate, RefusesWhatItDoesNotKnowByName) {
             "chat template: line 2, column 6: the tag \"include\" is not supported");
   EXPECT_EQ(errorOf("{{ a | frobnicate }}"),
             "chat template: line 1, column 8: the filter \"frobnicate\" is not supported");
-  EXPECT_EQ(errorOf("{{ a is escaped }}"), "chat template: line 1, column 9: the test \"escaped\" is not supported");
-  EXPECT_THAT(errorOf("{{ 'a'.encode() }}"), HasSubstr("column 7: the method string.encode is not supported"));
+  EXPECT_EQ(errorOf("{{ a is escaped }}"),
+            "chat template: line 1, column 9: the test \"escaped\" is not supported");
+  EXPECT_THAT(errorOf("{{ 'a'.encode() }}"),
+              HasSubstr("column 7: the method string.encode is not supported"));
   EXPECT_THAT(errorOf("{{ [1].append(2) }}"), HasSubstr("the method list.append is not supported"));
-  EXPECT_THAT(errorOf("{% for x in [] recursive %}{% endfor %}"), HasSubstr("recursive for loops are not supported"));
-  EXPECT_THAT(errorOf("{% macro f() %}{{ caller() }}{% endmacro %}"), HasSubstr("\"caller\" is not supported"));
+  EXPECT_THAT(errorOf("{% for x in [] recursive %}{% endfor %}"),
+              HasSubstr("recursive for loops are not supported"));
+  EXPECT_THAT(errorOf("{% macro f() %}{{ caller() }}{% endmacro %}"),
+              HasSubstr("\"caller\" is not supported"));
   EXPECT_THAT(errorOf("{{ f(*a) }}"), HasSubstr("unpacking arguments with * is not supported"));
-  EXPECT_THAT(errorOf("{{ 'a' | tojson(default=1) }}"), HasSubstr("the argument default of tojson is not supported"));
+  EXPECT_THAT(errorOf("{{ 'a' | tojson(default=1) }}"),
+              HasSubstr("the argument default of tojson is not supported"));
   EXPECT_THAT(errorOf("{{ {1: 2} }}"), HasSubstr("a integer as the key of a dict is not supported"));
   EXPECT_THAT(errorOf("{{ '%s' % 1 }}"), HasSubstr("formatting with % is not supported"));
-  EXPECT_THAT(errorOf("{{ 'É' | lower }}"), HasSubstr("changing the case of letters beyond ASCII is not supported"));
-  EXPECT_THAT(errorOf("{{ '<' | safe | upper }}"), HasSubstr("upper of a string marked safe is not supported"));
+  EXPECT_THAT(errorOf("{{ 'É' | lower }}"),
+              HasSubstr("changing the case of letters beyond ASCII is not supported"));
+  EXPECT_THAT(errorOf("{{ '<' | safe | upper }}"),
+              HasSubstr("upper of a string marked safe is not supported"));
   EXPECT_THAT(errorOf("{{ 0x1F }}"), HasSubstr("only decimal numbers"));
 }
 
@@ -153,7 +162,8 @@ TEST(ChatTemplate, SyntaxErrorsHavePositions) {
   EXPECT_THAT(errorOf("{{ f(a=1, 2) }}"), HasSubstr("an argument without a name follows one with a name"));
   EXPECT_THAT(errorOf("{{ 99999999999999999999 }}"), HasSubstr("is out of range"));
   EXPECT_THAT(errorOf("{% set x = namespace() %}{% set x.y = x %}"), HasSubstr("is not supported"));
-  EXPECT_THAT(errorOf("{{ [namespace()] }}"), HasSubstr("a namespace inside a list or dict is not supported"));
+  EXPECT_THAT(errorOf("{{ [namespace()] }}"),
+              HasSubstr("a namespace inside a list or dict is not supported"));
 }
 
 TEST(ChatTemplate, RaisedMessagesStayOnOneLine) {
@@ -164,19 +174,28 @@ TEST(ChatTemplate, RaisedMessagesStayOnOneLine) {
 TEST(ChatTemplate, WorkIsBounded) {
   EXPECT_THAT(errorOf("{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}"),
               HasSubstr("the template does too much work"));
-  EXPECT_THAT(errorOf("{% set ns = namespace(s='x') %}{% for i in range(60) %}{% set ns.s = ns.s + ns.s %}{% endfor %}"),
-              HasSubstr("more than 16 MiB"));
-  EXPECT_THAT(errorOf("{% set ns = namespace(s=[1]) %}{% for i in range(60) %}{% set ns.s = ns.s + ns.s %}{% endfor %}"),
-              HasSubstr("holds more than 1000000 values"));
-  EXPECT_THAT(errorOf("{% set ns = namespace(s=1) %}{% for i in range(60) %}{% set ns.s = [ns.s, ns.s] %}{% endfor %}"),
-              HasSubstr("holds more than 1000000 values"));
-  EXPECT_THAT(errorOf("{% set ns = namespace(s=1) %}{% for i in range(600) %}{% set ns.s = [ns.s] %}{% endfor %}"),
-              HasSubstr("values nest deeper than 100"));
+  EXPECT_THAT(
+      errorOf(
+          "{% set ns = namespace(s='x') %}{% for i in range(60) %}{% set ns.s = ns.s + ns.s %}{% endfor %}"),
+      HasSubstr("more than 16 MiB"));
+  EXPECT_THAT(
+      errorOf(
+          "{% set ns = namespace(s=[1]) %}{% for i in range(60) %}{% set ns.s = ns.s + ns.s %}{% endfor %}"),
+      HasSubstr("holds more than 1000000 values"));
+  EXPECT_THAT(
+      errorOf(
+          "{% set ns = namespace(s=1) %}{% for i in range(60) %}{% set ns.s = [ns.s, ns.s] %}{% endfor %}"),
+      HasSubstr("holds more than 1000000 values"));
+  EXPECT_THAT(
+      errorOf("{% set ns = namespace(s=1) %}{% for i in range(600) %}{% set ns.s = [ns.s] %}{% endfor %}"),
+      HasSubstr("values nest deeper than 100"));
   EXPECT_THAT(errorOf("{{ 'x' * 1000000000 }}"), HasSubstr("a repetition is too large"));
   EXPECT_THAT(errorOf("{{ range(1000000) }}"), HasSubstr("a range of more than 100000 integers"));
-  EXPECT_THAT(errorOf("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}"), HasSubstr("macro calls nest too deeply"));
+  EXPECT_THAT(errorOf("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}"),
+              HasSubstr("macro calls nest too deeply"));
   EXPECT_THAT(errorOf("{{ 2 ** 64 }}"), HasSubstr("an integer does not fit 64 bits"));
-  EXPECT_THAT(errorOf("{% for i in range(100000) %}{{ 'x' * 100000 }}{% endfor %}"), HasSubstr("chat template: line 1"));
+  EXPECT_THAT(errorOf("{% for i in range(100000) %}{{ 'x' * 100000 }}{% endfor %}"),
+              HasSubstr("chat template: line 1"));
 }
 
 TEST(ChatTemplate, NestingIsBounded) {
@@ -187,7 +206,8 @@ TEST(ChatTemplate, NestingIsBounded) {
     return result;
   };
   for (int count : {200, 100000}) {
-    EXPECT_THAT(errorOf("{{ " + repeated("(", count) + "1" + repeated(")", count) + " }}"), HasSubstr("nests deeper"));
+    EXPECT_THAT(errorOf("{{ " + repeated("(", count) + "1" + repeated(")", count) + " }}"),
+                HasSubstr("nests deeper"));
     EXPECT_THAT(errorOf("{{ " + repeated("not ", count) + "1 }}"), HasSubstr("nests deeper"));
     EXPECT_THAT(errorOf("{{ " + repeated("-", count) + "1 }}"), HasSubstr("nests deeper"));
     EXPECT_THAT(errorOf("{{ 1" + repeated(" + 1", count) + " }}"), HasSubstr("more than 120 levels"));
@@ -199,7 +219,8 @@ TEST(ChatTemplate, NestingIsBounded) {
   Json deep = Json::array();
   for (int i = 0; i < 200; ++i)
     deep = Json::array({deep});
-  EXPECT_THAT(errorOf("{{ x }}", {{"x", deep}}), HasSubstr("variable x of the chat template: values nest deeper"));
+  EXPECT_THAT(errorOf("{{ x }}", {{"x", deep}}),
+              HasSubstr("variable x of the chat template: values nest deeper"));
 }
 
 } // namespace

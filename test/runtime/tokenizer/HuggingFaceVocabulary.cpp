@@ -1,4 +1,4 @@
-//===- HuggingFaceVocabulary.cpp - reads tokenizer.json, for tests -----------------------------------------===//
+//===- HuggingFaceVocabulary.cpp - reads tokenizer.json, for tests --------------------------------------===//
 
 #include "HuggingFaceVocabulary.h"
 
@@ -30,8 +30,9 @@ absl::StatusOr<TokenizerData> readHuggingFaceVocabulary(const std::string &path,
     place(added["id"].get<size_t>(), added["content"].get<std::string>(),
           added["special"].get<bool>() ? TokenType::Control : TokenType::UserDefined);
   for (const auto &merge : json["model"]["merges"])
-    data.merges.push_back(merge.is_string() ? merge.get<std::string>()
-                                            : merge[0].get<std::string>() + " " + merge[1].get<std::string>());
+    data.merges.push_back(merge.is_string()
+                              ? merge.get<std::string>()
+                              : merge[0].get<std::string>() + " " + merge[1].get<std::string>());
   applyTokenizerDefaults(data, data.tokens.size());
   // tokenizer.json does not say which of its tokens begins a text.
   data.bos = data.eos = NoToken;

@@ -1,8 +1,8 @@
-//===- HuggingFaceVocabulary.h - reads tokenizer.json, for tests ------------------------------------*- C++ -*-===//
+//===- HuggingFaceVocabulary.h - reads tokenizer.json, for tests ------------------------------*- C++ -*-===//
 //
 // Test vectors exist for tokenizers whose vocabulary is at hand only as a tokenizer.json.
 //
-//===--------------------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------------------------------------===//
 
 #ifndef LAMINA_TEST_RUNTIME_TOKENIZER_HUGGINGFACEVOCABULARY_H
 #define LAMINA_TEST_RUNTIME_TOKENIZER_HUGGINGFACEVOCABULARY_H
@@ -11,7 +11,8 @@
 
 namespace lamina {
 
-/// The byte-level BPE vocabulary of a tokenizer.json, with the given pre-tokenizer and the defaults that go with it.
+/// The byte-level BPE vocabulary of a tokenizer.json, with the given pre-tokenizer and the defaults that go
+/// with it.
 absl::StatusOr<TokenizerData> readHuggingFaceVocabulary(const std::string &path, const std::string &pre);
 
 } // namespace lamina

@@ -1,4 +1,4 @@
-//===- PreTokenizerTest.cpp --------------------------------------------------------------------------------===//
+//===- PreTokenizerTest.cpp -----------------------------------------------------------------------------===//
 
 #include "runtime/tokenizer/PreTokenizer.h"
 
@@ -32,7 +32,8 @@ TEST(PreTokenizer, Gpt2) {
 TEST(PreTokenizer, Llama3) {
   EXPECT_EQ(split("llama-bpe", "I'VE 12345  x!?\n\n y"),
             Pieces({"I", "'VE", " ", "123", "45", " ", " x", "!?\n\n", " y"}));
-  EXPECT_EQ(split("llama3", " (a) \u4f60\u597d \u0436"), Pieces({" (", "a", ")", " \u4f60\u597d", " \u0436"}));
+  EXPECT_EQ(split("llama3", " (a) \u4f60\u597d \u0436"),
+            Pieces({" (", "a", ")", " \u4f60\u597d", " \u0436"}));
 }
 
 TEST(PreTokenizer, DigitsAreGroupedByName) {
@@ -60,7 +61,8 @@ TEST(PreTokenizer, ScriptsOfDeepSeek) {
 }
 
 TEST(PreTokenizer, PiecesAlwaysAddUp) {
-  std::string text = "Hello, World's 1234567 \t\r\n\n  \u00a0\u3000 \u4f60\u597d e\u0301 \U0001f600\u200d\U0001f468 _x_ '' \u2026";
+  std::string text = "Hello, World's 1234567 \t\r\n\n  \u00a0\u3000 \u4f60\u597d e\u0301 "
+                     "\U0001f600\u200d\U0001f468 _x_ '' \u2026";
   std::set<std::string> names;
   for (const PreTokenizerSpec &spec : allPreTokenizers()) {
     for (const char *name : spec.names) {
@@ -93,7 +95,8 @@ TEST(PreTokenizer, ExtremeTextsStayLinear) {
 
 TEST(PreTokenizer, UnknownNamesGetSuggestions) {
   EXPECT_EQ(std::string(findPreTokenizer("llama-bp").status().message()),
-            "unknown pre-tokenizer \"llama-bp\" (tokenizer.ggml.pre); the nearest supported ones are llama-bpe, llama-v3 "
+            "unknown pre-tokenizer \"llama-bp\" (tokenizer.ggml.pre); the nearest supported ones are "
+            "llama-bpe, llama-v3 "
             "and llama3");
   EXPECT_EQ((*findPreTokenizer(""))->names.front(), std::string("default"));
 }

@@ -1,4 +1,4 @@
-//===- SpmTokenizerTest.cpp --------------------------------------------------------------------------------===//
+//===- SpmTokenizerTest.cpp -----------------------------------------------------------------------------===//
 
 #include "runtime/tokenizer/Tokenizer.h"
 
@@ -80,7 +80,8 @@ TEST_F(Spm, SpacesPrefixesAndSpecials) {
   EXPECT_EQ(*tokenizer->encode("a a", {.addSpecial = false}), Ids({spaceA, spaceA}));
   // User-defined tokens are always recognised, and text after a special token has a prefix again.
   EXPECT_EQ(*tokenizer->encode("a<tool>a"), Ids({1, spaceA, user, spaceA}));
-  EXPECT_EQ(*tokenizer->encode("a</s>a", {.addSpecial = false, .parseSpecial = true}), Ids({spaceA, 2, spaceA}));
+  EXPECT_EQ(*tokenizer->encode("a</s>a", {.addSpecial = false, .parseSpecial = true}),
+            Ids({spaceA, 2, spaceA}));
   // Control tokens are not: their text is bytes.
   EXPECT_EQ(*tokenizer->encode("</s>", {.addSpecial = false}),
             Ids({space, byteId('<'), byteId('/'), byteId('s'), byteId('>')}));
@@ -121,7 +122,9 @@ TEST_F(Spm, WithoutByteTokensUnknownCharactersAreUnknown) {
   data.scores = {0, 0, 0, -1};
   data.types = {TokenType::Unknown, TokenType::Control, TokenType::Control, TokenType::Normal};
   data.addBos = data.addSpacePrefix = false;
-  EXPECT_EQ(*create()->encode("a\u4f60" "a"), Ids({3, 0, 3}));
+  EXPECT_EQ(*create()->encode("a\u4f60"
+                              "a"),
+            Ids({3, 0, 3}));
   data.unk = NoToken;
   EXPECT_THAT(std::string(create()->encode("a?").status().message()),
               HasSubstr("no token for byte 0x3F and no unknown token"));
@@ -165,7 +168,8 @@ TEST_F(Spm, DecodeChecksIds) {
 TEST_F(Spm, EqualTokensAreRefused) {
   add("a", 0);
   add("a", 0);
-  EXPECT_EQ(Tokenizer::create(data).status().message(), "tokenizer.ggml.tokens: tokens 259 and 260 have the same text");
+  EXPECT_EQ(Tokenizer::create(data).status().message(),
+            "tokenizer.ggml.tokens: tokens 259 and 260 have the same text");
 }
 
 } // namespace

@@ -1,4 +1,4 @@
-//===- TokenizerDataTest.cpp -------------------------------------------------------------------------------===//
+//===- TokenizerDataTest.cpp ----------------------------------------------------------------------------===//
 
 #include "runtime/tokenizer/TokenizerData.h"
 
@@ -56,19 +56,25 @@ TEST(TokenizerData, ValidateFindsEveryFault) {
     return errorOf(data);
   };
   EXPECT_EQ(with([](auto &d) { d.model = "bert"; }),
-            "unsupported tokenizer model \"bert\" (tokenizer.ggml.model); supported are llama (SentencePiece) and gpt2 "
+            "unsupported tokenizer model \"bert\" (tokenizer.ggml.model); supported are llama "
+            "(SentencePiece) and gpt2 "
             "(byte-level BPE)");
-  EXPECT_THAT(with([](auto &d) { d.model = "gpt2", d.pre = "llama-spm"; }), HasSubstr("unknown pre-tokenizer \"llama-spm\""));
+  EXPECT_THAT(with([](auto &d) { d.model = "gpt2", d.pre = "llama-spm"; }),
+              HasSubstr("unknown pre-tokenizer \"llama-spm\""));
   EXPECT_THAT(with([](auto &d) { d.tokens.clear(); }), HasSubstr("the file holds no vocabulary"));
-  EXPECT_EQ(with([](auto &d) { d.scores = {1}; }), "tokenizer.ggml.scores: expected 4 scores, one per token, got 1");
+  EXPECT_EQ(with([](auto &d) { d.scores = {1}; }),
+            "tokenizer.ggml.scores: expected 4 scores, one per token, got 1");
   EXPECT_EQ(with([](auto &d) { d.types = {TokenType::Normal}; }),
             "tokenizer.ggml.token_type: expected 4 types, one per token, got 1");
   EXPECT_EQ(with([](auto &d) { d.scores = {0, 0, std::numeric_limits<float>::quiet_NaN(), 0}; }),
             "tokenizer.ggml.scores: the score of token 2 is not a number");
-  EXPECT_EQ(with([](auto &d) { d.types.assign(4, TokenType::Normal), d.types[3] = static_cast<TokenType>(7); }),
-            "tokenizer.ggml.token_type: token 3 has unknown type 7, expected 0 to 6");
-  EXPECT_EQ(with([](auto &d) { d.eos = 4; }), "tokenizer.ggml.eos_token_id: 4 is not the id of one of 4 tokens");
-  EXPECT_EQ(with([](auto &d) { d.pad = -2; }), "tokenizer.ggml.padding_token_id: -2 is not the id of one of 4 tokens");
+  EXPECT_EQ(
+      with([](auto &d) { d.types.assign(4, TokenType::Normal), d.types[3] = static_cast<TokenType>(7); }),
+      "tokenizer.ggml.token_type: token 3 has unknown type 7, expected 0 to 6");
+  EXPECT_EQ(with([](auto &d) { d.eos = 4; }),
+            "tokenizer.ggml.eos_token_id: 4 is not the id of one of 4 tokens");
+  EXPECT_EQ(with([](auto &d) { d.pad = -2; }),
+            "tokenizer.ggml.padding_token_id: -2 is not the id of one of 4 tokens");
   EXPECT_THAT(with([](auto &d) { d.addBos = true; }), HasSubstr("add_bos_token is set, but there is no"));
   EXPECT_THAT(with([](auto &d) { d.addEos = true; }), HasSubstr("add_eos_token is set, but there is no"));
   for (const char *merge : {"", "a", "a ", " a"})
@@ -139,8 +145,9 @@ TEST_F(Gguf, ReadsMerges) {
 
 TEST_F(Gguf, FilesWithoutAVocabularySaySo) {
   writer.addString("general.architecture", "llama");
-  EXPECT_EQ(read().status().message(), "test.gguf: no tokenizer.ggml.model: the file holds no vocabulary; pass token ids, "
-                                       "or a file converted with its tokenizer");
+  EXPECT_EQ(read().status().message(),
+            "test.gguf: no tokenizer.ggml.model: the file holds no vocabulary; pass token ids, "
+            "or a file converted with its tokenizer");
   writer.addString("tokenizer.ggml.model", "no_vocab");
   absl::Status status = read().status();
   EXPECT_TRUE(absl::IsNotFound(status));
@@ -151,8 +158,9 @@ TEST_F(Gguf, BadIdsNameKeyAndPlace) {
   addLlama();
   writer.addU32("tokenizer.ggml.eos_token_id", 4);
   EXPECT_THAT(std::string(read().status().message()),
-              testing::MatchesRegex("test.gguf: tokenizer.ggml.eos_token_id at byte [0-9]+: 4 is not the id of one of 4 "
-                                    "tokens"));
+              testing::MatchesRegex(
+                  "test.gguf: tokenizer.ggml.eos_token_id at byte [0-9]+: 4 is not the id of one of 4 "
+                  "tokens"));
 }
 
 TEST_F(Gguf, BadArraysNameTheFile) {

@@ -1,9 +1,9 @@
-//===- TokenizerFuzzer.cpp - any bytes as text -------------------------------------------------------------===//
+//===- TokenizerFuzzer.cpp - any bytes as text ----------------------------------------------------------===//
 //
-// Encodes the input with a small vocabulary of each kind and checks that decoding gives the same bytes. The first byte
-// picks the pre-tokenizer.
+// Encodes the input with a small vocabulary of each kind and checks that decoding gives the same bytes. The
+// first byte picks the pre-tokenizer.
 //
-//===--------------------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------------------------------------===//
 
 #include "runtime/tokenizer/BpeTokenizer.h"
 #include "runtime/tokenizer/StreamDecoder.h"

@@ -1,4 +1,4 @@
-//===- TokenizerVectorsTest.cpp - published test vectors, where they are at hand ----------------------------===//
+//===- TokenizerVectorsTest.cpp - published test vectors, where they are at hand ------------------------===//
 
 #include "HuggingFaceVocabulary.h"
 #include "runtime/io/GGUFReader.h"
@@ -31,7 +31,9 @@ std::string readFile(const std::string &path) {
   return text.str();
 }
 
-Json readJson(const std::string &path) { return Json::parse(readFile(path), nullptr, /*allow_exceptions=*/false); }
+Json readJson(const std::string &path) {
+  return Json::parse(readFile(path), nullptr, /*allow_exceptions=*/false);
+}
 
 /// Null, with a test failure, if the vocabulary does not load.
 std::unique_ptr<Tokenizer> fromGGUF(const std::string &path) {
@@ -126,7 +128,8 @@ TEST_P(PairVectors, EncodeAndDecode) {
   EXPECT_GE(pairs.size(), 30u);
   for (const auto &[text, ids] : pairs) {
     SCOPED_TRACE(testing::PrintToString(text));
-    EXPECT_THAT(tokenizer->encode(text, {.addSpecial = false}), testing::Property(&absl::StatusOr<Ids>::ok, true));
+    EXPECT_THAT(tokenizer->encode(text, {.addSpecial = false}),
+                testing::Property(&absl::StatusOr<Ids>::ok, true));
     EXPECT_EQ(*tokenizer->encode(text, {.addSpecial = false}), ids);
     checkRoundTrip(*tokenizer, text);
   }
@@ -165,7 +168,8 @@ TEST_P(JsonVectorsTest, Encode) {
   for (const auto &[name, entry] : cases.items()) {
     SCOPED_TRACE(name);
     std::string text = entry["text"];
-    absl::StatusOr<Ids> ids = tokenizer->encode(text, {.addSpecial = GetParam().addsBos, .parseSpecial = true});
+    absl::StatusOr<Ids> ids =
+        tokenizer->encode(text, {.addSpecial = GetParam().addsBos, .parseSpecial = true});
     ASSERT_TRUE(ids.ok()) << ids.status();
     EXPECT_EQ(*ids, entry["ids"].get<Ids>()) << testing::PrintToString(text);
   }
@@ -175,11 +179,14 @@ INSTANTIATE_TEST_SUITE_P(
     All, JsonVectorsTest,
     testing::Values(
         JsonVectors{"llama.json", "Xenova/llama-tokenizer", {"", "ggml-vocab-llama-spm.gguf", ""}, true},
-        JsonVectors{"llama.json", "Xenova/llama3-tokenizer", {"", "hf/llama3-tokenizer.json", "llama-bpe"}, false},
-        JsonVectors{"llama.json", "Xenova/llama3-tokenizer-new", {"", "hf/llama3-tokenizer.json", "llama-bpe"}, true},
+        JsonVectors{
+            "llama.json", "Xenova/llama3-tokenizer", {"", "hf/llama3-tokenizer.json", "llama-bpe"}, false},
+        JsonVectors{
+            "llama.json", "Xenova/llama3-tokenizer-new", {"", "hf/llama3-tokenizer.json", "llama-bpe"}, true},
         JsonVectors{"gpt2.json", "Xenova/gpt2", {"", "ggml-vocab-gpt-2.gguf", ""}, false},
         JsonVectors{"gpt2.json", "openai-community/gpt2", {"", "ggml-vocab-gpt-2.gguf", ""}, false},
-        JsonVectors{"qwen2.json", "Xenova/Qwen1.5-0.5B-Chat", {"", "hf/qwen3-tokenizer.json", "qwen2"}, false}),
+        JsonVectors{
+            "qwen2.json", "Xenova/Qwen1.5-0.5B-Chat", {"", "hf/qwen3-tokenizer.json", "qwen2"}, false}),
     [](const auto &info) {
       std::string name = info.param.tokenizer;
       std::replace_if(name.begin(), name.end(), [](char c) { return !std::isalnum(c); }, '_');

@@ -1,4 +1,4 @@
-//===- Utf8Test.cpp ----------------------------------------------------------------------------------------===//
+//===- Utf8Test.cpp -------------------------------------------------------------------------------------===//
 
 #include "runtime/tokenizer/Utf8.h"
 
@@ -26,9 +26,9 @@ TEST(Utf8, DecodesAndEncodesEveryScalarValue) {
 }
 
 TEST(Utf8, RefusesWhatTheStandardRefuses) {
-  for (std::string_view text : {"\x80", "\xc0\x80", "\xc1\xbf", "\xe0\x80\x80", "\xe0\x9f\xbf", "\xed\xa0\x80",
-                                "\xf0\x80\x80\x80", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff",
-                                "\xc3(", "\xe2\x82(", "\xf0\x9f\x98("}) {
+  for (std::string_view text : {"\x80", "\xc0\x80", "\xc1\xbf", "\xe0\x80\x80", "\xe0\x9f\xbf",
+                                "\xed\xa0\x80", "\xf0\x80\x80\x80", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80",
+                                "\xf5\x80\x80\x80", "\xff", "\xc3(", "\xe2\x82(", "\xf0\x9f\x98("}) {
     utf8::Unit unit = utf8::decode(text);
     EXPECT_FALSE(unit.wellFormed);
     EXPECT_EQ(unit.length, 1u);
