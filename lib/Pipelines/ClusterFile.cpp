@@ -132,6 +132,11 @@ LogicalResult lamina::addTopologyFromFile(ModuleOp module, StringRef path) {
     return emitError(fileLoc) << "cannot read the cluster file: " << buffer.getError().message();
   Cluster cluster;
   llvm::yaml::Input input((*buffer)->getMemBufferRef(), nullptr, emitYamlError, module.getOperation());
+  bool something = input.setCurrentDocument();
+  if (input.error())
+    return failure();
+  if (!something) // which YAML does not mind
+    return emitError(fileLoc) << "cluster file: expected a mapping with classes and links, got nothing";
   input >> cluster;
   if (input.error())
     return failure();

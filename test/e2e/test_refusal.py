@@ -84,7 +84,7 @@ class Refusal(unittest.TestCase):
                 self.refused([RUN, *argv], status=2)
 
     def test_nonsense_cluster_files(self):
-        for name, text in {"empty": "", "not yaml": "{{{", "list": "- 1\n- 2\n", "words": "devices: yes please\n",
+        for name, text in {"empty": "", "comment": "# nothing\n", "not yaml": "{{{", "list": "- 1\n- 2\n", "words": "devices: yes please\n",
                            "binary": "\x00\x01\x02"}.items():
             with self.subTest(name):
                 path = WORK / "cluster.yaml"
