@@ -104,12 +104,12 @@ def ids_text(ids):
     return ",".join(map(str, ids))
 
 
-def generate(artifact, ids, *flags, count=32, logits=True):
+def generate(artifact, ids, *flags, count=32, logits=True, threads=1):
     """Greedy continuation of ids, without an end token, and the logits of every prompt position (bytes and rows)."""
     file = WORK / f"logits-{os.getpid()}-{time.monotonic_ns()}.npy"
     out = ["--logits-out", file] if logits else []
     result = succeed([RUN, artifact, "--prompt-tokens", ids_text(ids), "-n", count, "--temperature", "0", "--ignore-eos",
-                      "--output=json", "--threads", "1", *out, *flags])
+                      "--output=json", "--threads", threads, *out, *flags])
     rows = read_npy(file) if logits else None
     file.unlink(missing_ok=True)
     return Generation(json.loads(result.out), rows)

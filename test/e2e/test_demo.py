@@ -45,14 +45,19 @@ class Demo(unittest.TestCase):
 
     def test_threads_change_no_bit(self):
         artifact = compiled(DEMO)
-        self.same(generate(artifact, LONG), generate(artifact, LONG, "--threads", "2"))
+        self.same(generate(artifact, LONG), generate(artifact, LONG, threads=2))
 
     def test_vector_width_changes_no_bit(self):
+        """x86-64-v2 has no fused multiply-add, so there the last bit of each product is another."""
         best = generate(compiled(DEMO), LONG)
         for target in ("x86-64-v2", "x86-64-v3", "x86-64-v4"):
             if target <= native_target():
                 with self.subTest(target):
-                    self.same(best, generate(compiled(DEMO, targets=target), LONG))
+                    run = generate(compiled(DEMO, targets=target), LONG)
+                    if target == "x86-64-v2":
+                        self.assertLess(relative_l2(run.logits[-1], best.logits[-1]), F32_LIMIT)
+                    else:
+                        self.same(best, run)
 
     def test_tokens_do_not_depend_on_the_batch(self):
         starts = ["The king said", "In the beginning", "He answered,", "They came to the city", "And it happened"]
@@ -92,10 +97,12 @@ class Demo(unittest.TestCase):
         self.assertGreater(sum(w in common for w in words) / len(words), 0.2)
 
     def test_stop_string(self):
-        out = json.loads(succeed([RUN, compiled(DEMO), "--prompt", CASES[0]["prompt"], "-n", "200", "--stop", ".",
-                                  "--output=json"]).out)
+        argv = [RUN, compiled(DEMO), "--prompt", CASES[1]["prompt"], "-n", "32", "--ignore-eos", "--output=json"]
+        whole = json.loads(succeed(argv).out)["text"]
+        stop = whole[len(whole) // 2:][:5]
+        out = json.loads(succeed([*argv, "--stop", stop]).out)
         self.assertEqual(out["finish_reason"], "stop")
-        self.assertNotIn(".", out["text"])
+        self.assertEqual(out["text"], whole[:whole.index(stop)])
 
     def test_trace_has_a_lane_per_worker_and_one_for_communication(self):
         trace = WORK / "trace.json"
