@@ -7,6 +7,7 @@
 #include "runtime/tokenizer/Utf8.h"
 
 #include <algorithm>
+#include <array>
 
 namespace lamina {
 namespace {
@@ -32,10 +33,6 @@ const Letters &letters() {
   return instance;
 }
 
-uint64_t pairKey(int32_t left, int32_t right) {
-  return static_cast<uint64_t>(left) << 32 | static_cast<uint32_t>(right);
-}
-
 } // namespace
 
 std::string_view byteLetter(uint8_t byte) { return letters().text[byte]; }
@@ -59,13 +56,24 @@ class BpeTokenizer::Merger {
 public:
   explicit Merger(const BpeTokenizer &owner) : owner_(owner) {}
 
-  /// The symbols that are left of `word`, in order, up to the next call.
-  const std::vector<int32_t> &run(std::string_view word) {
+  /// The byte letters of `word`, up to the next call.
+  std::string_view spell(std::string_view word) {
+    letters_.clear();
     nodes_.clear();
+    for (char c : word) {
+      std::string_view letter = byteLetter(static_cast<uint8_t>(c));
+      int32_t index = static_cast<int32_t>(nodes_.size());
+      nodes_.push_back({letters_.size(), letter.size(), index - 1, index + 1});
+      letters_ += letter;
+    }
+    if (!nodes_.empty())
+      nodes_.back().next = -1;
+    return letters_;
+  }
+
+  /// Merges what was spelled and calls `emit` with what is left, in order.
+  template <typename Emit> absl::Status run(Emit emit) {
     heap_.clear();
-    for (size_t i = 0; i < word.size(); ++i)
-      nodes_.push_back({owner_.byteSymbols_[static_cast<uint8_t>(word[i])], static_cast<int32_t>(i) - 1,
-                        i + 1 == word.size() ? -1 : static_cast<int32_t>(i) + 1});
     for (size_t i = 1; i < nodes_.size(); ++i)
       consider(static_cast<int32_t>(i) - 1, static_cast<int32_t>(i));
     while (!heap_.empty()) {
@@ -74,46 +82,48 @@ public:
       heap_.pop_back();
       merge(pair);
     }
-    result_.clear();
-    for (int32_t i = 0; i >= 0; i = nodes_[i].next)
-      result_.push_back(nodes_[i].symbol);
-    return result_;
+    for (int32_t i = nodes_.empty() ? -1 : 0; i >= 0; i = nodes_[i].next)
+      LAMINA_RETURN_IF_ERROR(emit(text(nodes_[i])));
+    return absl::OkStatus();
   }
 
 private:
   struct Node {
-    int32_t symbol; ///< -1: merged into the one before
+    size_t offset, length; ///< length 0: merged into the one before
     int32_t previous, next;
   };
 
   struct Pair {
-    int32_t rank, result;
+    int32_t rank;
     int32_t left, right;
-    int32_t leftSymbol, rightSymbol;
+    size_t leftLength, rightLength;
     bool operator<(const Pair &other) const {
       return rank > other.rank || (rank == other.rank && left > other.left);
     }
   };
 
+  std::string_view text(const Node &node) const {
+    return std::string_view(letters_).substr(node.offset, node.length);
+  }
+
   void consider(int32_t left, int32_t right) {
     if (left < 0 || right < 0)
       return;
-    int32_t leftSymbol = nodes_[left].symbol, rightSymbol = nodes_[right].symbol;
-    auto merge = owner_.merges_.find(pairKey(leftSymbol, rightSymbol));
-    if (merge == owner_.merges_.end())
+    int32_t rank = owner_.merges_.rank(text(nodes_[left]), text(nodes_[right]));
+    if (rank < 0)
       return;
-    heap_.push_back({merge->second.rank, merge->second.result, left, right, leftSymbol, rightSymbol});
+    heap_.push_back({rank, left, right, nodes_[left].length, nodes_[right].length});
     std::push_heap(heap_.begin(), heap_.end());
   }
 
   void merge(const Pair &pair) {
     Node &left = nodes_[pair.left], &right = nodes_[pair.right];
     // An older pair: one of its halves has grown or gone since.
-    if (left.symbol != pair.leftSymbol || right.symbol != pair.rightSymbol || left.next != pair.right)
+    if (left.length != pair.leftLength || right.length != pair.rightLength)
       return;
-    left.symbol = pair.result;
+    left.length += right.length;
+    right.length = 0;
     left.next = right.next;
-    right.symbol = -1;
     if (right.next >= 0)
       nodes_[right.next].previous = pair.left;
     consider(left.previous, pair.left);
@@ -121,9 +131,9 @@ private:
   }
 
   const BpeTokenizer &owner_;
+  std::string letters_;
   std::vector<Node> nodes_;
   std::vector<Pair> heap_;
-  std::vector<int32_t> result_;
 };
 
 absl::Status BpeTokenizer::build() {
@@ -132,61 +142,33 @@ absl::Status BpeTokenizer::build() {
   ignoreMerges_ = spec->ignoreMerges;
   if (data_.pre.empty())
     warning_ =
-        "the vocabulary names no pre-tokenizer (tokenizer.ggml.pre): using \"default\", which may split text "
-        "differently from the model's own";
+        "the vocabulary names no pre-tokenizer (tokenizer.ggml.pre): using \"default\", which may split "
+        "text differently from the model's own";
 
-  symbols_.reserve(data_.tokens.size() + 256);
+  table_.reserve(data_.tokens.size());
   for (size_t i = 0; i < data_.tokens.size(); ++i) {
     int32_t id = static_cast<int32_t>(i);
     std::string_view text = data_.tokens[i];
-    if (!isFindable(i)) {
-      symbols_.appendHidden(text);
+    if (text.empty() || type(id) == TokenType::Control || type(id) == TokenType::Unknown) {
+      table_.appendHidden(text);
       continue;
     }
-    if (int32_t index = symbols_.intern(text); index != id)
+    if (int32_t index = table_.intern(text); index != id)
       return absl::InvalidArgumentError(
           strCat("tokenizer.ggml.tokens: tokens ", index, " and ", id, " have the same text"));
   }
-  for (size_t value = 0; value < 256; ++value)
-    byteSymbols_[value] = symbols_.intern(byteLetter(static_cast<uint8_t>(value)));
-  addMerges();
+  merges_.build(data_.merges);
   return absl::OkStatus();
 }
 
-bool BpeTokenizer::isFindable(size_t id) const {
-  return !data_.tokens[id].empty() && data_.types[id] != TokenType::Control &&
-         data_.types[id] != TokenType::Unknown;
-}
-
-void BpeTokenizer::addMerges() {
-  merges_.reserve(data_.merges.size());
-  std::string joined;
-  int32_t result = -1;
-  for (size_t rank = 0; rank < data_.merges.size(); ++rank) {
-    std::string_view merge = data_.merges[rank];
-    size_t space = merge.find(' ', 1);
-    std::string_view left = merge.substr(0, space), right = merge.substr(space + 1);
-    joined.assign(left);
-    joined += right;
-    // Merges are usually listed in the order of their results, which saves every third lookup.
-    size_t likely = static_cast<size_t>(result + 1);
-    if (result < 0 || symbols_[result] != joined)
-      result = likely < data_.tokens.size() && isFindable(likely) && data_.tokens[likely] == joined
-                   ? static_cast<int32_t>(likely)
-                   : symbols_.intern(joined);
-    merges_.try_emplace(pairKey(symbols_.intern(left), symbols_.intern(right)),
-                        Merge{static_cast<int32_t>(rank), result});
-  }
-}
-
-absl::Status BpeTokenizer::emit(int32_t symbol, std::vector<int32_t> &ids) const {
-  if (static_cast<size_t>(symbol) < data_.tokens.size()) {
-    ids.push_back(symbol);
+absl::Status BpeTokenizer::emit(std::string_view letters, std::vector<int32_t> &ids) const {
+  if (int32_t id = table_.find(letters); id >= 0) {
+    ids.push_back(id);
     return absl::OkStatus();
   }
-  for (char c : bytesOfLetters(symbols_[symbol])) {
-    int32_t id = byteSymbols_[static_cast<uint8_t>(c)];
-    if (static_cast<size_t>(id) >= data_.tokens.size())
+  for (char c : bytesOfLetters(letters)) {
+    int32_t id = table_.find(byteLetter(static_cast<uint8_t>(c)));
+    if (id < 0)
       id = data_.unk;
     if (id == NoToken)
       return absl::InvalidArgumentError(absl::StrFormat(
@@ -198,19 +180,13 @@ absl::Status BpeTokenizer::emit(int32_t symbol, std::vector<int32_t> &ids) const
 
 absl::Status BpeTokenizer::encodeWord(std::string_view word, Merger &merger,
                                       std::vector<int32_t> &ids) const {
-  if (ignoreMerges_) {
-    std::string text;
-    for (char c : word)
-      text += byteLetter(static_cast<uint8_t>(c));
-    if (int32_t symbol = symbols_.find(text);
-        symbol >= 0 && static_cast<size_t>(symbol) < data_.tokens.size()) {
-      ids.push_back(symbol);
+  std::string_view letters = merger.spell(word);
+  if (ignoreMerges_)
+    if (int32_t id = table_.find(letters); id >= 0) {
+      ids.push_back(id);
       return absl::OkStatus();
     }
-  }
-  for (int32_t symbol : merger.run(word))
-    LAMINA_RETURN_IF_ERROR(emit(symbol, ids));
-  return absl::OkStatus();
+  return merger.run([&](std::string_view piece) { return emit(piece, ids); });
 }
 
 absl::Status BpeTokenizer::encodeText(std::string_view text, bool, std::vector<int32_t> &ids) const {
@@ -223,7 +199,7 @@ absl::Status BpeTokenizer::encodeText(std::string_view text, bool, std::vector<i
     text.remove_prefix(good);
     if (text.empty())
       break;
-    LAMINA_RETURN_IF_ERROR(emit(byteSymbols_[static_cast<uint8_t>(text[0])], ids));
+    LAMINA_RETURN_IF_ERROR(emit(byteLetter(static_cast<uint8_t>(text[0])), ids));
     text.remove_prefix(1);
   }
   return absl::OkStatus();

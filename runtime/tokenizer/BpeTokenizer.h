@@ -8,13 +8,11 @@
 #ifndef LAMINA_RUNTIME_TOKENIZER_BPETOKENIZER_H
 #define LAMINA_RUNTIME_TOKENIZER_BPETOKENIZER_H
 
+#include "runtime/tokenizer/MergeTable.h"
 #include "runtime/tokenizer/PreTokenizer.h"
 #include "runtime/tokenizer/StringTable.h"
 #include "runtime/tokenizer/Tokenizer.h"
 
-#include "absl/container/flat_hash_map.h"
-
-#include <array>
 #include <optional>
 
 namespace lamina {
@@ -37,23 +35,15 @@ protected:
   absl::Status encodeText(std::string_view text, bool afterSpecial, std::vector<int32_t> &ids) const override;
 
 private:
-  struct Merge {
-    int32_t rank;
-    int32_t result;
-  };
   class Merger;
 
-  /// Control and unknown tokens are found in text by their names alone, never by merging.
-  bool isFindable(size_t id) const;
-  void addMerges();
   absl::Status encodeWord(std::string_view word, Merger &merger, std::vector<int32_t> &ids) const;
-  absl::Status emit(int32_t symbol, std::vector<int32_t> &ids) const;
+  absl::Status emit(std::string_view letters, std::vector<int32_t> &ids) const;
 
-  /// Symbols are the texts that merging can meet: tokens (index = id; control and unknown ones are not
-  /// found), then the byte letters and merge results that are no tokens.
-  StringTable symbols_;
-  std::array<int32_t, 256> byteSymbols_;
-  absl::flat_hash_map<uint64_t, Merge> merges_; ///< left << 32 | right
+  /// Texts of tokens; index = id. Control and unknown tokens are not in it: they are found in text by their
+  /// names alone, never by merging.
+  StringTable table_;
+  MergeTable merges_;
   std::optional<PreTokenizer> pre_;
   bool ignoreMerges_ = false;
 };
