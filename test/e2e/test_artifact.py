@@ -44,6 +44,8 @@ class Artifact(unittest.TestCase):
         text = succeed([RUN, compiled(DEMO), "--describe"]).out
         for word in ("compute", "memory", "llama"):
             self.assertIn(word, text)
+        self.assertIn("512 bytes of context per token", text)   # the residual stream: 128 elements of f32
+        self.assertIn("6 compute and 5 memory fragments", text)
 
     def test_manifest_lists_every_file(self):
         manifest = json.loads((compiled(DEMO) / "manifest.json").read_text())
