@@ -1,9 +1,10 @@
-//===- AttentionKernel.cpp - softmax attention over a paged cache ---------------------------------------------------===//
+//===- AttentionKernel.cpp - softmax attention over a paged cache
+//---------------------------------------------------===//
 //
-// A workgroup is a token and a key/value head. It walks over the pages of 16 positions in ascending order; lanes are
-// positions for the scores and elements of the value for the output. The query heads that share the key/value head
-// go through a page together, some at a time. Blocks of positions are the pages themselves, so the order of additions
-// depends on absolute positions alone.
+// A workgroup is a token and a key/value head. It walks over the pages of 16 positions in ascending order;
+// lanes are positions for the scores and elements of the value for the output. The query heads that share the
+// key/value head go through a page together, some at a time. Blocks of positions are the pages themselves, so
+// the order of additions depends on absolute positions alone.
 //
 //===------------------------------------------------------------------------------------------------------------===//
 
@@ -34,12 +35,13 @@ class AttentionKernel {
 public:
   explicit AttentionKernel(KernelContext &kernel)
       : kernel_(kernel), b_(kernel.b), op_(kernel.ops<lm::AttentionOp>().front()),
-        type_(cast<lm::KVCacheType>(op_.getCache().getType())), page_(kernel, type_), keyLength_(type_.getKeyLength()),
-        valueLength_(type_.getValueLength()), lanes_(lanesFor(valueLength_)),
-        sharing_(width(op_.getQuery()) / (type_.getHeads() * keyLength_)),
+        type_(cast<lm::KVCacheType>(op_.getCache().getType())), page_(kernel, type_),
+        keyLength_(type_.getKeyLength()), valueLength_(type_.getValueLength()),
+        lanes_(lanesFor(valueLength_)), sharing_(width(op_.getQuery()) / (type_.getHeads() * keyLength_)),
         together_(divisorUpTo(sharing_, b_.target().headsAtOnce)),
         piecesTogether_(divisorUpTo(valueLength_ / lanes_, b_.target().headsAtOnce / together_)),
-        outputs_(b_.scratch(together_ * valueLength_ * 4)), weights_(b_.scratch(together_ * kPositions * 4)) {}
+        outputs_(b_.scratch(together_ * valueLength_ * 4)), weights_(b_.scratch(together_ * kPositions * 4)) {
+  }
 
   void emit() {
     int64_t heads = type_.getHeads();
@@ -51,9 +53,8 @@ public:
       first_ = b_.i64(0);
       if (op_.getWindow())
         first_ = b_.max(first_, b_.add(position_, 1 - int64_t(*op_.getWindow())));
-      b_.loop(sharing_, together_, [&](Value queryHead) {
-        emitHeads(b_.add(b_.mul(head_, sharing_), queryHead));
-      });
+      b_.loop(sharing_, together_,
+              [&](Value queryHead) { emitHeads(b_.add(b_.mul(head_, sharing_), queryHead)); });
       if (width(op_) != paddedWidth(op_))
         b_.branch(b_.equal(head_, b_.i64(heads - 1)), [&] { storePadding(); });
     });
@@ -65,8 +66,8 @@ private:
     return b_.offset(b_.offset(outputs_, head * valueLength_ * 4), b_.mul(element, 4));
   }
 
-  /// `together_` query heads from `queryHead` on. State of the loop over pages: each head's maximum, then each head's
-  /// sum of weights; the weighted sums of values lie in outputs_.
+  /// `together_` query heads from `queryHead` on. State of the loop over pages: each head's maximum, then
+  /// each head's sum of weights; the weighted sums of values lie in outputs_.
   void emitHeads(Value queryHead) {
     Value zero = b_.constant(b_.f32(lanes_), 0.0);
     b_.loop(together_ * valueLength_, lanes_, [&](Value i) { b_.store(zero, outputPointer(0, i)); });
@@ -75,12 +76,14 @@ private:
     state.append(together_, scalar(0));
     Value endBlock = b_.add(b_.div(position_, kPositions), 1);
     state = b_.loop(b_.div(first_, kPositions), endBlock, 1, state, [&](Value block, ValueRange current) {
-      Value page = page_.address(kernel_.pointer(op_.getCache()), kernel_.pointer(op_.getBlockTable()), sequence_, block);
+      Value page = page_.address(kernel_.pointer(op_.getCache()), kernel_.pointer(op_.getBlockTable()),
+                                 sequence_, block);
       Values next(current), rescale;
       Values scores = emitScores(queries, page_.keys(page, head_));
       Value firstPosition = b_.mul(block, kPositions);
       for (int64_t g = 0; g < together_; ++g)
-        rescale.push_back(foldScores(g, mask(finish(scores[g]), firstPosition), next[g], next[together_ + g]));
+        rescale.push_back(
+            foldScores(g, mask(finish(scores[g]), firstPosition), next[g], next[together_ + g]));
       emitValues(page_.values(page, head_), firstPosition, rescale);
       return next;
     });
@@ -93,7 +96,8 @@ private:
     Values zeros(together_, b_.constant(b_.f32(kPositions), 0.0));
     return b_.loop(b_.i64(0), b_.i64(keyLength_), unroll, zeros, [&](Value element, ValueRange state) {
       Values sums(state);
-      Value key = b_.offset(keys, b_.mul(element, page_.keyBytes())), query = b_.offset(queries, b_.mul(element, 4));
+      Value key = b_.offset(keys, b_.mul(element, page_.keyBytes())),
+            query = b_.offset(queries, b_.mul(element, 4));
       for (int64_t u = 0; u < unroll; ++u) {
         Value k = b_.loadNumber(page_.number(), b_.offset(key, u * page_.keyBytes()), kPositions);
         for (int64_t g = 0; g < together_; ++g) {
@@ -127,8 +131,8 @@ private:
     return b_.select(b_.less(places, splat(b_.sub(first_, firstPosition))), infinity, scores);
   }
 
-  /// Takes a page's scores of head `g` into its maximum and sum; stores its weights and returns by what the outputs so
-  /// far are to be multiplied.
+  /// Takes a page's scores of head `g` into its maximum and sum; stores its weights and returns by what the
+  /// outputs so far are to be multiplied.
   Value foldScores(int64_t g, Value scores, Value &maximum, Value &sum) {
     Value larger = b_.maxf(b_.maxLanes(scores), maximum);
     Value rescale = b_.exp(b_.subf(maximum, larger));
@@ -139,8 +143,8 @@ private:
     return rescale;
   }
 
-  /// Adds the page's values by weight, only those of positions that are attended to: what lies in other places of a
-  /// page is unknown and could be infinite.
+  /// Adds the page's values by weight, only those of positions that are attended to: what lies in other
+  /// places of a page is unknown and could be infinite.
   void emitValues(Value values, Value firstPosition, ArrayRef<Value> rescale) {
     Value begin = b_.max(b_.sub(first_, firstPosition), b_.i64(0));
     Value end = b_.min(b_.add(b_.sub(position_, firstPosition), 1), b_.i64(kPositions));

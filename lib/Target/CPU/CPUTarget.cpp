@@ -1,4 +1,5 @@
-//===- CPUTarget.cpp - kernels to shared objects, in parallel -------------------------------------------------------===//
+//===- CPUTarget.cpp - kernels to shared objects, in parallel
+//-------------------------------------------------------===//
 
 #include "lib/Target/CPU/CPUTarget.h"
 

@@ -1,4 +1,5 @@
-//===- CacheKernel.cpp - writes keys and values into their pages ----------------------------------------------------===//
+//===- CacheKernel.cpp - writes keys and values into their pages
+//----------------------------------------------------===//
 
 #include "lib/Target/CPU/CachePage.h"
 
@@ -7,7 +8,8 @@ using namespace lamina;
 
 namespace {
 
-/// A workgroup is a token. Its keys are scattered: the 16 positions of a page lie side by side for each element.
+/// A workgroup is a token. Its keys are scattered: the 16 positions of a page lie side by side for each
+/// element.
 class CacheAppendKernel {
 public:
   explicit CacheAppendKernel(KernelContext &kernel)
@@ -18,8 +20,8 @@ public:
     b_.loop(kernel_.begin, kernel_.end, 1, [&](Value row) {
       Value position = b_.loadIndex(kernel_.pointer(op_.getPositions()), row);
       Value sequence = b_.loadIndex(kernel_.pointer(op_.getSequences()), row);
-      Value page = page_.address(kernel_.pointer(op_.getCache()), kernel_.pointer(op_.getBlockTable()), sequence,
-                                 b_.div(position, LAMINA_KV_PAGE_TOKENS));
+      Value page = page_.address(kernel_.pointer(op_.getCache()), kernel_.pointer(op_.getBlockTable()),
+                                 sequence, b_.div(position, LAMINA_KV_PAGE_TOKENS));
       Value slot = b_.rem(position, LAMINA_KV_PAGE_TOKENS);
       b_.loop(type_.getHeads(), 1, [&](Value head) {
         storeKeys(row, head, b_.offset(page_.keys(page, head), b_.mul(slot, page_.elementBytes())));

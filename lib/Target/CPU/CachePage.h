@@ -1,4 +1,5 @@
-//===- CachePage.h - places in a paged cache ------------------------------------------------------*- C++ -*-===//
+//===- CachePage.h - places in a paged cache ------------------------------------------------------*- C++
+//-*-===//
 
 #ifndef LAMINA_LIB_TARGET_CPU_CACHEPAGE_H
 #define LAMINA_LIB_TARGET_CPU_CACHEPAGE_H
@@ -10,8 +11,8 @@
 
 namespace lamina {
 
-/// A page as plan.proto's Cache describes it: keys [head][key element][position], values [head][position][value
-/// element, padded], all of one element type.
+/// A page as plan.proto's Cache describes it: keys [head][key element][position], values
+/// [head][position][value element, padded], all of one element type.
 class CachePage {
 public:
   CachePage(KernelContext &kernel, lm::KVCacheType type)

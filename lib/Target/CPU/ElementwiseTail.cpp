@@ -1,4 +1,5 @@
-//===- ElementwiseTail.cpp - values of a row, computed where they are needed -------------------------------------===//
+//===- ElementwiseTail.cpp - values of a row, computed where they are needed
+//-------------------------------------===//
 
 #include "lib/Target/CPU/ElementwiseTail.h"
 
@@ -66,7 +67,8 @@ Value ElementwiseTail::evaluate(Operation *op, const Point &point) {
         return at(gather.getInput(), {row, point.slot, point.column, point.lanes});
       })
       .Case([&](lm::RMSNormOp norm) {
-        Value scaled = b_.mulf(at(norm.getInput(), point), b_.broadcast(normFactors_.lookup(norm), point.lanes));
+        Value scaled =
+            b_.mulf(at(norm.getInput(), point), b_.broadcast(normFactors_.lookup(norm), point.lanes));
         // One weight for each place in a group, which begins at a multiple of its length.
         int64_t length = width(norm.getWeight());
         Value column = length == width(norm.getInput()) ? point.column : b_.rem(point.column, length);

@@ -1,4 +1,5 @@
-//===- ElementwiseTail.h - values of a row, computed where they are needed ------------------------*- C++ -*-===//
+//===- ElementwiseTail.h - values of a row, computed where they are needed ------------------------*- C++
+//-*-===//
 
 #ifndef LAMINA_LIB_TARGET_CPU_ELEMENTWISETAIL_H
 #define LAMINA_LIB_TARGET_CPU_ELEMENTWISETAIL_H
@@ -13,8 +14,8 @@ struct Point {
   int64_t lanes;
 };
 
-/// Generates the elements of a source value at a point from those of its operands, down to bound memory and to values
-/// that the generator of the kernel's root has in registers.
+/// Generates the elements of a source value at a point from those of its operands, down to bound memory and
+/// to values that the generator of the kernel's root has in registers.
 class ElementwiseTail {
 public:
   explicit ElementwiseTail(KernelContext &kernel) : kernel_(kernel), b_(kernel.b) {}
@@ -34,7 +35,9 @@ public:
 private:
   Value evaluate(mlir::Operation *op, const Point &point);
   Value combineExperts(lm::CombineExpertsOp op, const Point &point);
-  Value splat(llvm::APFloat number, int64_t lanes) { return b_.constant(b_.f32(lanes), number.convertToDouble()); }
+  Value splat(llvm::APFloat number, int64_t lanes) {
+    return b_.constant(b_.f32(lanes), number.convertToDouble());
+  }
 
   KernelContext &kernel_;
   KernelBuilder &b_;

@@ -1,7 +1,8 @@
-//===- EmbeddingKernel.cpp - rows of a packed table -----------------------------------------------------------------===//
+//===- EmbeddingKernel.cpp - rows of a packed table
+//-----------------------------------------------------------------===//
 //
-// The table may be shared with the product that makes the logits, so it is packed like any matrix: a token's row is
-// one lane of its group. The group is decoded a piece at a time and the lane picked out.
+// The table may be shared with the product that makes the logits, so it is packed like any matrix: a token's
+// row is one lane of its group. The group is decoded a piece at a time and the lane picked out.
 //
 //===------------------------------------------------------------------------------------------------------------===//
 
@@ -24,7 +25,8 @@ public:
   void emit() {
     b_.loop(kernel_.begin, kernel_.end, 1, [&](Value row) {
       Value id = b_.loadIndex(kernel_.pointer(op_.getIds()), row);
-      Value group = b_.offset(kernel_.pointer(op_.getTable()), b_.mul(b_.div(id, kPackedRows), decoder_.groupBytes()));
+      Value group =
+          b_.offset(kernel_.pointer(op_.getTable()), b_.mul(b_.div(id, kPackedRows), decoder_.groupBytes()));
       Value lane = b_.offset(panel_, b_.mul(b_.rem(id, kPackedRows), 4));
       int64_t elements = decoder_.blockElements();
       b_.loop(decoder_.rowLength() / elements, 1, [&](Value block) {

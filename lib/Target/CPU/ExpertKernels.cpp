@@ -1,4 +1,5 @@
-//===- ExpertKernels.cpp - choosing experts and multiplying with theirs ---------------------------------------------===//
+//===- ExpertKernels.cpp - choosing experts and multiplying with theirs
+//---------------------------------------------===//
 
 #include "lib/Target/CPU/ElementwiseTail.h"
 #include "lib/Target/CPU/WeightDecoder.h"
@@ -12,8 +13,9 @@ using namespace lamina;
 
 namespace {
 
-/// One or two lm.expert_linear of one input, then elementwise operations. A workgroup is some groups of rows of every
-/// expert; for each token and each of its experts it computes a product as lm.linear with one token does.
+/// One or two lm.expert_linear of one input, then elementwise operations. A workgroup is some groups of rows
+/// of every expert; for each token and each of its experts it computes a product as lm.linear with one token
+/// does.
 class ExpertLinearKernel {
 public:
   explicit ExpertLinearKernel(KernelContext &kernel)
@@ -32,7 +34,8 @@ public:
       b_.loop(width(linears_[0].getExperts()), 1, [&](Value slot) {
         Value experts = kernel_.rowPointer(linears_[0].getExperts(), row);
         Value expert = b_.loadIndex(experts, slot);
-        b_.loop(begin, together_end, together, [&](Value group) { emitGroups(row, slot, expert, group, together); });
+        b_.loop(begin, together_end, together,
+                [&](Value group) { emitGroups(row, slot, expert, group, together); });
         if (together > 1)
           b_.loop(together_end, end, 1, [&](Value group) { emitGroups(row, slot, expert, group, 1); });
       });
@@ -130,12 +133,12 @@ private:
   void choose(Value experts, Value weights, Value total) {
     Values sum = b_.loop(b_.i64(0), b_.i64(chosen_), 1, scalar(0), [&](Value j, ValueRange state) {
       // A chosen expert's weight becomes -1; of equal ones the first is larger than what came before it.
-      Values best = b_.loop(b_.i64(0), b_.i64(experts_), 1, Values{scalar(-1), b_.i64(0)},
-                            [&](Value i, ValueRange best) {
-                              Value weight = b_.loadF32(at(weights_, i), 0);
-                              Value larger = b_.lessf(best[0], weight);
-                              return Values{b_.select(larger, weight, best[0]), b_.select(larger, i, best[1])};
-                            });
+      Values best = b_.loop(
+          b_.i64(0), b_.i64(experts_), 1, Values{scalar(-1), b_.i64(0)}, [&](Value i, ValueRange best) {
+            Value weight = b_.loadF32(at(weights_, i), 0);
+            Value larger = b_.lessf(best[0], weight);
+            return Values{b_.select(larger, weight, best[0]), b_.select(larger, i, best[1])};
+          });
       b_.store(scalar(-1), at(weights_, best[1]));
       b_.store(arith::TruncIOp::create(b_, b_.getI32Type(), best[1]), at(experts, j));
       b_.store(best[0], at(weights, j));

@@ -1,4 +1,5 @@
-//===- KernelBuilder.cpp - integers, vectors, memory and loops of kernels ----------------------------------------===//
+//===- KernelBuilder.cpp - integers, vectors, memory and loops of kernels
+//----------------------------------------===//
 
 #include "lib/Target/CPU/KernelBuilder.h"
 
@@ -16,9 +17,12 @@ static int64_t lanesOf(Value value) {
   return type ? type.getNumElements() : 0;
 }
 
-//===--- Types and constants ----------------------------------------------------------------------------------===//
+//===--- Types and constants
+//----------------------------------------------------------------------------------===//
 
-Type KernelBuilder::vectorOf(Type element, int64_t lanes) { return lanes ? VectorType::get({lanes}, element) : element; }
+Type KernelBuilder::vectorOf(Type element, int64_t lanes) {
+  return lanes ? VectorType::get({lanes}, element) : element;
+}
 
 Value KernelBuilder::constant(Type type, double value) {
   TypedAttr number = getFloatAttr(getElementTypeOrSelf(type), value);
@@ -35,19 +39,26 @@ Value KernelBuilder::constant(Type type, int64_t value) {
   return arith::ConstantOp::create(*this, number);
 }
 
-//===--- Integers ---------------------------------------------------------------------------------------------===//
+//===--- Integers
+//---------------------------------------------------------------------------------------------===//
 
 Value KernelBuilder::add(Value a, Value b) { return arith::AddIOp::create(*this, a, b); }
 Value KernelBuilder::sub(Value a, Value b) { return arith::SubIOp::create(*this, a, b); }
 Value KernelBuilder::mul(Value a, Value b) { return arith::MulIOp::create(*this, a, b); }
-Value KernelBuilder::div(Value a, int64_t b) { return arith::DivUIOp::create(*this, a, constant(a.getType(), b)); }
-Value KernelBuilder::rem(Value a, int64_t b) { return arith::RemUIOp::create(*this, a, constant(a.getType(), b)); }
+Value KernelBuilder::div(Value a, int64_t b) {
+  return arith::DivUIOp::create(*this, a, constant(a.getType(), b));
+}
+Value KernelBuilder::rem(Value a, int64_t b) {
+  return arith::RemUIOp::create(*this, a, constant(a.getType(), b));
+}
 Value KernelBuilder::min(Value a, Value b) { return arith::MinSIOp::create(*this, a, b); }
 Value KernelBuilder::max(Value a, Value b) { return arith::MaxSIOp::create(*this, a, b); }
 Value KernelBuilder::less(Value a, Value b) {
   return arith::CmpIOp::create(*this, arith::CmpIPredicate::slt, a, b);
 }
-Value KernelBuilder::equal(Value a, Value b) { return arith::CmpIOp::create(*this, arith::CmpIPredicate::eq, a, b); }
+Value KernelBuilder::equal(Value a, Value b) {
+  return arith::CmpIOp::create(*this, arith::CmpIPredicate::eq, a, b);
+}
 Value KernelBuilder::select(Value condition, Value a, Value b) {
   return arith::SelectOp::create(*this, condition, a, b);
 }
@@ -65,7 +76,8 @@ Value KernelBuilder::shiftLeft(Value a, int64_t bits) {
 }
 Value KernelBuilder::toI64(Value a) { return arith::ExtSIOp::create(*this, getI64Type(), a); }
 
-//===--- Floats -----------------------------------------------------------------------------------------------===//
+//===--- Floats
+//-----------------------------------------------------------------------------------------------===//
 
 Value KernelBuilder::addf(Value a, Value b) { return arith::AddFOp::create(*this, a, b); }
 Value KernelBuilder::subf(Value a, Value b) { return arith::SubFOp::create(*this, a, b); }
@@ -82,18 +94,23 @@ Value KernelBuilder::sqrt(Value a) { return LLVM::SqrtOp::create(*this, a); }
 Value KernelBuilder::intToFloat(Value a) { return arith::SIToFPOp::create(*this, f32(lanesOf(a)), a); }
 Value KernelBuilder::bitcast(Value a, Type type) { return LLVM::BitcastOp::create(*this, type, a); }
 
-//===--- Vectors ----------------------------------------------------------------------------------------------===//
+//===--- Vectors
+//----------------------------------------------------------------------------------------------===//
 
 Value KernelBuilder::broadcast(Value scalar, int64_t lanes) {
-  return lanes ? vector::BroadcastOp::create(*this, VectorType::get({lanes}, scalar.getType()), scalar).getResult()
+  return lanes ? vector::BroadcastOp::create(*this, VectorType::get({lanes}, scalar.getType()), scalar)
+                     .getResult()
                : scalar;
 }
 
-Value KernelBuilder::extract(Value vector, int64_t lane) { return vector::ExtractOp::create(*this, vector, lane); }
+Value KernelBuilder::extract(Value vector, int64_t lane) {
+  return vector::ExtractOp::create(*this, vector, lane);
+}
 
 Value KernelBuilder::iota(int64_t lanes) {
   SmallVector<int32_t> numbers = llvm::to_vector(llvm::seq<int32_t>(0, lanes));
-  return arith::ConstantOp::create(*this, DenseElementsAttr::get(cast<VectorType>(i32(lanes)), ArrayRef(numbers)));
+  return arith::ConstantOp::create(*this,
+                                   DenseElementsAttr::get(cast<VectorType>(i32(lanes)), ArrayRef(numbers)));
 }
 
 Value KernelBuilder::foldLanes(Value vector, llvm::function_ref<Value(Value, Value)> combine) {
@@ -141,7 +158,8 @@ Value KernelBuilder::lookupBytes(Value indices, ArrayRef<int8_t> table) {
   return bitcast(parts[0], indices.getType());
 }
 
-//===--- Memory -----------------------------------------------------------------------------------------------===//
+//===--- Memory
+//-----------------------------------------------------------------------------------------------===//
 
 Value KernelBuilder::offset(Value pointer, Value bytes) {
   return LLVM::GEPOp::create(*this, pointerType(), getI8Type(), pointer, ArrayRef<LLVM::GEPArg>{bytes});
@@ -151,11 +169,13 @@ Value KernelBuilder::offset(Value pointer, int64_t bytes) {
   if (bytes == 0)
     return pointer;
   if (bytes <= INT32_MAX)
-    return LLVM::GEPOp::create(*this, pointerType(), getI8Type(), pointer, ArrayRef<LLVM::GEPArg>{int32_t(bytes)});
+    return LLVM::GEPOp::create(*this, pointerType(), getI8Type(), pointer,
+                               ArrayRef<LLVM::GEPArg>{int32_t(bytes)});
   return offset(pointer, i64(bytes));
 }
 
-/// Only what every element promises: rows of scales begin at any multiple of 16 bytes, heads of any length anywhere.
+/// Only what every element promises: rows of scales begin at any multiple of 16 bytes, heads of any length
+/// anywhere.
 static unsigned alignmentOf(Type type) {
   Type element = getElementTypeOrSelf(type);
   return isa<LLVM::LLVMPointerType>(element) ? 8 : element.getIntOrFloatBitWidth() / 8;
@@ -208,7 +228,8 @@ Value KernelBuilder::halfBitsToFloat(Value bits) {
   // Exponent and fraction in the places of f32 are the number times 2^-112, also below the normal range.
   Value wide = arith::ExtUIOp::create(*this, i32(lanes), bits);
   Value sign = shiftLeft(bitAnd(wide, 0x8000), 16);
-  Value scaled = mulf(bitcast(shiftLeft(bitAnd(wide, 0x7FFF), 13), f32(lanes)), constant(f32(lanes), 0x1p112));
+  Value scaled =
+      mulf(bitcast(shiftLeft(bitAnd(wide, 0x7FFF), 13), f32(lanes)), constant(f32(lanes), 0x1p112));
   Value infinite = less(constant(i32(lanes), int64_t(0x7BFF)), bitAnd(wide, 0x7FFF));
   Value magnitude = bitcast(scaled, i32(lanes));
   Value special = arith::OrIOp::create(*this, magnitude, constant(i32(lanes), int64_t(0x7F800000)));
@@ -224,13 +245,15 @@ Value KernelBuilder::toHalfBits(Value value) {
   Value sign = bitAnd(shiftRight(bits, 16), 0x8000), magnitude = bitAnd(bits, 0x7FFFFFFF);
   // Normal: move the exponent's bias, round to even at bit 13; what carries over becomes infinity by itself.
   Value odd = bitAnd(shiftRight(magnitude, 13), 1);
-  Value rounded = add(add(sub(magnitude, constant(wide, int64_t(0x38000000))), constant(wide, int64_t(0x0FFF))), odd);
+  Value rounded =
+      add(add(sub(magnitude, constant(wide, int64_t(0x38000000))), constant(wide, int64_t(0x0FFF))), odd);
   Value normal = shiftRight(rounded, 13);
   // Subnormal: adding 1/2 leaves the multiple of 2^-24, rounded, in the low bits.
   Value shifted = bitcast(addf(bitcast(magnitude, f32(lanes)), constant(f32(lanes), 0.5)), wide);
   Value subnormal = sub(shifted, constant(wide, int64_t(0x3F000000)));
   Value result = select(less(magnitude, constant(wide, int64_t(0x38800000))), subnormal, normal);
-  result = select(less(constant(wide, int64_t(0x477FEFFF)), magnitude), constant(wide, int64_t(0x7C00)), result);
+  result =
+      select(less(constant(wide, int64_t(0x477FEFFF)), magnitude), constant(wide, int64_t(0x7C00)), result);
   Value isNan = less(constant(wide, int64_t(0x7F800000)), magnitude);
   result = select(isNan, constant(wide, int64_t(0x7E00)), result);
   return arith::TruncIOp::create(*this, words, arith::OrIOp::create(*this, result, sign));
@@ -245,7 +268,8 @@ Value KernelBuilder::scratch(int64_t bytes) {
 Value KernelBuilder::constantArray(ArrayRef<double> values) {
   auto module = entry_->getParentOp()->getParentOfType<ModuleOp>();
   auto type = RankedTensorType::get({int64_t(values.size())}, getF64Type());
-  int64_t number = std::distance(module.getOps<LLVM::GlobalOp>().begin(), module.getOps<LLVM::GlobalOp>().end());
+  int64_t number =
+      std::distance(module.getOps<LLVM::GlobalOp>().begin(), module.getOps<LLVM::GlobalOp>().end());
   LLVM::GlobalOp global;
   {
     OpBuilder::InsertionGuard guard(*this);
@@ -257,7 +281,8 @@ Value KernelBuilder::constantArray(ArrayRef<double> values) {
   return LLVM::AddressOfOp::create(*this, global);
 }
 
-//===--- Control flow -----------------------------------------------------------------------------------------===//
+//===--- Control flow
+//-----------------------------------------------------------------------------------------===//
 
 Values KernelBuilder::loop(Value begin, Value end, int64_t step, ValueRange state, LoopBody body) {
   auto loop = scf::ForOp::create(*this, begin, end, i64(step), state);
@@ -276,7 +301,8 @@ void KernelBuilder::loop(Value begin, Value end, int64_t step, llvm::function_re
   });
 }
 
-void KernelBuilder::branch(Value condition, llvm::function_ref<void()> then, llvm::function_ref<void()> otherwise) {
+void KernelBuilder::branch(Value condition, llvm::function_ref<void()> then,
+                           llvm::function_ref<void()> otherwise) {
   auto branch = scf::IfOp::create(*this, condition, /*withElseRegion=*/bool(otherwise));
   OpBuilder::InsertionGuard guard(*this);
   setInsertionPointToStart(branch.thenBlock());

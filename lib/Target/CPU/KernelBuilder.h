@@ -1,8 +1,10 @@
-//===- KernelBuilder.h - the vocabulary of kernel generators --------------------------------------*- C++ -*-===//
+//===- KernelBuilder.h - the vocabulary of kernel generators --------------------------------------*- C++
+//-*-===//
 //
-// Creates the body of a kernel: LLVM pointers for memory, scf for loops, arith and vector for what is computed. All
-// integers that count something are i64; offsets are in bytes. Vectors are one-dimensional, at most 16 lanes of 32
-// bits, which LLVM splits where registers are narrower: lane by lane the arithmetic is the same on every target.
+// Creates the body of a kernel: LLVM pointers for memory, scf for loops, arith and vector for what is
+// computed. All integers that count something are i64; offsets are in bytes. Vectors are one-dimensional, at
+// most 16 lanes of 32 bits, which LLVM splits where registers are narrower: lane by lane the arithmetic is
+// the same on every target.
 //
 //===--------------------------------------------------------------------------------------------------------===//
 
@@ -56,7 +58,7 @@ public:
   Value equal(Value a, Value b);
   Value select(Value condition, Value a, Value b);
   Value bitAnd(Value a, int64_t mask);
-  Value shiftRight(Value a, int64_t bits);        ///< logical
+  Value shiftRight(Value a, int64_t bits); ///< logical
   Value shiftRightSigned(Value a, int64_t bits);
   Value shiftLeft(Value a, int64_t bits);
   Value toI64(Value i32); ///< signed
@@ -71,10 +73,10 @@ public:
   Value maxf(Value a, Value b); ///< b where they cannot be compared
   Value lessf(Value a, Value b);
   Value sqrt(Value a);
-  Value exp(Value x);  ///< 0 below -87.3; at most exp(88.3)
+  Value exp(Value x); ///< 0 below -87.3; at most exp(88.3)
   Value tanh(Value x);
-  Value silu(Value x);     ///< x / (1 + exp(-x))
-  Value geluTanh(Value x); ///< the tanh form of gelu
+  Value silu(Value x);         ///< x / (1 + exp(-x))
+  Value geluTanh(Value x);     ///< the tanh form of gelu
   Value intToFloat(Value i32); ///< signed
   Value bitcast(Value a, mlir::Type type);
 
@@ -114,7 +116,8 @@ public:
   void loop(int64_t end, int64_t step, llvm::function_ref<void(Value index)> body) {
     loop(i64(0), i64(end), step, body);
   }
-  void branch(Value condition, llvm::function_ref<void()> then, llvm::function_ref<void()> otherwise = nullptr);
+  void branch(Value condition, llvm::function_ref<void()> then,
+              llvm::function_ref<void()> otherwise = nullptr);
 
 private:
   Value halfBitsToFloat(Value bits);

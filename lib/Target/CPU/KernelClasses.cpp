@@ -1,4 +1,5 @@
-//===- KernelClasses.cpp - which kernel a body is, and how its work divides ---------------------------------------===//
+//===- KernelClasses.cpp - which kernel a body is, and how its work divides
+//---------------------------------------===//
 
 #include "lib/Target/CPU/KernelContext.h"
 #include "lib/Target/CPU/KernelEmitter.h"
@@ -64,7 +65,8 @@ public:
 
 private:
   InFlightDiagnostic refuse(Operation *op) {
-    InFlightDiagnostic diag = op->emitOpError("has no CPU kernel together with the other operations of this body");
+    InFlightDiagnostic diag =
+        op->emitOpError("has no CPU kernel together with the other operations of this body");
     if (root_ && root_ != op)
       diag.attachNote(root_->getLoc()) << "the body computes '" << root_->getName() << "'";
     return diag;
@@ -114,21 +116,24 @@ private:
     if (!format)
       return op->emitOpError() << "expected the name of a block format, got: " << block.getFormat();
     if (type.getShape().back() % format->elements != 0)
-      return op->emitOpError() << "expected rows of whole blocks of " << format->elements << " elements, got: " << type;
+      return op->emitOpError() << "expected rows of whole blocks of " << format->elements
+                               << " elements, got: " << type;
     return success();
   }
 
   /// Rows of one width; a rotation ends its chain, and where there are heads they have one length.
   LogicalResult checkRow(Operation *op) {
     auto type = dyn_cast<RankedTensorType>(op->getResult(0).getType());
-    if (!type || type.getRank() != 2 || !type.getElementType().isF32() || type.getShape().back() != rowWidth())
+    if (!type || type.getRank() != 2 || !type.getElementType().isF32() ||
+        type.getShape().back() != rowWidth())
       return refuse(op);
     int64_t head = rowWidth();
     if (auto norm = dyn_cast<lm::RMSNormOp>(op))
       head = width(norm.getWeight());
     if (auto rotary = dyn_cast<lm::RotaryEmbeddingOp>(op)) {
       head = rotary.getHeadLength();
-      bool yielded = llvm::all_of(rotary->getUsers(), [](Operation *user) { return user->hasTrait<OpTrait::IsTerminator>(); });
+      bool yielded = llvm::all_of(rotary->getUsers(),
+                                  [](Operation *user) { return user->hasTrait<OpTrait::IsTerminator>(); });
       if (!yielded || !isa<BlockArgument>(rotary.getTable()))
         return refuse(op);
     }

@@ -1,7 +1,8 @@
-//===- KernelContext.h - the kernel that is being generated ---------------------------------------*- C++ -*-===//
+//===- KernelContext.h - the kernel that is being generated ---------------------------------------*- C++
+//-*-===//
 //
-// The source operations live in the caller's MLIR context and are only read; what is generated lives in another one.
-// Values of the source are keys here and never operands of generated operations.
+// The source operations live in the caller's MLIR context and are only read; what is generated lives in
+// another one. Values of the source are keys here and never operands of generated operations.
 //
 //===--------------------------------------------------------------------------------------------------------===//
 
@@ -17,10 +18,19 @@
 namespace lamina {
 
 /// What decides the forms of a kernel and its work division.
-enum class KernelKind { Linear, ExpertLinear, Row, Embedding, RopeTable, RouteExperts, CacheAppend, Attention };
+enum class KernelKind {
+  Linear,
+  ExpertLinear,
+  Row,
+  Embedding,
+  RopeTable,
+  RouteExperts,
+  CacheAppend,
+  Attention
+};
 
-/// The kind of a body; emits a located error for operations that no kernel combines. Everything that generators rely
-/// on beside the dialect's own verifiers is checked here, so that they cannot fail.
+/// The kind of a body; emits a located error for operations that no kernel combines. Everything that
+/// generators rely on beside the dialect's own verifiers is checked here, so that they cannot fail.
 mlir::FailureOr<KernelKind> classifyKernel(const KernelSource &kernel);
 
 /// The last dimension of a tensor.
@@ -33,15 +43,17 @@ inline int64_t rowBytes(Value tensor) {
   return plan::rowBytes(llvm::cast<mlir::RankedTensorType>(tensor.getType()));
 }
 
-inline int64_t paddedWidth(Value tensor) { return (width(tensor) + kPackedRows - 1) / kPackedRows * kPackedRows; }
+inline int64_t paddedWidth(Value tensor) {
+  return (width(tensor) + kPackedRows - 1) / kPackedRows * kPackedRows;
+}
 
 struct KernelContext {
   KernelBuilder &b;
-  mlir::Block &body;                     ///< source
+  mlir::Block &body; ///< source
   /// Source operands and results to the memory bound to them.
   llvm::DenseMap<Value, Value> pointers = llvm::DenseMap<Value, Value>();
-  Value tokens, rows, blockTableStride;  ///< of the step; `rows` as many as the kernel's activations have
-  Value begin, end;                      ///< workgroups
+  Value tokens, rows, blockTableStride; ///< of the step; `rows` as many as the kernel's activations have
+  Value begin, end;                     ///< workgroups
 
   Value pointer(Value source) const { return pointers.lookup(source); }
   /// Where row `row` of a bound value begins.

@@ -1,4 +1,5 @@
-//===- KernelEmitter.cpp - one form of a kernel as an LLVM-dialect function ---------------------------------------===//
+//===- KernelEmitter.cpp - one form of a kernel as an LLVM-dialect function
+//---------------------------------------===//
 
 #include "lib/Target/CPU/KernelEmitter.h"
 
@@ -21,9 +22,12 @@ namespace {
 /// Loads what the caller passes in: the step's sizes and one pointer for each binding.
 void bindArguments(KernelContext &kernel, const KernelSource &source, ValueRange arguments) {
   KernelBuilder &b = kernel.b;
-  auto stepField = [&](size_t offset) { return b.load(b.getI64Type(), b.offset(arguments[1], int64_t(offset))); };
+  auto stepField = [&](size_t offset) {
+    return b.load(b.getI64Type(), b.offset(arguments[1], int64_t(offset)));
+  };
   kernel.tokens = stepField(offsetof(LaminaStep, tokens));
-  kernel.rows = source.rows == plan::RowExtent::output_rows ? stepField(offsetof(LaminaStep, outputRows)) : kernel.tokens;
+  kernel.rows = source.rows == plan::RowExtent::output_rows ? stepField(offsetof(LaminaStep, outputRows))
+                                                            : kernel.tokens;
   kernel.blockTableStride = stepField(offsetof(LaminaStep, blockTableStride));
   kernel.begin = arguments[2];
   kernel.end = arguments[3];
@@ -65,7 +69,8 @@ void emitBody(KernelContext &kernel, const KernelForm &form, plan::RowExtent row
 
 } // namespace
 
-void lamina::emitKernel(const KernelSource &source, const KernelForm &form, const TargetInfo &target, ModuleOp module) {
+void lamina::emitKernel(const KernelSource &source, const KernelForm &form, const TargetInfo &target,
+                        ModuleOp module) {
   MLIRContext *context = module.getContext();
   Location loc = UnknownLoc::get(context);
   ImplicitLocOpBuilder builder = ImplicitLocOpBuilder::atBlockEnd(loc, module.getBody());

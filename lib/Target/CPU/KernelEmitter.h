@@ -1,4 +1,5 @@
-//===- KernelEmitter.h - one form of a kernel as an LLVM-dialect function --------------------------*- C++ -*-===//
+//===- KernelEmitter.h - one form of a kernel as an LLVM-dialect function --------------------------*- C++
+//-*-===//
 
 #ifndef LAMINA_LIB_TARGET_CPU_KERNELEMITTER_H
 #define LAMINA_LIB_TARGET_CPU_KERNELEMITTER_H
@@ -21,7 +22,8 @@ mlir::FailureOr<std::vector<KernelForm>> kernelForms(const KernelSource &kernel)
 
 /// Appends the function of a form to `module`, which lives in a context of its own with the dialects of
 /// loadKernelDialects. The source is only read, so many threads may emit from one.
-void emitKernel(const KernelSource &kernel, const KernelForm &form, const TargetInfo &target, mlir::ModuleOp module);
+void emitKernel(const KernelSource &kernel, const KernelForm &form, const TargetInfo &target,
+                mlir::ModuleOp module);
 
 void loadKernelDialects(mlir::MLIRContext &context);
 

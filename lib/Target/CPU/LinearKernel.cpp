@@ -1,8 +1,9 @@
-//===- LinearKernel.cpp - products with weight matrices and what follows them --------------------------------------===//
+//===- LinearKernel.cpp - products with weight matrices and what follows them
+//--------------------------------------===//
 //
-// One or two lm.linear of one input, then elementwise operations on their results. Every form adds x[t, k]·w[n, k]
-// for ascending k to one accumulator that starts at 0, lanes are rows of the matrix: the forms differ only in which
-// accumulators advance together, so they agree to the last bit.
+// One or two lm.linear of one input, then elementwise operations on their results. Every form adds x[t,
+// k]·w[n, k] for ascending k to one accumulator that starts at 0, lanes are rows of the matrix: the forms
+// differ only in which accumulators advance together, so they agree to the last bit.
 //
 //===------------------------------------------------------------------------------------------------------------===//
 
@@ -16,8 +17,8 @@ using namespace lamina;
 
 namespace {
 
-/// Elements of a row decoded at a time, and tokens they are used for before the next are, in products with many
-/// tokens: 16 KiB of weights and 4 KiB of accumulators for each matrix, on the stack.
+/// Elements of a row decoded at a time, and tokens they are used for before the next are, in products with
+/// many tokens: 16 KiB of weights and 4 KiB of accumulators for each matrix, on the stack.
 constexpr int64_t kPanelElements = 256;
 constexpr int64_t kPanelTokens = 64;
 
@@ -44,8 +45,9 @@ public:
   void emit() {
     int64_t groups = decoders_[0].groups(), full = groups / kGroupsPerWorkgroup;
     Value fullEnd = b_.min(kernel_.end, b_.i64(full));
-    b_.loop(kernel_.begin, fullEnd, 1,
-            [&](Value workgroup) { emitGroups(b_.mul(workgroup, kGroupsPerWorkgroup), kGroupsPerWorkgroup); });
+    b_.loop(kernel_.begin, fullEnd, 1, [&](Value workgroup) {
+      emitGroups(b_.mul(workgroup, kGroupsPerWorkgroup), kGroupsPerWorkgroup);
+    });
     if (groups % kGroupsPerWorkgroup != 0)
       b_.branch(b_.less(b_.i64(full), kernel_.end),
                 [&] { emitGroups(b_.i64(full * kGroupsPerWorkgroup), groups % kGroupsPerWorkgroup); });
@@ -62,7 +64,8 @@ private:
   }
 
   Value groupPointer(size_t linear, Value group) {
-    return b_.offset(kernel_.pointer(linears_[linear].getWeight()), b_.mul(group, decoders_[linear].groupBytes()));
+    return b_.offset(kernel_.pointer(linears_[linear].getWeight()),
+                     b_.mul(group, decoders_[linear].groupBytes()));
   }
 
   void storeResults(const Point &point) {
@@ -127,7 +130,9 @@ private:
     });
   }
 
-  Value sumPointer(size_t linear, Value token) { return b_.offset(sums_[linear], b_.mul(token, kVectorBytes)); }
+  Value sumPointer(size_t linear, Value token) {
+    return b_.offset(sums_[linear], b_.mul(token, kVectorBytes));
+  }
 
   void emitPanels(size_t linear, Value group, Value firstToken, Value count) {
     WeightDecoder &decoder = decoders_[linear];
@@ -139,7 +144,8 @@ private:
       Value beginBlock = b_.div(first, decoder.blockElements());
       Value endBlock = b_.div(b_.add(first, elements), decoder.blockElements());
       decoder.decode(weights, beginBlock, endBlock, {}, [&](Value at, int64_t k, ValueRange w, Values &) {
-        b_.store(w[0], b_.offset(b_.offset(panel_, b_.mul(b_.sub(at, first), kVectorBytes)), k * kVectorBytes));
+        b_.store(w[0],
+                 b_.offset(b_.offset(panel_, b_.mul(b_.sub(at, first), kVectorBytes)), k * kVectorBytes));
       });
       emitTiles(linear, firstToken, count, first, elements);
     });

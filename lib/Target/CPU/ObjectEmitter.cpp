@@ -1,4 +1,5 @@
-//===- ObjectEmitter.cpp - MLIR to LLVM IR to an object ------------------------------------------------------------===//
+//===- ObjectEmitter.cpp - MLIR to LLVM IR to an object
+//------------------------------------------------------------===//
 
 #include "lib/Target/CPU/ObjectEmitter.h"
 
@@ -54,14 +55,15 @@ std::unique_ptr<llvm::TargetMachine> createTargetMachine(const TargetInfo &targe
   if (!backend)
     return nullptr;
   llvm::TargetOptions options;
-  options.AllowFPOpFusion = llvm::FPOpFusion::Strict; // a product and a sum stay two operations on every target
+  options.AllowFPOpFusion =
+      llvm::FPOpFusion::Strict; // a product and a sum stay two operations on every target
   options.FunctionSections = true;
   return std::unique_ptr<llvm::TargetMachine>(backend->createTargetMachine(
       triple, target.cpu, "", options, llvm::Reloc::PIC_, std::nullopt, llvm::CodeGenOptLevel::Default));
 }
 
-/// Without the first attribute loops that copy or clear would become calls of libc; with the others vectors of 64
-/// bytes stay whole where the target has them.
+/// Without the first attribute loops that copy or clear would become calls of libc; with the others vectors
+/// of 64 bytes stay whole where the target has them.
 void setAttributes(llvm::Module &module, const TargetInfo &target) {
   for (llvm::Function &function : module) {
     if (function.isDeclaration())

@@ -1,4 +1,5 @@
-//===- ObjectEmitter.h - from kernels in MLIR to one shared object ---------------------------------*- C++ -*-===//
+//===- ObjectEmitter.h - from kernels in MLIR to one shared object ---------------------------------*- C++
+//-*-===//
 
 #ifndef LAMINA_LIB_TARGET_CPU_OBJECTEMITTER_H
 #define LAMINA_LIB_TARGET_CPU_OBJECTEMITTER_H
@@ -13,8 +14,8 @@
 
 namespace lamina {
 
-/// Lowers `module` (functions of loadKernelDialects' dialects) to a relocatable object for `target`. Errors are ours,
-/// not the user's: what the generators emit always compiles. Thread-safe for different contexts.
+/// Lowers `module` (functions of loadKernelDialects' dialects) to a relocatable object for `target`. Errors
+/// are ours, not the user's: what the generators emit always compiles. Thread-safe for different contexts.
 llvm::Expected<std::string> emitObject(mlir::ModuleOp module, const TargetInfo &target);
 
 /// Links objects in this order to a shared object that needs no other and exports all their functions. Uses a

@@ -1,4 +1,5 @@
-//===- ObjectLinker.cpp - relocatable objects to a shared one -------------------------------------------------------===//
+//===- ObjectLinker.cpp - relocatable objects to a shared one
+//-------------------------------------------------------===//
 
 #include "lib/Target/CPU/ObjectEmitter.h"
 
@@ -52,10 +53,12 @@ llvm::Error writeFile(const std::string &path, llvm::StringRef bytes) {
 
 } // namespace
 
-llvm::Expected<std::string> lamina::linkObjects(llvm::ArrayRef<std::string> objects, const TargetInfo &target) {
+llvm::Expected<std::string> lamina::linkObjects(llvm::ArrayRef<std::string> objects,
+                                                const TargetInfo &target) {
   TemporaryDirectory directory;
   if (directory.error())
-    return llvm::createStringError(directory.error(), "cannot create a temporary directory: " + directory.error().message());
+    return llvm::createStringError(directory.error(),
+                                   "cannot create a temporary directory: " + directory.error().message());
   std::string output = directory.file("kernels.so"), emulation = target.linkerEmulation.str();
   std::vector<std::string> files;
   for (const std::string &object : objects) {
@@ -63,8 +66,9 @@ llvm::Expected<std::string> lamina::linkObjects(llvm::ArrayRef<std::string> obje
     if (llvm::Error error = writeFile(files.back(), object))
       return std::move(error);
   }
-  std::vector<const char *> arguments = {"ld.lld", "-shared", "--build-id=none", "--no-undefined", "--strip-all",
-                                         "--threads=1", "-m", emulation.c_str(), "-o", output.c_str()};
+  std::vector<const char *> arguments = {
+      "ld.lld",          "-shared", "--build-id=none", "--no-undefined", "--strip-all", "--threads=1", "-m",
+      emulation.c_str(), "-o",      output.c_str()};
   for (const std::string &file : files)
     arguments.push_back(file.c_str());
   std::string messages;
@@ -78,6 +82,7 @@ llvm::Expected<std::string> lamina::linkObjects(llvm::ArrayRef<std::string> obje
   }
   auto buffer = llvm::MemoryBuffer::getFile(output, /*IsText=*/false, /*RequiresNullTerminator=*/false);
   if (!buffer)
-    return llvm::createStringError(buffer.getError(), "cannot read " + output + ": " + buffer.getError().message());
+    return llvm::createStringError(buffer.getError(),
+                                   "cannot read " + output + ": " + buffer.getError().message());
   return (*buffer)->getBuffer().str();
 }

@@ -1,4 +1,5 @@
-//===- PackedLayout.cpp - where the bits of a packed weight lie -------------------------------------------------===//
+//===- PackedLayout.cpp - where the bits of a packed weight lie
+//-------------------------------------------------===//
 
 #include "lib/Target/CPU/PackedLayout.h"
 

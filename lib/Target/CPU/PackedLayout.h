@@ -1,14 +1,16 @@
-//===- PackedLayout.h - where the bits of a packed weight lie -------------------------------------*- C++ -*-===//
+//===- PackedLayout.h - where the bits of a packed weight lie -------------------------------------*- C++
+//-*-===//
 //
-// Rows of a matrix are packed in groups of 16, so that lane i of a vector belongs to row 16·g + i; missing rows of the
-// last group are zeros. A group holds its blocks along the row one after another. Within a block every field has 16
-// lanes side by side, in this order:
+// Rows of a matrix are packed in groups of 16, so that lane i of a vector belongs to row 16·g + i; missing
+// rows of the last group are zeros. A group holds its blocks along the row one after another. Within a block
+// every field has 16 lanes side by side, in this order:
 //
 //   super-scales, super-min, sub-scales, sub-mins, code planes
 //
-// A plane holds `width` (1, 2, 4 or 8) bits of each code in u32 words, one for each lane, that cover 32 / width
-// elements: the bits of the word's element k lie at bit 8·(k mod 4) + width·(k div 4). Four consecutive elements thus
-// come out as the bytes of a word by one shift and one mask. Plain formats hold 16 numbers for each element.
+// A plane holds `width` (1, 2, 4 or 8) bits of each code in u32 words, one for each lane, that cover 32 /
+// width elements: the bits of the word's element k lie at bit 8·(k mod 4) + width·(k div 4). Four consecutive
+// elements thus come out as the bytes of a word by one shift and one mask. Plain formats hold 16 numbers for
+// each element.
 //
 // All of this follows from runtime/io/BlockFormat.h; the packer and the kernels both read it from here. The
 // description is docs/formats/packed-weights.md.

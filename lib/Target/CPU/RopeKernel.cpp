@@ -1,7 +1,8 @@
-//===- RopeKernel.cpp - cosines and sines of rotary angles ---------------------------------------------------------===//
+//===- RopeKernel.cpp - cosines and sines of rotary angles
+//---------------------------------------------------------===//
 //
-// Angles reach millions of radians at the end of long contexts, so everything is f64 until the result is rounded. Only
-// products and sums are used, no fused ones: the table has the same bits on every target.
+// Angles reach millions of radians at the end of long contexts, so everything is f64 until the result is
+// rounded. Only products and sums are used, no fused ones: the table has the same bits on every target.
 //
 //===------------------------------------------------------------------------------------------------------------===//
 
@@ -23,7 +24,8 @@ public:
 
   void emit() {
     b_.loop(kernel_.begin, kernel_.end, 1, [&](Value row) {
-      Value position = b_.load(b_.getI32Type(), b_.offset(kernel_.pointer(op_.getPositions()), b_.mul(row, 4)));
+      Value position =
+          b_.load(b_.getI32Type(), b_.offset(kernel_.pointer(op_.getPositions()), b_.mul(row, 4)));
       position = b_.broadcast(arith::SIToFPOp::create(b_, b_.getF64Type(), position), lanes_);
       Value out = kernel_.rowPointer(op_, row);
       b_.loop(half_, lanes_, [&](Value i) { emitAngles(position, i, b_.offset(out, b_.mul(i, 4))); });
@@ -38,8 +40,8 @@ private:
   void emitAngles(Value position, Value i, Value out) {
     Value frequency = b_.load(b_.vectorOf(b_.getF64Type(), lanes_), b_.offset(frequencies_, b_.mul(i, 8)));
     Value angle = b_.mulf(position, frequency);
-    // angle = n·π/2 + r with |r| <= π/4. Adding 1.5·2^52 rounds to an integer and leaves n in the low bits. π/2 is
-    // split so that n times its first two parts (33 bits each) is exact for n < 2^20.
+    // angle = n·π/2 + r with |r| <= π/4. Adding 1.5·2^52 rounds to an integer and leaves n in the low bits.
+    // π/2 is split so that n times its first two parts (33 bits each) is exact for n < 2^20.
     Value magic = b_.addf(b_.mulf(angle, c(0.63661977236758134308)), c(0x1.8p52));
     Value n = b_.subf(magic, c(0x1.8p52));
     Value r = b_.subf(angle, b_.mulf(n, c(0x1.921fb544p+0)));
@@ -47,7 +49,8 @@ private:
     r = b_.subf(r, b_.mulf(n, c(0x1.3198a2e037073p-69)));
     Value square = b_.mulf(r, r);
     Value sine = b_.mulf(r, series(square, 1)), cosine = series(square, 0);
-    // Quarter turns: an odd n swaps the two, the second bit of n (of n + 1) turns the sign of the sine (cosine).
+    // Quarter turns: an odd n swaps the two, the second bit of n (of n + 1) turns the sign of the sine
+    // (cosine).
     Type integers = b_.vectorOf(b_.getI64Type(), lanes_);
     Value turns = b_.bitcast(magic, integers);
     Value odd = b_.equal(b_.bitAnd(turns, 1), b_.constant(integers, int64_t(1)));

@@ -1,7 +1,8 @@
-//===- RowKernels.cpp - kernels that work on one row after another -------------------------------------------------===//
+//===- RowKernels.cpp - kernels that work on one row after another
+//-------------------------------------------------===//
 //
-// Norms, rotations, gathers, sums of experts and chains of elementwise operations; the table of rotary angles. A
-// workgroup is a row.
+// Norms, rotations, gathers, sums of experts and chains of elementwise operations; the table of rotary
+// angles. A workgroup is a row.
 //
 //===------------------------------------------------------------------------------------------------------------===//
 
@@ -44,7 +45,8 @@ private:
   /// Whether the padding comes out as zeros by itself when it is computed along with the row.
   bool wholeRow() { return kernel_.ops<lm::RotaryEmbeddingOp>().empty(); }
 
-  /// 1 / sqrt(mean(x²) + epsilon) over `length` elements from `begin` on, those beyond the norm's group being zeros.
+  /// 1 / sqrt(mean(x²) + epsilon) over `length` elements from `begin` on, those beyond the norm's group being
+  /// zeros.
   Value normFactor(lm::RMSNormOp norm, Value begin, int64_t length) {
     int64_t lanes = lanesFor(length);
     Values sum = b_.loop(b_.i64(0), b_.i64(length), lanes, b_.constant(b_.f32(lanes), 0.0),
@@ -69,7 +71,8 @@ private:
     }
   }
 
-  /// Stores `length` elements of `source` where `result` is bound; rows with heads are padded after the last head.
+  /// Stores `length` elements of `source` where `result` is bound; rows with heads are padded after the last
+  /// head.
   void store(Value source, Value result, Value begin, int64_t length) {
     int64_t lanes = lanesFor(length);
     b_.loop(length, lanes, [&](Value i) {

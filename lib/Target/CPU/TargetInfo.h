@@ -1,4 +1,5 @@
-//===- TargetInfo.h - what kernels need to know of an instruction set -----------------------------*- C++ -*-===//
+//===- TargetInfo.h - what kernels need to know of an instruction set -----------------------------*- C++
+//-*-===//
 
 #ifndef LAMINA_LIB_TARGET_CPU_TARGETINFO_H
 #define LAMINA_LIB_TARGET_CPU_TARGETINFO_H
@@ -11,19 +12,21 @@ namespace lamina {
 /// How 16 bytes are looked up in a table of 16.
 struct ByteLookup {
   llvm::StringRef intrinsic;
-  int bytes;       ///< looked up by one instruction
+  int bytes; ///< looked up by one instruction
 };
 
-/// An instruction set. Tile sizes choose how many chains of additions run side by side; they never change a result.
+/// An instruction set. Tile sizes choose how many chains of additions run side by side; they never change a
+/// result.
 struct TargetInfo {
   llvm::StringRef name;   ///< as in the artifact
   llvm::StringRef triple; ///< of LLVM
   llvm::StringRef cpu;
   llvm::StringRef linkerEmulation;
-  bool fma;         ///< fused multiply-add; without it products are rounded before they are added
-  bool halfFloats;  ///< instructions that convert f16
+  bool fma;        ///< fused multiply-add; without it products are rounded before they are added
+  bool halfFloats; ///< instructions that convert f16
   ByteLookup lookup;
-  int groupsAtOnce; ///< groups of 16 rows in a product with one token: enough chains to hide an addition's latency
+  int groupsAtOnce; ///< groups of 16 rows in a product with one token: enough chains to hide an addition's
+                    ///< latency
   int groupsOfFour; ///< the same for up to four tokens
   int tileTokens;   ///< tokens in a tile of a product with many: accumulators fill the registers
   int headsAtOnce;  ///< query heads that share a pass over a page of keys or values

@@ -1,4 +1,5 @@
-//===- WeightDecoder.cpp - f32 weights out of a packed matrix -----------------------------------------------------===//
+//===- WeightDecoder.cpp - f32 weights out of a packed matrix
+//-----------------------------------------------------===//
 
 #include "lib/Target/CPU/WeightDecoder.h"
 
@@ -14,7 +15,8 @@ static const BlockFormat &formatOf(Value weight) {
   return *findBlockFormat(std::string_view(cast<lm::BlockType>(type.getElementType()).getFormat()));
 }
 
-WeightDecoder::WeightDecoder(KernelBuilder &builder, Value weight) : b_(builder), layout_(packedLayout(formatOf(weight))) {
+WeightDecoder::WeightDecoder(KernelBuilder &builder, Value weight)
+    : b_(builder), layout_(packedLayout(formatOf(weight))) {
   ArrayRef<int64_t> shape = cast<RankedTensorType>(weight.getType()).getShape();
   rowLength_ = shape.back();
   groups_ = llvm::divideCeil(shape.drop_back().back(), kPackedRows);
@@ -22,7 +24,8 @@ WeightDecoder::WeightDecoder(KernelBuilder &builder, Value weight) : b_(builder)
   blockElements_ = layout_.plain ? std::gcd(rowLength_, int64_t(16)) : layout_.blockElements;
 }
 
-Values WeightDecoder::decode(ValueRange groups, Value beginBlock, Value endBlock, ValueRange state, Consumer consume) {
+Values WeightDecoder::decode(ValueRange groups, Value beginBlock, Value endBlock, ValueRange state,
+                             Consumer consume) {
   int64_t blockBytes = layout_.plain ? blockElements_ * layout_.blockBytes : layout_.blockBytes;
   return b_.loop(beginBlock, endBlock, 1, state, [&](Value block, ValueRange blockState) {
     Values current(blockState), blocks;
@@ -40,11 +43,12 @@ Values WeightDecoder::decode(ValueRange groups, Value beginBlock, Value endBlock
       step(blocks, headers, b_.i64(0), first, current, consume);
       return current;
     }
-    return b_.loop(b_.i64(0), b_.i64(blockElements_ / kPackedStep), 1, current, [&](Value index, ValueRange inner) {
-      Values innerState(inner);
-      step(blocks, headers, index, b_.add(first, b_.mul(index, kPackedStep)), innerState, consume);
-      return innerState;
-    });
+    return b_.loop(
+        b_.i64(0), b_.i64(blockElements_ / kPackedStep), 1, current, [&](Value index, ValueRange inner) {
+          Values innerState(inner);
+          step(blocks, headers, index, b_.add(first, b_.mul(index, kPackedStep)), innerState, consume);
+          return innerState;
+        });
   });
 }
 
@@ -66,9 +70,11 @@ void WeightDecoder::plainBlock(ValueRange blocks, Value first, Values &state, Co
 WeightDecoder::Header WeightDecoder::loadHeader(Value block) {
   Header header;
   if (layout_.superScale.elements == layout_.blockElements)
-    header.superScale = b_.loadNumber(layout_.superScale.number, b_.offset(block, layout_.superScale.offset), kPackedRows);
+    header.superScale =
+        b_.loadNumber(layout_.superScale.number, b_.offset(block, layout_.superScale.offset), kPackedRows);
   if (layout_.superMin.number != PackedNumber::None) {
-    Value min = b_.loadNumber(layout_.superMin.number, b_.offset(block, layout_.superMin.offset), kPackedRows);
+    Value min =
+        b_.loadNumber(layout_.superMin.number, b_.offset(block, layout_.superMin.offset), kPackedRows);
     // x = scale·value - min: what is added is the negated min.
     header.superMin = layout_.format->minSign > 0 ? b_.subf(b_.constant(min.getType(), 0.0), min) : min;
   }
@@ -92,13 +98,15 @@ WeightDecoder::Scale WeightDecoder::loadScale(Value block, const Header &header,
   if (!scale.factor)
     scale.factor = loadEntry(layout_.superScale, block, step, part);
   if (layout_.format->scaleFactor != 1.0f)
-    scale.factor = b_.mulf(scale.factor, b_.constant(scale.factor.getType(), double(layout_.format->scaleFactor)));
+    scale.factor =
+        b_.mulf(scale.factor, b_.constant(scale.factor.getType(), double(layout_.format->scaleFactor)));
   if (layout_.subScale.number != PackedNumber::None)
     scale.factor = b_.mulf(scale.factor, b_.intToFloat(loadEntry(layout_.subScale, block, step, part)));
   if (scale.min && layout_.subMin.number != PackedNumber::None)
     scale.min = b_.mulf(scale.min, b_.intToFloat(loadEntry(layout_.subMin, block, step, part)));
   if (foldsOffset())
-    scale.min = b_.mulf(scale.factor, b_.constant(scale.factor.getType(), double(layout_.format->valueOffset)));
+    scale.min =
+        b_.mulf(scale.factor, b_.constant(scale.factor.getType(), double(layout_.format->valueOffset)));
   return scale;
 }
 
@@ -121,8 +129,8 @@ void WeightDecoder::step(ValueRange blocks, ArrayRef<Header> headers, Value step
   }
 }
 
-/// The codes of elements 4·quad to 4·quad + 3 of a step as the bytes of 16 words, looked up where there is a table.
-/// `words` caches the word of each plane that was loaded last.
+/// The codes of elements 4·quad to 4·quad + 3 of a step as the bytes of 16 words, looked up where there is a
+/// table. `words` caches the word of each plane that was loaded last.
 Value WeightDecoder::fourCodes(Value block, Value step, int64_t quad, SmallVectorImpl<Value> &words) {
   words.resize(layout_.planes.size());
   Value codes;

@@ -1,4 +1,5 @@
-//===- WeightDecoder.h - f32 weights out of a packed matrix ---------------------------------------*- C++ -*-===//
+//===- WeightDecoder.h - f32 weights out of a packed matrix ---------------------------------------*- C++
+//-*-===//
 
 #ifndef LAMINA_LIB_TARGET_CPU_WEIGHTDECODER_H
 #define LAMINA_LIB_TARGET_CPU_WEIGHTDECODER_H
@@ -7,8 +8,8 @@
 
 namespace lamina {
 
-/// Generates loops that decode the weights of some groups of rows, element after element along the row. Every number
-/// comes out exactly as runtime/io/BlockFormat.h defines it.
+/// Generates loops that decode the weights of some groups of rows, element after element along the row. Every
+/// number comes out exactly as runtime/io/BlockFormat.h defines it.
 class WeightDecoder {
 public:
   /// `weight` is a source value of type tensor<…xNxKx!lm.block<…>>.
@@ -21,7 +22,8 @@ public:
   /// Elements that the loop over a row goes on by.
   int64_t blockElements() const { return blockElements_; }
 
-  /// Called for element `first + k` of a row: `first` is a generated index, weights[g] has its 16 values in group g.
+  /// Called for element `first + k` of a row: `first` is a generated index, weights[g] has its 16 values in
+  /// group g.
   using Consumer = llvm::function_ref<void(Value first, int64_t k, ValueRange weights, Values &state)>;
 
   /// Decodes the blocks [beginBlock, endBlock) of the groups that begin at `groups`.
@@ -36,7 +38,8 @@ private:
     Value superScale, superMin;
   };
 
-  /// (code + offset)·scale as code·scale + offset·scale: rounded once where the addition is fused, so the same bits.
+  /// (code + offset)·scale as code·scale + offset·scale: rounded once where the addition is fused, so the
+  /// same bits.
   bool foldsOffset() const;
   void plainBlock(ValueRange blocks, Value first, Values &state, Consumer consume);
   Header loadHeader(Value block);

@@ -1,4 +1,5 @@
-//===- WeightPacker.cpp - from the blocks of a model file to the packed layout ----------------------------------===//
+//===- WeightPacker.cpp - from the blocks of a model file to the packed layout
+//----------------------------------===//
 
 #include "dialects/LM/IR/LM.h"
 #include "lib/Target/CPU/CPUTarget.h"
@@ -30,8 +31,8 @@ const BlockFormat *formatOf(RankedTensorType type) {
   return findBlockFormat(block ? std::string_view(block.getFormat()) : std::string_view("F32"));
 }
 
-/// Where each code of a block lies, so that taking a block apart needs no arithmetic on digits. Only for formats
-/// whose codes never straddle bytes; the others go through decodeBlock.
+/// Where each code of a block lies, so that taking a block apart needs no arithmetic on digits. Only for
+/// formats whose codes never straddle bytes; the others go through decodeBlock.
 class CodeTable {
 public:
   explicit CodeTable(const BlockFormat &format) {
@@ -41,7 +42,8 @@ public:
         const BitPiece &piece = format.code.pieces[p];
         unsigned address = piece.address(e);
         usable_ &= address % 8 + piece.width <= 8;
-        places_.push_back({uint16_t(address / 8), uint8_t(address % 8), uint8_t((1u << piece.width) - 1), piece.shift});
+        places_.push_back(
+            {uint16_t(address / 8), uint8_t(address % 8), uint8_t((1u << piece.width) - 1), piece.shift});
       }
     elements_ = format.elements;
   }
@@ -123,7 +125,8 @@ private:
 
   void packBlocks(const uint8_t *row, int64_t lane, uint8_t *out) const {
     DecodedBlock decoded;
-    for (int64_t k = 0; k < rowLength_; k += format_.elements, row += format_.bytes, out += layout_.blockBytes) {
+    for (int64_t k = 0; k < rowLength_;
+         k += format_.elements, row += format_.bytes, out += layout_.blockBytes) {
       decodeBlockScales(row, decoded);
       putScales(decoded, lane, out);
       for (const PackedPlane &plane : layout_.planes)
@@ -142,8 +145,9 @@ private:
     for (unsigned j = 0; j < format_.numSubBlocks(); ++j) {
       if (!format_.subScale.empty()) {
         uint32_t raw = format_.subScale.extract(block, j);
-        decoded.subScales[j] = int16_t((format_.subScaleSigned ? int8_t(raw) : int(raw)) * format_.subScaleMultiplier +
-                                       format_.subScaleOffset);
+        decoded.subScales[j] =
+            int16_t((format_.subScaleSigned ? int8_t(raw) : int(raw)) * format_.subScaleMultiplier +
+                    format_.subScaleOffset);
       }
       if (!format_.subMin.empty())
         decoded.subMins[j] = int16_t(format_.subMin.extract(block, j));
@@ -245,12 +249,12 @@ absl::Status checkParts(const WeightSource &weight, const BlockFormat &format) {
   int64_t rowLength = weight.type.getShape().back();
   for (const WeightBytes &part : weight.parts) {
     if (part.format->type != format.type && format.type != lamina::TensorType::F32)
-      return absl::InvalidArgumentError(
-          absl::StrCat("cannot pack ", std::string(part.format->name), " data as a weight of ",
-                       std::string(format.name)));
+      return absl::InvalidArgumentError(absl::StrCat("cannot pack ", std::string(part.format->name),
+                                                     " data as a weight of ", std::string(format.name)));
     if (rowLength % part.format->elements != 0 && weight.type.getRank() > 1)
-      return absl::InvalidArgumentError(absl::StrCat("rows of ", rowLength, " elements are no whole blocks of ",
-                                                     std::string(part.format->name), ", which has ", part.format->elements));
+      return absl::InvalidArgumentError(
+          absl::StrCat("rows of ", rowLength, " elements are no whole blocks of ",
+                       std::string(part.format->name), ", which has ", part.format->elements));
   }
   return absl::OkStatus();
 }
@@ -282,7 +286,8 @@ absl::Status lamina::packWeight(const WeightSource &weight, unsigned threads,
   for (int64_t first = 0; first < packer.groups(); first += groupsPerChunk) {
     int64_t count = std::min(groupsPerChunk, packer.groups() - first);
     chunk.assign(count * packer.groupBytes(), 0);
-    parallelFor(count, threads, [&](int64_t i) { packer.pack(first + i, chunk.data() + i * packer.groupBytes()); });
+    parallelFor(count, threads,
+                [&](int64_t i) { packer.pack(first + i, chunk.data() + i * packer.groupBytes()); });
     LAMINA_RETURN_IF_ERROR(sink(chunk));
   }
   return absl::OkStatus();

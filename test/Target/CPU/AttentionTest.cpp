@@ -1,4 +1,5 @@
-//===- AttentionTest.cpp - the paged cache and attention over it --------------------------------------------------===//
+//===- AttentionTest.cpp - the paged cache and attention over it
+//--------------------------------------------------===//
 
 #include "test/Target/CPU/KernelHarness.h"
 
@@ -28,16 +29,18 @@ struct Shape {
     auto rows = [](int64_t width) { return "tensor<?x" + std::to_string(width) + "xf32>"; };
     std::string cache = "!lm.kv_cache<" + std::to_string(heads) + " x " + std::to_string(key) + " x " +
                         std::to_string(value) + ", " + element + ">";
-    std::string places = "tensor<?xi32>, tensor<?xi32>, tensor<?x?xi32>", k = rows(heads * key), v = rows(heads * value);
+    std::string places = "tensor<?xi32>, tensor<?xi32>, tensor<?x?xi32>", k = rows(heads * key),
+                v = rows(heads * value);
     std::string q = rows(queryHeads * key), o = rows(queryHeads * value);
     std::string arguments = "%p: tensor<?xi32>, %s: tensor<?xi32>, %b: tensor<?x?xi32>):\n";
     return "plan.kernel @append {\n^bb0(%c: " + cache + ", %k: " + k + ", %v: " + v + ", " + arguments +
-           "  %0 = lm.cache_append %c, %k, %v at %p, %s, %b : " + cache + ", " + k + ", " + v + ", " + places +
-           "\n  plan.yield %0 : " + cache + "\n}\nplan.kernel @attention {\n^bb0(%q: " + q + ", %c: " + cache + ", " +
-           arguments + "  %0 = lm.attention %q, %c at %p, %s, %b {scale = " + std::to_string(scale) + " : f32" +
+           "  %0 = lm.cache_append %c, %k, %v at %p, %s, %b : " + cache + ", " + k + ", " + v + ", " +
+           places + "\n  plan.yield %0 : " + cache + "\n}\nplan.kernel @attention {\n^bb0(%q: " + q +
+           ", %c: " + cache + ", " + arguments +
+           "  %0 = lm.attention %q, %c at %p, %s, %b {scale = " + std::to_string(scale) + " : f32" +
            (window ? ", window = " + std::to_string(window) + " : i64" : "") +
-           (softCap ? ", soft_cap = " + std::to_string(softCap) + " : f32" : "") + "} : " + q + ", " + cache + ", " +
-           places + " -> " + o + "\n  plan.yield %0 : " + o + "\n}\n";
+           (softCap ? ", soft_cap = " + std::to_string(softCap) + " : f32" : "") + "} : " + q + ", " + cache +
+           ", " + places + " -> " + o + "\n  plan.yield %0 : " + o + "\n}\n";
   }
 };
 
@@ -57,8 +60,11 @@ public:
   Rows step(Rows &q, Rows &k, Rows &v, std::vector<int32_t> positions, std::vector<int32_t> sequences) {
     Rows out(q.rows, shape_.queryHeads * shape_.value);
     LaminaStep step{q.rows, 0, kSequences, kStride};
-    library_.run("append", 0, {cache(), k.pointer(), v.pointer(), positions.data(), sequences.data(), table_.data()}, step, 2);
-    library_.run("attention", 0, {q.pointer(), cache(), positions.data(), sequences.data(), table_.data(), out.pointer()},
+    library_.run("append", 0,
+                 {cache(), k.pointer(), v.pointer(), positions.data(), sequences.data(), table_.data()}, step,
+                 2);
+    library_.run("attention", 0,
+                 {q.pointer(), cache(), positions.data(), sequences.data(), table_.data(), out.pointer()},
                  step, 3);
     EXPECT_TRUE(out.paddingIsZero());
     return out;
@@ -118,9 +124,10 @@ Rows slice(const Rows &rows, int64_t begin, int64_t count) {
   return result;
 }
 
-const Shape kShapes[] = {{8, 4, 8, 8, "f16"},          {4, 4, 64, 64, "f32"},         {6, 2, 80, 80, "f16", 20},
-                         {8, 1, 96, 96, "f16", 0, 5.0}, {12, 2, 128, 128, "f16"},      {4, 2, 256, 256, "f32", 7, 3.0},
-                         {3, 3, 6, 10, "f16"},          {32, 8, 64, 32, "f16", 16, 0}, {5, 1, 48, 48, "f16", 1}};
+const Shape kShapes[] = {
+    {8, 4, 8, 8, "f16"},           {4, 4, 64, 64, "f32"},         {6, 2, 80, 80, "f16", 20},
+    {8, 1, 96, 96, "f16", 0, 5.0}, {12, 2, 128, 128, "f16"},      {4, 2, 256, 256, "f32", 7, 3.0},
+    {3, 3, 6, 10, "f16"},          {32, 8, 64, 32, "f16", 16, 0}, {5, 1, 48, 48, "f16", 1}};
 
 TEST(AttentionTest, AgreesWithTheReferenceHoweverThePromptIsCut) {
   Random random(1);
@@ -129,12 +136,16 @@ TEST(AttentionTest, AgreesWithTheReferenceHoweverThePromptIsCut) {
     for (const std::string &target : runnableTargets()) {
       auto library = KernelLibrary::compile(shape.text(), target);
       ASSERT_TRUE(library);
-      Rows q = randomRows(random, tokens, shape.queryHeads * shape.key), k = randomRows(random, tokens, shape.heads * shape.key),
+      Rows q = randomRows(random, tokens, shape.queryHeads * shape.key),
+           k = randomRows(random, tokens, shape.heads * shape.key),
            v = randomRows(random, tokens, shape.heads * shape.value);
-      Rows whole = Conversation(shape, *library).step(q, k, v, range(0, tokens), std::vector<int32_t>(tokens, 2));
+      Rows whole =
+          Conversation(shape, *library).step(q, k, v, range(0, tokens), std::vector<int32_t>(tokens, 2));
       for (int64_t t : {0, 1, 15, 16, 40, 74}) {
         std::vector<float> actual(whole.row(t), whole.row(t) + whole.width);
-        EXPECT_LT(relativeError(reference(shape, q, k, v, t), actual), 2e-6) << target << " token " << t << "\n" << shape.text();
+        EXPECT_LT(relativeError(reference(shape, q, k, v, t), actual), 2e-6)
+            << target << " token " << t << "\n"
+            << shape.text();
       }
       for (int64_t chunk : {1, 7}) {
         Conversation conversation(shape, *library);
@@ -142,7 +153,8 @@ TEST(AttentionTest, AgreesWithTheReferenceHoweverThePromptIsCut) {
           int64_t count = std::min(chunk, tokens - begin);
           Rows qs = slice(q, begin, count), ks = slice(k, begin, count), vs = slice(v, begin, count);
           Rows part = conversation.step(qs, ks, vs, range(begin, count), std::vector<int32_t>(count, 2));
-          EXPECT_TRUE(part.sameBits(slice(whole, begin, count))) << target << " chunk " << chunk << " at " << begin;
+          EXPECT_TRUE(part.sameBits(slice(whole, begin, count)))
+              << target << " chunk " << chunk << " at " << begin;
         }
       }
     }
@@ -166,7 +178,8 @@ TEST(AttentionTest, RaggedBatchesGiveEachSequenceItsOwnResult) {
   int64_t begin = 0;
   for (int64_t length : lengths) {
     Rows qs = slice(q, begin, length), ks = slice(k, begin, length), vs = slice(v, begin, length);
-    Rows alone = Conversation(shape, *library).step(qs, ks, vs, range(0, length), std::vector<int32_t>(length, 0));
+    Rows alone =
+        Conversation(shape, *library).step(qs, ks, vs, range(0, length), std::vector<int32_t>(length, 0));
     EXPECT_TRUE(alone.sameBits(slice(together, begin, length)));
     begin += length;
   }
@@ -175,7 +188,8 @@ TEST(AttentionTest, RaggedBatchesGiveEachSequenceItsOwnResult) {
 TEST(AttentionTest, WideTargetsAgreeBitForBit) {
   Random random(3);
   for (const Shape &shape : kShapes) {
-    Rows q = randomRows(random, 40, shape.queryHeads * shape.key), k = randomRows(random, 40, shape.heads * shape.key),
+    Rows q = randomRows(random, 40, shape.queryHeads * shape.key),
+         k = randomRows(random, 40, shape.heads * shape.key),
          v = randomRows(random, 40, shape.heads * shape.value);
     std::unique_ptr<Rows> first;
     for (const std::string &target : runnableTargets()) {
@@ -194,8 +208,9 @@ TEST(AttentionTest, WideTargetsAgreeBitForBit) {
 /// Values beyond f16 become infinite, halves round to even, subnormals survive: as the hardware converts.
 TEST(AttentionTest, CachesRoundAsTheHardwareDoes) {
   const Shape shape{1, 1, 16, 16, "f16"};
-  const float values[16] = {0.0f, -0.0f, 1.0f, 65504.0f, 65519.9f, 65520.0f, -1e9f, 6e-8f, 2.9e-8f, 3.1e-8f,
-                            1.00048828125f, 1.00146484375f, 6.1e-5f, -6.0975e-5f, 0.333333f, 1e-20f};
+  const float values[16] = {0.0f,    -0.0f,       1.0f,      65504.0f, 65519.9f,       65520.0f,
+                            -1e9f,   6e-8f,       2.9e-8f,   3.1e-8f,  1.00048828125f, 1.00146484375f,
+                            6.1e-5f, -6.0975e-5f, 0.333333f, 1e-20f};
   for (const std::string &target : runnableTargets()) {
     auto library = KernelLibrary::compile(shape.text(), target);
     ASSERT_TRUE(library);
@@ -204,7 +219,8 @@ TEST(AttentionTest, CachesRoundAsTheHardwareDoes) {
     std::copy_n(values, 16, k.row(0));
     std::copy_n(values, 16, v.row(0));
     std::vector<int32_t> position = {3}, sequence = {0}, table = {0};
-    library->run("append", {page.data(), k.pointer(), v.pointer(), position.data(), sequence.data(), table.data()},
+    library->run("append",
+                 {page.data(), k.pointer(), v.pointer(), position.data(), sequence.data(), table.data()},
                  LaminaStep{1, 0, 1, 1});
     for (int64_t i = 0; i < 16; ++i) {
       uint16_t key, value;

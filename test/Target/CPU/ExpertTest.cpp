@@ -1,4 +1,5 @@
-//===- ExpertTest.cpp - choosing experts, their products and their sums ------------------------------------------===//
+//===- ExpertTest.cpp - choosing experts, their products and their sums
+//------------------------------------------===//
 
 #include "test/Target/CPU/KernelHarness.h"
 
@@ -15,16 +16,18 @@ namespace {
 
 std::string routeText(int64_t experts, int64_t chosen, const std::string &attributes) {
   std::string logits = "tensor<?x" + std::to_string(experts) + "xf32>", k = std::to_string(chosen);
-  return "plan.kernel @route {\n^bb0(%l: " + logits + "):\n  %e, %w = lm.route_experts %l " + attributes + " : (" +
-         logits + ") -> (tensor<?x" + k + "xi32>, tensor<?x" + k + "xf32>)\n  plan.yield %e, %w : tensor<?x" + k +
-         "xi32>, tensor<?x" + k + "xf32>\n}";
+  return "plan.kernel @route {\n^bb0(%l: " + logits + "):\n  %e, %w = lm.route_experts %l " + attributes +
+         " : (" + logits + ") -> (tensor<?x" + k + "xi32>, tensor<?x" + k +
+         "xf32>)\n  plan.yield %e, %w : tensor<?x" + k + "xi32>, tensor<?x" + k + "xf32>\n}";
 }
 
 TEST(ExpertTest, RoutesByProbabilityAndBreaksTiesByIndex) {
   Random random(1);
-  for (auto [experts, chosen, normalize] : {std::tuple(8, 2, true), {60, 4, false}, {128, 8, true}, {3, 3, false}})
+  for (auto [experts, chosen, normalize] :
+       {std::tuple(8, 2, true), {60, 4, false}, {128, 8, true}, {3, 3, false}})
     for (const std::string &target : runnableTargets()) {
-      auto library = KernelLibrary::compile(routeText(experts, chosen, normalize ? "{normalize, scale = 2.5 : f32}" : ""), target);
+      auto library = KernelLibrary::compile(
+          routeText(experts, chosen, normalize ? "{normalize, scale = 2.5 : f32}" : ""), target);
       ASSERT_TRUE(library);
       Rows logits = randomRows(random, 4, experts, 2.0f), weights(4, chosen), indices(4, chosen);
       std::fill_n(logits.row(1), experts, 0.25f); // all equal
@@ -44,7 +47,8 @@ TEST(ExpertTest, RoutesByProbabilityAndBreaksTiesByIndex) {
           int32_t index;
           std::memcpy(&index, indices.row(t) + j, 4);
           EXPECT_EQ(index, order[j]) << target << " token " << t << " choice " << j;
-          double expected = std::exp(double(row[order[j]])) / (normalize ? kept : total) * (normalize ? 2.5 : 1.0);
+          double expected =
+              std::exp(double(row[order[j]])) / (normalize ? kept : total) * (normalize ? 2.5 : 1.0);
           EXPECT_NEAR(weights.row(t)[j], expected, 1e-6 * expected);
         }
       }
@@ -104,24 +108,28 @@ TEST(ExpertTest, MultipliesWithTheChosenExperts) {
     ASSERT_TRUE(library);
     Rows x = randomRows(random, tokens, 64), own = randomRows(random, tokens * 2, 64), y = slots(tokens, 40);
     for (int64_t parts : {1, 2}) {
-      library->run("gated", 0, {x.pointer(), chosen.data(), gate.packed.data(), up.packed.data(), y.pointer()},
+      library->run("gated", 0,
+                   {x.pointer(), chosen.data(), gate.packed.data(), up.packed.data(), y.pointer()},
                    LaminaStep{tokens, 0, 1, 1}, parts);
       EXPECT_TRUE(y.paddingIsZero());
     }
     for (int64_t i = 0; i < tokens * 2; ++i)
       for (int64_t n = 0; n < 40; ++n) {
         int32_t expert = chosen[i / 2 * 16 + i % 2];
-        double g = gate.dot(x.row(i / 2), expert, n), expected = g / (1 + std::exp(-g)) * up.dot(x.row(i / 2), expert, n);
+        double g = gate.dot(x.row(i / 2), expert, n),
+               expected = g / (1 + std::exp(-g)) * up.dot(x.row(i / 2), expert, n);
         EXPECT_NEAR(y.row(i)[n], expected, 1e-5 * (1 + std::fabs(expected))) << target;
       }
-    library->run("down", {own.pointer(), chosen.data(), gate.packed.data(), y.pointer()}, LaminaStep{tokens, 0, 1, 1});
+    library->run("down", {own.pointer(), chosen.data(), gate.packed.data(), y.pointer()},
+                 LaminaStep{tokens, 0, 1, 1});
     for (int64_t i = 0; i < tokens * 2; ++i)
       for (int64_t n = 0; n < 40; ++n) {
         double expected = gate.dot(own.row(i), chosen[i / 2 * 16 + i % 2], n);
         EXPECT_NEAR(y.row(i)[n], expected, 1e-5 * (1 + std::fabs(expected))) << target;
       }
     Rows weights = randomRows(random, tokens, 2), residual = randomRows(random, tokens, 40), sum(tokens, 40);
-    library->run("combine", {y.pointer(), weights.pointer(), residual.pointer(), sum.pointer()}, LaminaStep{tokens, 0, 1, 1});
+    library->run("combine", {y.pointer(), weights.pointer(), residual.pointer(), sum.pointer()},
+                 LaminaStep{tokens, 0, 1, 1});
     for (int64_t t = 0; t < tokens; ++t)
       for (int64_t n = 0; n < 40; ++n) {
         double expected = residual.row(t)[n];

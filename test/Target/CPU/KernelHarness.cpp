@@ -1,4 +1,5 @@
-//===- KernelHarness.cpp - compiles kernels from text and runs them -----------------------------------------------===//
+//===- KernelHarness.cpp - compiles kernels from text and runs them
+//-----------------------------------------------===//
 
 #include "test/Target/CPU/KernelHarness.h"
 
@@ -32,7 +33,8 @@ struct Parsed {
   mlir::OwningOpRef<mlir::ModuleOp> module;
   std::vector<KernelSource> kernels;
 
-  Parsed(const std::string &mlir, plan::RowExtent rows, std::function<void(mlir::Diagnostic &)> onError = nullptr) {
+  Parsed(const std::string &mlir, plan::RowExtent rows,
+         std::function<void(mlir::Diagnostic &)> onError = nullptr) {
     loadDialects(context);
     if (onError)
       context.getDiagEngine().registerHandler(onError);
@@ -133,7 +135,8 @@ std::vector<std::string> test::compileText(const std::string &mlir, const std::v
 
 std::string test::compileErrors(const std::string &mlir, const std::string &target) {
   std::string errors;
-  Parsed parsed(mlir, plan::RowExtent::tokens, [&](mlir::Diagnostic &diagnostic) { errors += diagnostic.str() + "\n"; });
+  Parsed parsed(mlir, plan::RowExtent::tokens,
+                [&](mlir::Diagnostic &diagnostic) { errors += diagnostic.str() + "\n"; });
   if (parsed.module)
     (void)compileKernels(parsed.kernels, {llvm::StringRef(target)}, 1);
   return errors;
@@ -176,7 +179,8 @@ void KernelLibrary::run(const std::string &kernel, size_t variant, const std::ve
     function(bindings.data(), &step, workgroups * part / parts, workgroups * (part + 1) / parts);
 }
 
-void KernelLibrary::run(const std::string &kernel, const std::vector<void *> &bindings, LaminaStep step) const {
+void KernelLibrary::run(const std::string &kernel, const std::vector<void *> &bindings,
+                        LaminaStep step) const {
   const std::vector<KernelVariant> &forms = variants_.at(kernel);
   for (size_t i = 0; i < forms.size(); ++i)
     if (forms[i].maxTokens == 0 || step.tokens <= forms[i].maxTokens)
@@ -205,14 +209,18 @@ Rows test::randomRows(Random &random, int64_t rows, int64_t width, float scale) 
 }
 
 Matrix test::randomMatrix(Random &random, const BlockFormat &format, int64_t rows, int64_t columns) {
-  Matrix matrix{rows, columns, std::vector<uint8_t>(format.bytesOf(rows * columns)),
-                std::vector<float>(rows * columns), {}};
+  Matrix matrix{rows,
+                columns,
+                std::vector<uint8_t>(format.bytesOf(rows * columns)),
+                std::vector<float>(rows * columns),
+                {}};
   if (format.isPlain()) {
     randomPlain(random, format, matrix.bytes);
   } else {
     for (uint8_t &byte : matrix.bytes)
       byte = uint8_t(random());
-    for (uint8_t *block = matrix.bytes.data(); block < matrix.bytes.data() + matrix.bytes.size(); block += format.bytes) {
+    for (uint8_t *block = matrix.bytes.data(); block < matrix.bytes.data() + matrix.bytes.size();
+         block += format.bytes) {
       for (unsigned u = 0; u < format.numSuperBlocks(); ++u)
         setField(format.superScale, u, block, randomScale(random, format.superScaleKind));
       if (format.hasMins())

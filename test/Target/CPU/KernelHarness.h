@@ -1,4 +1,5 @@
-//===- KernelHarness.h - compiles kernels from text and runs them ----------------------------------*- C++ -*-===//
+//===- KernelHarness.h - compiles kernels from text and runs them ----------------------------------*- C++
+//-*-===//
 
 #ifndef LAMINA_TEST_TARGET_CPU_KERNELHARNESS_H
 #define LAMINA_TEST_TARGET_CPU_KERNELHARNESS_H
@@ -79,8 +80,8 @@ Matrix randomMatrix(Random &random, const BlockFormat &format, int64_t rows, int
 std::vector<uint8_t> pack(const std::string &type, const BlockFormat &format, const uint8_t *bytes,
                           int64_t ropeHeads = 0, int64_t ropeLength = 0, unsigned threads = 2);
 /// The same from `parts` parts that are stacked.
-std::vector<uint8_t> packParts(const std::string &type, const BlockFormat &format, const std::vector<uint8_t> &bytes,
-                               size_t parts);
+std::vector<uint8_t> packParts(const std::string &type, const BlockFormat &format,
+                               const std::vector<uint8_t> &bytes, size_t parts);
 absl::Status packInto(const std::string &type, const BlockFormat &format, const uint8_t *bytes,
                       llvm::function_ref<absl::Status(std::span<const uint8_t>)> sink);
 /// A vector as a weight buffer: padded to 16 with zeros.

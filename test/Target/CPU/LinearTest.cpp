@@ -1,4 +1,5 @@
-//===- LinearTest.cpp - products in every format, shape and number of tokens --------------------------------------===//
+//===- LinearTest.cpp - products in every format, shape and number of tokens
+//--------------------------------------===//
 
 #include "test/Target/CPU/KernelHarness.h"
 
@@ -14,17 +15,20 @@ namespace {
 std::string rowsType(int64_t width) { return "tensor<?x" + std::to_string(width) + "xf32>"; }
 
 std::string matrixType(const BlockFormat &format, int64_t rows, int64_t columns) {
-  return "tensor<" + std::to_string(rows) + "x" + std::to_string(columns) + "x!lm.block<" + lowerName(format) + ">>";
+  return "tensor<" + std::to_string(rows) + "x" + std::to_string(columns) + "x!lm.block<" +
+         lowerName(format) + ">>";
 }
 
 std::string linearText(const std::string &name, const BlockFormat &format, int64_t rows, int64_t columns) {
   std::string x = rowsType(columns), w = matrixType(format, rows, columns), y = rowsType(rows);
-  return "plan.kernel @" + name + " {\n^bb0(%x: " + x + ", %w: " + w + "):\n  %y = lm.linear %x, %w : (" + x + ", " +
-         w + ") -> " + y + "\n  plan.yield %y : " + y + "\n}\n";
+  return "plan.kernel @" + name + " {\n^bb0(%x: " + x + ", %w: " + w + "):\n  %y = lm.linear %x, %w : (" + x +
+         ", " + w + ") -> " + y + "\n  plan.yield %y : " + y + "\n}\n";
 }
 
 /// A length of rows that has blocks to spare but is no power of two.
-int64_t columnsFor(const BlockFormat &format) { return format.isPlain() ? 172 : 3 * std::max<int64_t>(format.elements, 32); }
+int64_t columnsFor(const BlockFormat &format) {
+  return format.isPlain() ? 172 : 3 * std::max<int64_t>(format.elements, 32);
+}
 
 std::vector<double> product(const Rows &x, const Matrix &w) {
   std::vector<double> y;
@@ -52,7 +56,8 @@ Rows runLinear(const KernelLibrary &library, const std::string &name, size_t var
   return y;
 }
 
-/// Multiplying by unit vectors gives the weights back, which must be what the reference decoder gives, exactly.
+/// Multiplying by unit vectors gives the weights back, which must be what the reference decoder gives,
+/// exactly.
 TEST(LinearTest, DecodesEveryFormatExactly) {
   Random random(1);
   for (const std::string &target : runnableTargets()) {
@@ -95,18 +100,20 @@ TEST(LinearTest, EveryFormatAgreesWithTheReference) {
   }
 }
 
-/// A token's result has the same bits whatever the form of the kernel, the other tokens and the split of the work.
+/// A token's result has the same bits whatever the form of the kernel, the other tokens and the split of the
+/// work.
 TEST(LinearTest, FormsBatchesAndSplitsAgreeBitForBit) {
   Random random(3);
   struct Shape {
     const char *format;
     int64_t rows, columns;
   };
-  const Shape shapes[] = {{"F32", 17, 172}, {"F32", 512, 64}, {"F16", 172, 64}, {"Q8_0", 100, 320}, {"Q4_0", 240, 576},
-                          {"Q4_K", 65, 512}, {"Q6_K", 64, 512}, {"F32", 1, 5}};
+  const Shape shapes[] = {{"F32", 17, 172},   {"F32", 512, 64},  {"F16", 172, 64},  {"Q8_0", 100, 320},
+                          {"Q4_0", 240, 576}, {"Q4_K", 65, 512}, {"Q6_K", 64, 512}, {"F32", 1, 5}};
   std::string text;
   for (size_t i = 0; i < std::size(shapes); ++i)
-    text += linearText("k" + std::to_string(i), *findBlockFormat(shapes[i].format), shapes[i].rows, shapes[i].columns);
+    text += linearText("k" + std::to_string(i), *findBlockFormat(shapes[i].format), shapes[i].rows,
+                       shapes[i].columns);
   std::vector<std::unique_ptr<KernelLibrary>> libraries;
   for (const std::string &target : runnableTargets())
     if (target != "x86-64-v2") // which has no fused multiply-add
@@ -168,12 +175,14 @@ TEST(LinearTest, TwoProductsMeetInAGate) {
 ^bb0(%x: tensor<?x64xf32>, %g: tensor<40x64x!lm.block<q4_0>>, %u: tensor<40x64x!lm.block<q8_0>>):
   %0 = lm.linear %x, %g : (tensor<?x64xf32>, tensor<40x64x!lm.block<q4_0>>) -> tensor<?x40xf32>
   %1 = lm.linear %x, %u : (tensor<?x64xf32>, tensor<40x64x!lm.block<q8_0>>) -> tensor<?x40xf32>
-  %2 = lm.gated_activation )") + activation + R"( %0, %1 : tensor<?x40xf32>
+  %2 = lm.gated_activation )") +
+           activation + R"( %0, %1 : tensor<?x40xf32>
   plan.yield %2 : tensor<?x40xf32>
 })";
   };
   Random random(5);
-  Matrix g = randomMatrix(random, *findBlockFormat("Q4_0"), 40, 64), u = randomMatrix(random, *findBlockFormat("Q8_0"), 40, 64);
+  Matrix g = randomMatrix(random, *findBlockFormat("Q4_0"), 40, 64),
+         u = randomMatrix(random, *findBlockFormat("Q8_0"), 40, 64);
   for (std::string activation : {"silu", "gelu_tanh"})
     for (const std::string &target : runnableTargets()) {
       auto library = KernelLibrary::compile(text(activation.c_str()), target);
@@ -184,9 +193,11 @@ TEST(LinearTest, TwoProductsMeetInAGate) {
         for (size_t i = 0; i < expected.size(); ++i) {
           double v = expected[i];
           double inner = std::sqrt(2 / M_PI) * (v + 0.044715 * v * v * v);
-          expected[i] = up[i] * (activation == "silu" ? v / (1 + std::exp(-v)) : v / 2 * (1 + std::tanh(inner)));
+          expected[i] =
+              up[i] * (activation == "silu" ? v / (1 + std::exp(-v)) : v / 2 * (1 + std::tanh(inner)));
         }
-        library->run("gated", {x.pointer(), g.packed.data(), u.packed.data(), y.pointer()}, LaminaStep{tokens, 0, 1, 1});
+        library->run("gated", {x.pointer(), g.packed.data(), u.packed.data(), y.pointer()},
+                     LaminaStep{tokens, 0, 1, 1});
         EXPECT_LT(relativeError(expected, unpadded(y)), 1e-6) << activation << " for " << target;
         EXPECT_TRUE(y.paddingIsZero());
       }

@@ -1,4 +1,5 @@
-//===- ObjectTest.cpp - shared objects: what they need, export and weigh ------------------------------------------===//
+//===- ObjectTest.cpp - shared objects: what they need, export and weigh
+//------------------------------------------===//
 
 #include "test/Target/CPU/KernelHarness.h"
 
@@ -84,12 +85,13 @@ TEST(ObjectTest, NeedsNothingAndExportsTheForms) {
     EXPECT_EQ(elf->getELFFile().getHeader().e_machine, arm ? llvm::ELF::EM_AARCH64 : llvm::ELF::EM_X86_64);
     std::vector<std::string> symbols;
     for (llvm::object::ELFSymbolRef symbol : elf->getDynamicSymbolIterators()) {
-      EXPECT_FALSE(*symbol.getFlags() & llvm::object::SymbolRef::SF_Undefined) << targets[i] << " needs " << symbol.getName()->str();
+      EXPECT_FALSE(*symbol.getFlags() & llvm::object::SymbolRef::SF_Undefined)
+          << targets[i] << " needs " << symbol.getName()->str();
       symbols.push_back(symbol.getName()->str());
     }
-    EXPECT_THAT(symbols, testing::UnorderedElementsAre("linear.t1", "linear.t4", "linear.any", "half.t1", "half.t4",
-                                                       "half.any", "embedding", "norm", "rope", "gated", "route",
-                                                       "append", "attention"));
+    EXPECT_THAT(symbols, testing::UnorderedElementsAre("linear.t1", "linear.t4", "linear.any", "half.t1",
+                                                       "half.t4", "half.any", "embedding", "norm", "rope",
+                                                       "gated", "route", "append", "attention"));
     auto entries = elf->getELFFile().dynamicEntries();
     ASSERT_TRUE(bool(entries));
     for (const auto &entry : *entries)
@@ -103,7 +105,8 @@ TEST(ObjectTest, SameInputGivesSameBytes) {
 }
 
 TEST(ObjectTest, UnknownTargetsAreRefused) {
-  EXPECT_THAT(compileErrors(kEveryKind, "x86-64-v9"), testing::HasSubstr("no CPU target is called 'x86-64-v9'"));
+  EXPECT_THAT(compileErrors(kEveryKind, "x86-64-v9"),
+              testing::HasSubstr("no CPU target is called 'x86-64-v9'"));
 }
 
 struct Refusal {
@@ -117,26 +120,34 @@ TEST_P(RefusalTest, NamesTheOperation) {
   EXPECT_THAT(compileErrors(text, runnableTargets().back()), testing::HasSubstr(GetParam().message));
 }
 
-INSTANTIATE_TEST_SUITE_P(Bodies, RefusalTest, testing::Values(
-    Refusal{R"(^bb0(%x: tensor<?x64xf32>, %w: tensor<64x64x!lm.block<f32>>, %g: tensor<64xf32>):
+INSTANTIATE_TEST_SUITE_P(
+    Bodies, RefusalTest,
+    testing::Values(
+        Refusal{R"(^bb0(%x: tensor<?x64xf32>, %w: tensor<64x64x!lm.block<f32>>, %g: tensor<64xf32>):
   %0 = lm.linear %x, %w : (tensor<?x64xf32>, tensor<64x64x!lm.block<f32>>) -> tensor<?x64xf32>
   %1 = lm.rms_norm %0, %g {epsilon = 0.0 : f32} : tensor<?x64xf32>, tensor<64xf32>
-  plan.yield %1 : tensor<?x64xf32>)", "'lm.rms_norm' op has no CPU kernel together with the other operations"},
-    Refusal{R"(^bb0(%x: tensor<?x64xf32>, %w: tensor<64x64x!lm.block<f32>>):
+  plan.yield %1 : tensor<?x64xf32>)",
+                "'lm.rms_norm' op has no CPU kernel together with the other operations"},
+        Refusal{R"(^bb0(%x: tensor<?x64xf32>, %w: tensor<64x64x!lm.block<f32>>):
   %0 = lm.scale %x, 2.0 : tensor<?x64xf32>
   %1 = lm.linear %0, %w : (tensor<?x64xf32>, tensor<64x64x!lm.block<f32>>) -> tensor<?x64xf32>
-  plan.yield %1 : tensor<?x64xf32>)", "'lm.linear' op has no CPU kernel together"},
-    Refusal{R"(^bb0(%x: tensor<?x64xf32>, %t: tensor<?x8xf32>):
+  plan.yield %1 : tensor<?x64xf32>)",
+                "'lm.linear' op has no CPU kernel together"},
+        Refusal{R"(^bb0(%x: tensor<?x64xf32>, %t: tensor<?x8xf32>):
   %0 = lm.rotary_embedding %x, %t {head_length = 8 : i64} : tensor<?x64xf32>, tensor<?x8xf32>
   %1 = lm.scale %0, 2.0 : tensor<?x64xf32>
-  plan.yield %1 : tensor<?x64xf32>)", "'lm.rotary_embedding' op has no CPU kernel together"},
-    Refusal{R"(^bb0(%x: tensor<?x64xf32>, %w: tensor<64x64x!lm.block<q4_k>>):
+  plan.yield %1 : tensor<?x64xf32>)",
+                "'lm.rotary_embedding' op has no CPU kernel together"},
+        Refusal{R"(^bb0(%x: tensor<?x64xf32>, %w: tensor<64x64x!lm.block<q4_k>>):
   %0 = lm.linear %x, %w : (tensor<?x64xf32>, tensor<64x64x!lm.block<q4_k>>) -> tensor<?x64xf32>
-  plan.yield %0 : tensor<?x64xf32>)", "expected rows of whole blocks of 256 elements"},
-    Refusal{R"(^bb0(%x: tensor<?x64xf32>, %w: tensor<64x64x!lm.block<q9_z>>):
+  plan.yield %0 : tensor<?x64xf32>)",
+                "expected rows of whole blocks of 256 elements"},
+        Refusal{R"(^bb0(%x: tensor<?x64xf32>, %w: tensor<64x64x!lm.block<q9_z>>):
   %0 = lm.linear %x, %w : (tensor<?x64xf32>, tensor<64x64x!lm.block<q9_z>>) -> tensor<?x64xf32>
-  plan.yield %0 : tensor<?x64xf32>)", "q9_z"},
-    Refusal{R"(^bb0(%x: tensor<?x64xf32>):
-  plan.yield)", "expected a kernel with a result"}));
+  plan.yield %0 : tensor<?x64xf32>)",
+                "q9_z"},
+        Refusal{R"(^bb0(%x: tensor<?x64xf32>):
+  plan.yield)",
+                "expected a kernel with a result"}));
 
 } // namespace

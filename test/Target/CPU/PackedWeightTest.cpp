@@ -1,4 +1,5 @@
-//===- PackedWeightTest.cpp - the packed layout and the packer ----------------------------------------------------===//
+//===- PackedWeightTest.cpp - the packed layout and the packer
+//----------------------------------------------------===//
 
 #include "test/Target/CPU/KernelHarness.h"
 
@@ -12,8 +13,8 @@ using namespace lamina::test;
 
 namespace {
 
-/// Formats whose codes are numbers stay within a twentieth of the file's size; codebook formats, whose codes are
-/// looked up at packing, grow to at most four bits and their scales.
+/// Formats whose codes are numbers stay within a twentieth of the file's size; codebook formats, whose codes
+/// are looked up at packing, grow to at most four bits and their scales.
 TEST(PackedWeightTest, StaysNearTheSizeOfTheFile) {
   for (const BlockFormat &format : allBlockFormats()) {
     if (format.isPlain())
@@ -22,7 +23,8 @@ TEST(PackedWeightTest, StaysNearTheSizeOfTheFile) {
     double perFileByte = double(layout.blockBytes) / double(kPackedRows * format.bytes);
     if (format.layout == CodeLayout::Bits)
       EXPECT_LT(perFileByte, format.type == TensorType::NVFP4 ? 1.12 : 1.05) << format.name;
-    EXPECT_LE(layout.blockBytes * 8.0 / double(kPackedRows * format.elements), format.codeBits + 1.2) << format.name;
+    EXPECT_LE(layout.blockBytes * 8.0 / double(kPackedRows * format.elements), format.codeBits + 1.2)
+        << format.name;
   }
 }
 

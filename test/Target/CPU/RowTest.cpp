@@ -1,4 +1,5 @@
-//===- RowTest.cpp - norms, rotations, gathers, embeddings and elementwise rows -----------------------------------===//
+//===- RowTest.cpp - norms, rotations, gathers, embeddings and elementwise rows
+//-----------------------------------===//
 
 #include "test/Target/CPU/KernelHarness.h"
 
@@ -56,7 +57,8 @@ std::vector<float> unpadded(const Rows &rows) {
   return result;
 }
 
-void expectRows(const Rows &actual, const std::vector<double> &expected, const std::string &what, double bound = 1e-6) {
+void expectRows(const Rows &actual, const std::vector<double> &expected, const std::string &what,
+                double bound = 1e-6) {
   EXPECT_LT(relativeError(expected, unpadded(actual)), bound) << what;
   EXPECT_TRUE(actual.paddingIsZero()) << what;
 }
@@ -64,8 +66,9 @@ void expectRows(const Rows &actual, const std::vector<double> &expected, const s
 TEST(RowTest, NormalisesRowsOfAnyLengthAndAddsResiduals) {
   Random random(1);
   for (int64_t width : {5, 64, 172, 2048}) {
-    std::string text = "plan.kernel @norm {\n^bb0(%x: " + rowsType(width) + ", %g: " + vectorType(width) + ", %r: " +
-                       rowsType(width) + "):\n  %0 = lm.rms_norm %x, %g {epsilon = 1.0e-5 : f32} : " + rowsType(width) + ", " +
+    std::string text = "plan.kernel @norm {\n^bb0(%x: " + rowsType(width) + ", %g: " + vectorType(width) +
+                       ", %r: " + rowsType(width) +
+                       "):\n  %0 = lm.rms_norm %x, %g {epsilon = 1.0e-5 : f32} : " + rowsType(width) + ", " +
                        vectorType(width) + "\n  %1 = arith.addf %r, %0 : " + rowsType(width) +
                        "\n  plan.yield %1 : " + rowsType(width) + "\n}";
     for (const std::string &target : runnableTargets()) {
@@ -87,15 +90,18 @@ TEST(RowTest, RotatesHeadsOfAnyLengthAfterTheirNorm) {
     int64_t heads, head, rotated;
   };
   Random random(2);
-  for (Shape shape : {Shape{4, 8, 8}, {3, 8, 4}, {2, 64, 64}, {3, 80, 32}, {2, 96, 96}, {8, 128, 128}, {1, 6, 4}}) {
+  for (Shape shape :
+       {Shape{4, 8, 8}, {3, 8, 4}, {2, 64, 64}, {3, 80, 32}, {2, 96, 96}, {8, 128, 128}, {1, 6, 4}}) {
     int64_t width = shape.heads * shape.head;
     std::string rows = rowsType(width), table = rowsType(shape.rotated), weight = vectorType(shape.head);
-    std::string rotary = " {head_length = " + std::to_string(shape.head) + " : i64} : " + rows + ", " + table + "\n";
+    std::string rotary =
+        " {head_length = " + std::to_string(shape.head) + " : i64} : " + rows + ", " + table + "\n";
     std::string text = "plan.kernel @both {\n^bb0(%x: " + rows + ", %g: " + weight + ", %t: " + table +
                        "):\n  %0 = lm.rms_norm %x, %g {epsilon = 1.0e-6 : f32} : " + rows + ", " + weight +
-                       "\n  %1 = lm.rotary_embedding %0, %t" + rotary + "  plan.yield %1 : " + rows + "\n}\n" +
-                       "plan.kernel @rotary {\n^bb0(%x: " + rows + ", %t: " + table +
-                       "):\n  %0 = lm.rotary_embedding %x, %t" + rotary + "  plan.yield %0 : " + rows + "\n}\n";
+                       "\n  %1 = lm.rotary_embedding %0, %t" + rotary + "  plan.yield %1 : " + rows +
+                       "\n}\n" + "plan.kernel @rotary {\n^bb0(%x: " + rows + ", %t: " + table +
+                       "):\n  %0 = lm.rotary_embedding %x, %t" + rotary + "  plan.yield %0 : " + rows +
+                       "\n}\n";
     for (const std::string &target : runnableTargets()) {
       auto library = KernelLibrary::compile(text, target);
       ASSERT_TRUE(library);
@@ -127,9 +133,10 @@ TEST(RowTest, RopeTablesAreExactToTheLastPositions) {
       frequencies += number;
     }
     std::string type = rowsType(2 * half);
-    std::string text = "plan.kernel @table {\n^bb0(%p: tensor<?xi32>):\n  %0 = lm.rope_table %p {frequencies = array<f64: " +
-                       frequencies + ">, magnitude = 1.25 : f32} : (tensor<?xi32>) -> " + type + "\n  plan.yield %0 : " +
-                       type + "\n}";
+    std::string text =
+        "plan.kernel @table {\n^bb0(%p: tensor<?xi32>):\n  %0 = lm.rope_table %p {frequencies = array<f64: " +
+        frequencies + ">, magnitude = 1.25 : f32} : (tensor<?xi32>) -> " + type +
+        "\n  plan.yield %0 : " + type + "\n}";
     std::vector<int32_t> positions = {0, 1, 2, 3, 100, 4095, 131071, 999999, 1000000};
     for (int32_t i = 0; i < 200; ++i)
       positions.push_back(i * 5237);
@@ -177,13 +184,16 @@ TEST(RowTest, GathersRows) {
 TEST(RowTest, EmbedsFromEveryFormat) {
   Random random(4);
   std::string text;
-  auto columns = [](const BlockFormat &format) { return format.isPlain() ? int64_t(50) : 2 * std::max<int64_t>(format.elements, 32); };
+  auto columns = [](const BlockFormat &format) {
+    return format.isPlain() ? int64_t(50) : 2 * std::max<int64_t>(format.elements, 32);
+  };
   for (const BlockFormat &format : allBlockFormats()) {
-    std::string table = "tensor<37x" + std::to_string(columns(format)) + "x!lm.block<" + lowerName(format) + ">>";
+    std::string table =
+        "tensor<37x" + std::to_string(columns(format)) + "x!lm.block<" + lowerName(format) + ">>";
     std::string rows = rowsType(columns(format));
     text += "plan.kernel @" + lowerName(format) + " {\n^bb0(%i: tensor<?xi32>, %w: " + table +
-            "):\n  %0 = lm.embedding %i, %w : (tensor<?xi32>, " + table + ") -> " + rows + "\n  %1 = lm.scale %0, 4.0 : " +
-            rows + "\n  plan.yield %1 : " + rows + "\n}\n";
+            "):\n  %0 = lm.embedding %i, %w : (tensor<?xi32>, " + table + ") -> " + rows +
+            "\n  %1 = lm.scale %0, 4.0 : " + rows + "\n  plan.yield %1 : " + rows + "\n}\n";
   }
   for (const std::string &target : runnableTargets()) {
     auto library = KernelLibrary::compile(text, target);
