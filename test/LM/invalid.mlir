@@ -410,3 +410,11 @@ func.func @combine_width(%y: tensor<?x2x8xf32>, %w: tensor<?x2xf32>) {
   %0 = lm.combine_experts %y, %w : (tensor<?x2x8xf32>, tensor<?x2xf32>) -> tensor<?x4xf32>
   return
 }
+
+// -----
+
+func.func @empty_norm_weight(%x: tensor<?x8xf32>, %g: tensor<0xf32>) {
+  // expected-error @+1 {{expected a weight whose length divides 8, got: 0}}
+  %0 = lm.rms_norm %x, %g {epsilon = 1.0e-5 : f32} : tensor<?x8xf32>, tensor<0xf32>
+  return
+}

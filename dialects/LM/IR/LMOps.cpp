@@ -113,10 +113,10 @@ LogicalResult SoftCapOp::verify() {
 }
 
 /// Verifies the following:
-/// - the weight's length divides the row
+/// - the weight is not empty and its length divides the row
 /// - epsilon is not negative
 LogicalResult RMSNormOp::verify() {
-  if (lastDim(getInput()) % lastDim(getWeight()) != 0)
+  if (lastDim(getWeight()) == 0 || lastDim(getInput()) % lastDim(getWeight()) != 0)
     return emitOpError() << "expected a weight whose length divides " << lastDim(getInput())
                          << ", got: " << lastDim(getWeight());
   if (getEpsilon().convertToFloat() < 0)

@@ -40,6 +40,9 @@ inline constexpr llvm::StringLiteral kOperationsAttr = "mpmd.operations";
 /// The type without its placement: the tensor or cache of a !mpmd.placed, any other type itself.
 mlir::Type stripPlacement(mlir::Type type);
 
+/// The class of that name in the topology of the module around `op`, null if there is none.
+DeviceClassOp lookupDeviceClass(mlir::Operation *op, mlir::FlatSymbolRefAttr name);
+
 } // namespace lamina::mpmd
 
 #endif // LAMINA_DIALECTS_MPMD_IR_MPMD_H

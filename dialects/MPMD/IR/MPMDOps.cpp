@@ -38,6 +38,12 @@ LogicalResult verifyClassExists(Operation *op, FlatSymbolRefAttr name, SymbolTab
 
 } // namespace
 
+DeviceClassOp lamina::mpmd::lookupDeviceClass(Operation *op, FlatSymbolRefAttr name) {
+  TopologyOp topology = findTopology(op);
+  return topology ? dyn_cast_or_null<DeviceClassOp>(SymbolTable::lookupSymbolIn(topology, name.getAttr()))
+                  : DeviceClassOp();
+}
+
 //===--- Topology
 //---------------------------------------------------------------------------------------------===//
 

@@ -94,6 +94,24 @@ LogicalResult verifyTransfer(Operation *op, OperandRange buffers) {
   return success();
 }
 
+/// What may lie in memory of each kind; sizes are computed from these shapes.
+bool canHold(BufferKind kind, Type contents) {
+  if (kind == BufferKind::cache)
+    return isa<lm::KVCacheType>(contents);
+  auto type = dyn_cast<RankedTensorType>(contents);
+  if (!type || type.getRank() == 0)
+    return false;
+  switch (kind) {
+  case BufferKind::arena:
+    return type.isDynamicDim(0) && type.getNumDynamicDims() == 1 &&
+           (type.getElementType().isF32() || type.getElementType().isInteger(32));
+  case BufferKind::weight:
+    return type.hasStaticShape() && (type.getElementType().isF32() || isa<lm::BlockType>(type.getElementType()));
+  default:
+    return type.getElementType().isInteger(32);
+  }
+}
+
 } // namespace
 
 /// Verifies the following:
@@ -121,11 +139,17 @@ LogicalResult ProgramOp::verify() {
 }
 
 /// Verifies the following:
-/// - an offset in memory is aligned
+/// - the contents are what memory of this kind holds
+/// - an offset or index is not negative, an offset in memory is aligned
 /// - a weight buffer names its weight
 /// - cache and batch buffers have their index from the start
 LogicalResult BufferOp::verify() {
   bool inMemory = getKind() == BufferKind::arena || getKind() == BufferKind::weight;
+  if (!canHold(getKind(), contents(getResult())))
+    return emitOpError() << "expected contents that " << stringifyBufferKind(getKind())
+                         << " memory holds, got: " << contents(getResult());
+  if (getOffset() && int64_t(*getOffset()) < 0)
+    return emitOpError() << "expected a non-negative offset, got: " << int64_t(*getOffset());
   if (inMemory && getOffset() && *getOffset() % LAMINA_BUFFER_ALIGNMENT != 0)
     return emitOpError() << "expected an offset aligned to " << int(LAMINA_BUFFER_ALIGNMENT)
                          << " bytes, got: " << *getOffset();

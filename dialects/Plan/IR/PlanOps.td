@@ -94,7 +94,7 @@ def Plan_DispatchOp : Plan_ProgramElement<"dispatch", [AttrSizedOperandSegments,
   let arguments = (ins FlatSymbolRefAttr:$kernel, Variadic<Plan_BufferType>:$reads, Variadic<Plan_BufferType>:$writes,
                        Plan_ExtentAttr:$extent, StrAttr:$label, I64Attr:$slice);
   let assemblyFormat = [{$kernel `(` $reads `)` `->` `(` $writes `)` $label `extent` $extent `slice` $slice attr-dict
-                         `:` `(` type($reads) `)` `->` `(` type($writes) `)`}];
+                         `:` functional-type($reads, $writes)}];
 }
 
 class Plan_TransferOp<string mnemonic> : Plan_ProgramElement<mnemonic> {

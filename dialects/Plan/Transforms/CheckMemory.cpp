@@ -18,7 +18,9 @@ using namespace lamina::plan;
 namespace {
 
 LogicalResult checkMemory(ProgramOp program, const StepLimits &limits) {
-  auto deviceClass = SymbolTable::lookupNearestSymbolFrom<mpmd::DeviceClassOp>(program, program.getDeviceClassAttr());
+  if (!program.getWeightBytes() || !program.getArenaBytes())
+    return program.emitOpError("has no memory sizes; run plan-assign-offsets first");
+  mpmd::DeviceClassOp deviceClass = mpmd::lookupDeviceClass(program, program.getDeviceClassAttr());
   int64_t caches = 0;
   for (BufferOp buffer : program.getBody().front().getOps<BufferOp>())
     if (buffer.getKind() == BufferKind::cache)

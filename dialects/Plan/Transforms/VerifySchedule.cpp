@@ -2,6 +2,7 @@
 
 #include "dialects/Plan/Transforms/Lifetimes.h"
 #include "dialects/Plan/Transforms/Passes.h"
+#include "lib/Target/CPU/CPUTarget.h"
 
 namespace lamina::plan {
 #define GEN_PASS_DEF_PLANVERIFYSCHEDULEPASS
@@ -95,9 +96,18 @@ LogicalResult verifyProgress(ModuleOp module) {
 }
 
 LogicalResult verifyPlaces(ProgramOp program, const StepLimits &limits) {
-  for (BufferOp buffer : program.getBody().front().getOps<BufferOp>())
+  int64_t weightsEnd = 0; // weights lie in the order of their buffers
+  for (BufferOp buffer : program.getBody().front().getOps<BufferOp>()) {
     if (!buffer.getOffset())
       return buffer.emitOpError("has no place; run plan-assign-offsets first");
+    if (buffer.getKind() != BufferKind::weight)
+      continue;
+    if (int64_t(*buffer.getOffset()) < weightsEnd)
+      return buffer.emitOpError("shares memory with the weight before it");
+    weightsEnd = *buffer.getOffset() + packedSize(cast<RankedTensorType>(buffer.getResult().getType().getContents()));
+    if (!program.getWeightBytes() || weightsEnd > int64_t(*program.getWeightBytes()))
+      return buffer.emitOpError("reaches beyond the weight shard");
+  }
   ArenaUse use = collectArenaUse(program, limits);
   std::vector<uint64_t> offsets;
   for (auto [op, buffer] : llvm::zip(use.ops, use.buffers)) {

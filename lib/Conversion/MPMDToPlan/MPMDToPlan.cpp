@@ -26,6 +26,8 @@ public:
   Converter(func::FuncOp step, OpBuilder &builder) : step_(step), builder_(builder) {}
 
   LogicalResult run() {
+    if (step_.isExternal())
+      return step_.emitOpError("has no body to convert");
     for (auto topology : step_->getParentOfType<ModuleOp>().getOps<mpmd::TopologyOp>())
       for (auto deviceClass : topology.getOps<mpmd::DeviceClassOp>())
         programs_.try_emplace(deviceClass.getSymName(), builder_, deviceClass);
@@ -54,8 +56,11 @@ private:
     if (auto transfer = dyn_cast<mpmd::TransferOp>(op))
       return convertTransfer(transfer);
     if (auto ret = dyn_cast<func::ReturnOp>(op)) {
-      for (Value result : ret.getOperands())
+      for (Value result : ret.getOperands()) {
+        if (!buffers_.contains(result))
+          return ret.emitOpError("expected results with a place; run the comm phase first");
         programOf(result).renameBuffer(buffers_.lookup(result), "logits");
+      }
       return success();
     }
     return op->emitOpError("expected only fragments and transfers in a step function; run the comm phase first");

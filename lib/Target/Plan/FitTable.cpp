@@ -60,7 +60,7 @@ FailureOr<FitTable> lamina::computeFitTable(ModuleOp module) {
     fit.weights = program.getWeightBytes().value_or(0);
     fit.activations = program.getArenaBytes().value_or(0);
     fit.transfers = transferBytes(program, *limits, table.linkBytesPerToken);
-    auto deviceClass = SymbolTable::lookupNearestSymbolFrom<mpmd::DeviceClassOp>(program, program.getDeviceClassAttr());
+    mpmd::DeviceClassOp deviceClass = mpmd::lookupDeviceClass(program, program.getDeviceClassAttr());
     if (deviceClass && deviceClass.getMemoryBytes())
       fit.memory = *deviceClass.getMemoryBytes();
     uint64_t pageBytes = 0;
