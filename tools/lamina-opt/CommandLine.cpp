@@ -8,17 +8,32 @@
 #include <CLI/CLI.hpp>
 
 #include <iostream>
-#include <map>
 
 using namespace lamina;
 
 namespace {
 
-std::map<std::string, Phase> phaseNames() {
-  std::map<std::string, Phase> names;
+template <typename T> using Choices = std::vector<std::pair<std::string, T>>;
+
+Choices<Phase> phaseChoices() {
+  Choices<Phase> choices;
   for (const PhaseInfo &info : phases())
-    names[info.name.str()] = info.phase;
-  return names;
+    choices.emplace_back(info.name.str(), info.phase);
+  return choices;
+}
+
+/// An option that takes one of a few words, and says which in help and errors.
+template <typename T, typename Target>
+void addChoice(CLI::App &app, const std::string &flag, Target &target, Choices<T> choices, const std::string &description) {
+  std::vector<std::string> words;
+  for (const auto &choice : choices)
+    words.push_back(choice.first);
+  auto set = [&target, choices = std::move(choices)](const std::string &word) {
+    for (const auto &[name, value] : choices)
+      if (name == word)
+        target = value;
+  };
+  app.add_option_function<std::string>(flag, set, description)->check(CLI::IsMember(words));
 }
 
 std::string phaseList() {
@@ -38,15 +53,11 @@ void addInputs(CLI::App &app, CommandLine &line) {
 }
 
 void addPhases(CLI::App &app, CommandLine &line) {
-  app.add_option("--compile-to", line.compileTo, "print the IR that leaves a phase")
-      ->transform(CLI::CheckedTransformer(phaseNames()));
-  app.add_option_function<Phase>("--compile-from", [&](Phase phase) { line.compileFrom = phase; },
-                                 "the phase that an .mlir input has left")
-      ->transform(CLI::CheckedTransformer(phaseNames()));
+  addChoice(app, "--compile-to", line.compileTo, phaseChoices(), "print the IR that leaves a phase");
+  addChoice(app, "--compile-from", line.compileFrom, phaseChoices(), "the phase that an .mlir input has left");
   app.add_option("--dump-phases", line.dumpFolder, "write the IR of every phase to numbered files in this folder");
   app.add_flag("--plan-only", line.planOnly, "print what each worker needs, and the largest context; write nothing");
-  app.add_option("--output", line.json, "form of --plan-only: text or json")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, bool>{{"text", false}, {"json", true}}));
+  addChoice(app, "--output", line.json, Choices<bool>{{"text", false}, {"json", true}}, "form of --plan-only");
 }
 
 void addSizes(CLI::App &app, CompileOptions &options) {
@@ -60,14 +71,13 @@ void addSizes(CLI::App &app, CompileOptions &options) {
       ->check(CLI::Range(1, 65536))->capture_default_str();
   app.add_option("--kv-tokens", options.kvTokens, "tokens that the KV cache holds (default: four sequences of --max-context)")
       ->check(CLI::Range(int64_t(16), int64_t(1) << 32));
-  app.add_option("--kv-type", options.kvF32, "element of the KV cache: f16 (default) or f32")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, bool>{{"f16", false}, {"f32", true}}));
+  addChoice(app, "--kv-type", options.kvF32, Choices<bool>{{"f16", false}, {"f32", true}},
+            "element of the KV cache: f16 (default) or f32");
 }
 
 void addPlacement(CLI::App &app, CommandLine &line) {
-  app.add_option("--placement", line.compile.monolithic,
-                 "disaggregated (default): attention on a class of its own; monolithic: everything on one device")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, bool>{{"disaggregated", false}, {"monolithic", true}}));
+  addChoice(app, "--placement", line.compile.monolithic, Choices<bool>{{"disaggregated", false}, {"monolithic", true}},
+            "disaggregated (default): attention on a class of its own; monolithic: everything on one device");
   std::vector<std::string> known;
   for (llvm::StringRef target : cpuTargets())
     known.push_back(target.str());

@@ -172,6 +172,7 @@ int lamina::compileMain(int argc, char **argv) {
   registerDialects(registry);
   MLIRContext context(registry);
   context.loadAllAvailableDialects();
+  context.printOpOnDiagnostic(false); // users know their files, not our operations
   context.getDiagEngine().registerHandler([](Diagnostic &diagnostic) { print(diagnostic); });
   return failed(compile(context, line)) ? 1 : 0;
 }
