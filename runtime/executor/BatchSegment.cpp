@@ -7,6 +7,9 @@
 
 #include "absl/strings/str_cat.h"
 
+#include <algorithm>
+#include <vector>
+
 namespace lamina {
 namespace {
 
@@ -22,6 +25,21 @@ uint64_t alignUp(uint64_t value, uint64_t alignment) {
 absl::Status outOfRange(const char *what, int64_t row, int64_t value, int64_t limit) {
   return absl::InvalidArgumentError(
       absl::StrCat(what, " ", value, " of row ", row, " of the batch is outside 0 to ", limit - 1));
+}
+
+/// Attention reads every position of a sequence up to its newest, so all of their pages must exist. `tokens`
+/// is the length of each sequence slot after the step, 0 if the step does not touch it.
+absl::Status checkPages(const plan::Limits &limits, const BatchView &batch,
+                        const std::vector<int64_t> &tokens) {
+  for (size_t sequence = 0; sequence < tokens.size(); ++sequence)
+    for (int64_t first = 0; first < tokens[sequence]; first += LAMINA_KV_PAGE_TOKENS) {
+      int64_t entry = int64_t(sequence) * batch.blockTableStride + first / LAMINA_KV_PAGE_TOKENS;
+      if (int64_t page = batch.blockTable[size_t(entry)]; page < 0 || page >= limits.kv_pages())
+        return absl::InvalidArgumentError(absl::StrCat("cache page ", page, " of position ", first,
+                                                       " of sequence slot ", sequence, " is outside 0 to ",
+                                                       int64_t(limits.kv_pages()) - 1));
+    }
+  return absl::OkStatus();
 }
 
 } // namespace
@@ -71,6 +89,7 @@ absl::Status checkBatch(const plan::Plan &plan, const BatchView &batch, const La
   bool hasCache = false;
   for (const plan::Worker &worker : plan.workers())
     hasCache |= worker.caches_size() != 0;
+  std::vector<int64_t> lengths(limits.max_sequences());
   for (int64_t row = 0; row < step.tokens; ++row) {
     int64_t token = batch.tokenIds[size_t(row)];
     int64_t position = batch.positions[size_t(row)];
@@ -81,11 +100,10 @@ absl::Status checkBatch(const plan::Plan &plan, const BatchView &batch, const La
       return outOfRange("position", row, position, limits.max_context());
     if (sequence < 0 || sequence >= limits.max_sequences())
       return outOfRange("sequence slot", row, sequence, limits.max_sequences());
-    int64_t page =
-        batch.blockTable[size_t(sequence * batch.blockTableStride + position / LAMINA_KV_PAGE_TOKENS)];
-    if (hasCache && (page < 0 || page >= limits.kv_pages()))
-      return outOfRange("cache page", row, page, limits.kv_pages());
+    lengths[size_t(sequence)] = std::max(lengths[size_t(sequence)], position + 1);
   }
+  if (hasCache)
+    LAMINA_RETURN_IF_ERROR(checkPages(limits, batch, lengths));
   for (int64_t row = 0; row < step.outputRows; ++row)
     if (int64_t index = batch.outputRows[size_t(row)]; index < 0 || index >= step.tokens)
       return absl::InvalidArgumentError(

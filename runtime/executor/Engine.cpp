@@ -80,7 +80,15 @@ public:
       pids_.push_back(worker->pid());
       workers_.push_back(std::move(worker));
     }
-    return waitForWorkers([this](int i) { return slots_[i].ready.load(std::memory_order_acquire) != 0; });
+    absl::Status status =
+        waitForWorkers([this](int i) { return slots_[i].ready.load(std::memory_order_acquire) != 0; });
+    if (status.ok())
+      return status;
+    // What one worker cannot load others often cannot either. Once all have ended, the error that is told
+    // does not depend on who was first.
+    stop();
+    absl::Status reported = reportedFailure();
+    return reported.ok() ? status : reported;
   }
 
   absl::Status step(LaminaStep step, StepTimings *timings) {
@@ -212,14 +220,13 @@ private:
                               : absl::StrCat("worker ", name, " (pid ", pids_[size_t(index)], ")");
   }
 
-  /// What the first failing worker reported.
+  /// What the first worker of those that failed so far reported.
   absl::Status reportedFailure() const {
-    uint32_t failed = control_->failed.load(std::memory_order_acquire);
-    if (failed == 0)
-      return absl::OkStatus();
-    const WorkerSlot &slot = slots_[failed - 1];
-    return absl::Status(absl::StatusCode(slot.errorCode),
-                        absl::StrCat("worker ", plan_.workers(int(failed - 1)).name(), ": ", slot.error));
+    for (int i = 0; i < plan_.workers_size(); ++i)
+      if (const WorkerSlot &slot = slots_[i]; slot.failed.load(std::memory_order_acquire) != 0)
+        return absl::Status(absl::StatusCode(slot.errorCode),
+                            absl::StrCat("worker ", plan_.workers(i).name(), ": ", slot.error));
+    return absl::OkStatus();
   }
 
   /// Returns when `done` holds for every worker, or with the reason why it never will.

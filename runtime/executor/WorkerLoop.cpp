@@ -75,12 +75,12 @@ void runWorker(const WorkerContext &context) {
   absl::Status status = loadAndRun(context);
   if (status.ok())
     return;
-  // Only the first failure counts: its peers fail next, but merely because they were told to stop waiting.
-  context.slot->errorCode = uint32_t(status.code());
-  copyText(context.slot->error, std::string(status.message()));
-  uint32_t none = 0;
-  context.control->failed.compare_exchange_strong(none, uint32_t(context.index) + 1,
-                                                  std::memory_order_acq_rel);
+  // Peers of a failed worker are cancelled next, but merely because they were told to stop waiting.
+  if (!absl::IsCancelled(status)) {
+    context.slot->errorCode = uint32_t(status.code());
+    copyText(context.slot->error, std::string(status.message()));
+    context.slot->failed.store(1, std::memory_order_release);
+  }
   tellWorkersToLeave(*context.control, *context.links);
 }
 

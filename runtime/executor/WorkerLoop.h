@@ -26,18 +26,18 @@ struct ControlBlock {
   alignas(64) SharedWaitWord published; ///< steps published by the front end, modulo 2^32
   alignas(64) SharedWaitWord events;    ///< changes whenever a worker becomes ready, finishes a step or fails
   alignas(64) std::atomic<uint32_t> leave; ///< nonzero: every worker returns as soon as it notices
-  std::atomic<uint32_t> failed;            ///< 1 + the first worker that failed, 0 = none
   LaminaStep step;                         ///< of the last published step
 };
 
 /// What one worker reports. Written by the worker alone.
 struct alignas(64) WorkerSlot {
   std::atomic<uint32_t> ready;
+  std::atomic<uint32_t> failed;          ///< nonzero: it failed by itself, not because it was told to leave
   std::atomic<uint64_t> completed;       ///< steps finished
   std::atomic<uint64_t> busyNanoseconds; ///< of all steps
   std::atomic<uint64_t> lastBusyNanoseconds;
   std::atomic<uint64_t> lastWaitNanoseconds;
-  uint32_t errorCode; ///< absl::StatusCode; valid, like the text, once ControlBlock::failed names the worker
+  uint32_t errorCode; ///< absl::StatusCode; valid, like the text, once `failed` is set
   char device[128];   ///< Device::description(); valid once ready
   char error[1024];
 };

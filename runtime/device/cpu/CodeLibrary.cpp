@@ -15,11 +15,8 @@ std::vector<std::string> detectTargets() {
   std::vector<std::string> targets;
 #if defined(__x86_64__)
   __builtin_cpu_init();
-  if (__builtin_cpu_supports("x86-64-v4")) {
-    if (__builtin_cpu_supports("avx512vnni"))
-      targets.push_back("x86-64-v4-vnni");
+  if (__builtin_cpu_supports("x86-64-v4"))
     targets.push_back("x86-64-v4");
-  }
   if (__builtin_cpu_supports("x86-64-v3"))
     targets.push_back("x86-64-v3");
   if (__builtin_cpu_supports("x86-64-v2"))

@@ -17,8 +17,8 @@
 
 namespace lamina {
 
-/// The code targets that this machine runs, best first: ["x86-64-v4-vnni", "x86-64-v4", "x86-64-v3",
-/// "x86-64-v2"].
+/// The code targets that this machine runs, best first: ["x86-64-v4", "x86-64-v3", "x86-64-v2"]. Each is a
+/// value of lamina-opt's --cpu-targets.
 std::vector<std::string> detectTargets();
 
 /// The file whose target comes first in `targets`. FailedPrecondition names both sides if none fits.

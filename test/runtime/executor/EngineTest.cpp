@@ -152,7 +152,17 @@ TEST_P(EngineTest, BadBatchIsRefusedAndTheEngineStaysUsable) {
   LaminaStep step = fillBatch(**engine, {{1, 0, 0}});
   (*engine)->batch().blockTable[0] = 28;
   EXPECT_THAT(std::string((*engine)->step(step).message()), HasSubstr("cache page 28"));
-  (*engine)->batch().blockTable[0] = 0;
+  // Attention reads the pages before the token's own as well.
+  step = fillBatch(**engine, {{1, 40, 1}});
+  (*engine)->batch().blockTable[size_t((*engine)->batch().blockTableStride) + 1] = -1;
+  EXPECT_THAT(std::string((*engine)->step(step).message()),
+              HasSubstr("cache page -1 of position 16 of sequence slot 1 is outside 0 to 27"));
+  (*engine)->batch().blockTable[size_t((*engine)->batch().blockTableStride) + 1] = 28;
+  EXPECT_THAT(std::string((*engine)->step(step).message()), HasSubstr("cache page 28 of position 16"));
+  (*engine)->batch().blockTable[size_t((*engine)->batch().blockTableStride) + 1] = 1;
+  (*engine)->batch().blockTable[size_t((*engine)->batch().blockTableStride) + 3] = -1; // nobody reads it
+  EXPECT_TRUE((*engine)->step(step).ok());
+  step = fillBatch(**engine, {{1, 0, 0}});
   (*engine)->batch().outputRows[0] = 1;
   EXPECT_THAT(std::string((*engine)->step(step).message()), HasSubstr("asks for row 1 of a batch of 1"));
   step.outputRows = 41;
@@ -199,6 +209,14 @@ TEST_P(EngineTest, LoadErrorsNameTheWorker) {
   plan.mutable_workers(1)->set_arena_bytes(uint64_t(1) << 46);
   plan.mutable_workers(1)->mutable_caches(0)->set_page_bytes(uint64_t(1) << 41);
   fails(plan, {"worker memory0: cannot reserve"});
+}
+
+TEST_P(EngineTest, OfSeveralFailingWorkersTheFirstIsNamed) {
+  plan::Plan plan = makePlan();
+  for (plan::Worker &worker : *plan.mutable_workers())
+    worker.mutable_code(0)->set_target("riscv64");
+  for (int repeat = 0; repeat < 20; ++repeat)
+    EXPECT_THAT(std::string(create(plan).status().message()), HasSubstr("worker compute0: no code object"));
 }
 
 TEST_P(EngineTest, BrokenPlanIsRefusedBeforeAnythingStarts) {
