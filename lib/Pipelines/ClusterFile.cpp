@@ -58,18 +58,25 @@ template <> struct ScalarTraits<Quantity> {
   static QuotingType mustQuote(StringRef) { return QuotingType::None; }
 };
 
-template <> struct ScalarEnumerationTraits<mpmd::Role> {
-  static void enumeration(IO &io, mpmd::Role &role) {
-    io.enumCase(role, "compute", mpmd::Role::compute);
-    io.enumCase(role, "memory", mpmd::Role::memory);
+// Scalars rather than enumerations: YAML's own complaint does not say what it expected.
+template <> struct ScalarTraits<mpmd::Role> {
+  static void output(const mpmd::Role &role, void *, raw_ostream &os) { os << stringifyRole(role); }
+  static StringRef input(StringRef text, void *, mpmd::Role &role) {
+    std::optional<mpmd::Role> known = mpmd::symbolizeRole(text);
+    role = known.value_or(mpmd::Role::compute);
+    return known ? "" : "expected the role compute or memory";
   }
+  static QuotingType mustQuote(StringRef) { return QuotingType::None; }
 };
 
-template <> struct ScalarEnumerationTraits<mpmd::DeviceKind> {
-  static void enumeration(IO &io, mpmd::DeviceKind &kind) {
-    io.enumCase(kind, "cpu", mpmd::DeviceKind::cpu);
-    io.enumCase(kind, "cuda", mpmd::DeviceKind::cuda);
+template <> struct ScalarTraits<mpmd::DeviceKind> {
+  static void output(const mpmd::DeviceKind &kind, void *, raw_ostream &os) { os << stringifyDeviceKind(kind); }
+  static StringRef input(StringRef text, void *, mpmd::DeviceKind &kind) {
+    std::optional<mpmd::DeviceKind> known = mpmd::symbolizeDeviceKind(text);
+    kind = known.value_or(mpmd::DeviceKind::cpu);
+    return known ? "" : "expected the device cpu or cuda";
   }
+  static QuotingType mustQuote(StringRef) { return QuotingType::None; }
 };
 
 template <> struct MappingTraits<ClassEntry> {
@@ -130,13 +137,15 @@ LogicalResult lamina::addTopologyFromFile(ModuleOp module, StringRef path) {
   auto buffer = llvm::MemoryBuffer::getFile(path, /*IsText=*/true);
   if (!buffer)
     return emitError(fileLoc) << "cannot read the cluster file: " << buffer.getError().message();
-  Cluster cluster;
-  llvm::yaml::Input input((*buffer)->getMemBufferRef(), nullptr, emitYamlError, module.getOperation());
-  bool something = input.setCurrentDocument();
-  if (input.error())
+  // A reader of its own: a document that was begun once cannot be read from its start again.
+  llvm::yaml::Input probe((*buffer)->getMemBufferRef(), nullptr, emitYamlError, module.getOperation());
+  bool something = probe.setCurrentDocument();
+  if (probe.error())
     return failure();
   if (!something) // which YAML does not mind
     return emitError(fileLoc) << "cluster file: expected a mapping with classes and links, got nothing";
+  Cluster cluster;
+  llvm::yaml::Input input((*buffer)->getMemBufferRef(), nullptr, emitYamlError, module.getOperation());
   input >> cluster;
   if (input.error())
     return failure();
