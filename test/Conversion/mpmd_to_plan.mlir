@@ -147,3 +147,15 @@ func.func @operation_in_no_fragment(%x: tensor<?x16xf32>) {
   %0 = lm.scale %x, 2.0 : tensor<?x16xf32>
   return
 }
+
+// -----
+
+// expected-error @below {{'func.func' op has no body to convert}}
+func.func private @step(!lm.batch)
+
+// -----
+
+func.func @result_without_place(%x: tensor<?x16xf32>) -> tensor<?x16xf32> {
+  // expected-error @below {{'func.return' op expected results with a place; run the comm phase first}}
+  return %x : tensor<?x16xf32>
+}

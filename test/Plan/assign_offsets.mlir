@@ -44,7 +44,8 @@ module @chain attributes {plan.limits = {kv_pages = 4 : i64, max_batch_tokens = 
 
 // -----
 
-// What arrives is alive from its recv, not from its wait: the peer writes in between. Logits are alive to the end.
+// What arrives is alive from its recv, not from its wait, and up to the wait even if nothing reads it: the peer writes in
+// between. Logits are alive to the end.
 !rows = !plan.buffer<tensor<?x64xf32>>
 module @arrival attributes {plan.limits = {kv_pages = 4 : i64, max_batch_tokens = 64 : i64, max_context = 64 : i64, max_output_rows = 8 : i64, max_sequences = 1 : i64}} {
   mpmd.topology @cluster {
@@ -64,6 +65,15 @@ module @arrival attributes {plan.limits = {kv_pages = 4 : i64, max_batch_tokens 
     plan.dispatch @scale(%a) -> (%b) "" extent tokens slice 0 : (!rows) -> (!rows)
     plan.wait 0 slice 0
     plan.dispatch @scale(%in) -> (%a) "" extent tokens slice 0 : (!rows) -> (!rows)
+  }
+  // CHECK-LABEL: plan.program @unread0 on @compute arena 49152 weights 0
+  plan.program @unread0 on @compute {
+    %in = plan.buffer arena "in" extent tokens : !rows
+    %a = plan.buffer arena "a" extent tokens : !rows
+    %b = plan.buffer arena "b" extent tokens : !rows
+    plan.recv 1 @peer(%in) "in" slice 0 : !rows
+    plan.dispatch @scale(%a) -> (%b) "" extent tokens slice 0 : (!rows) -> (!rows)
+    plan.wait 1 slice 0
   }
   // CHECK-LABEL: plan.program @logits0 on @compute arena 49152 weights 0
   plan.program @logits0 on @compute {

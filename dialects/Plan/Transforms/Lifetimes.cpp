@@ -30,6 +30,7 @@ FailureOr<StepLimits> StepLimits::get(ModuleOp module) {
 ArenaUse plan::collectArenaUse(ProgramOp program, const StepLimits &limits) {
   ArenaUse use;
   DenseMap<Value, size_t> indexOf;
+  DenseMap<int64_t, Operation *> receiving; // by transfer: the peer may write up to the wait
   uint64_t time = 0;
   for (Operation &op : program.getBody().front()) {
     if (auto buffer = dyn_cast<BufferOp>(&op)) {
@@ -41,7 +42,12 @@ ArenaUse plan::collectArenaUse(ProgramOp program, const StepLimits &limits) {
       use.buffers.push_back({uint64_t(limits.rows(buffer.getExtent()) * rowBytes(type)), UINT64_MAX, 0});
       continue;
     }
-    for (Value operand : op.getOperands())
+    Operation *touching = &op;
+    if (auto recv = dyn_cast<RecvOp>(op))
+      receiving[recv.getTransfer()] = recv;
+    else if (auto wait = dyn_cast<WaitOp>(op))
+      touching = receiving.lookup(wait.getTransfer());
+    for (Value operand : touching ? touching->getOperands() : OperandRange(op.getOperands()))
       if (auto it = indexOf.find(operand); it != indexOf.end()) {
         ArenaBuffer &buffer = use.buffers[it->second];
         buffer.firstUse = std::min(buffer.firstUse, time);
