@@ -15,3 +15,6 @@ config.environment["PATH"] = os.pathsep.join(
 config.environment["FILECHECK_OPTS"] = "--enable-var-scope --dump-input-filter=error"
 config.substitutions.append(("%python", config.python))
 config.substitutions.append(("%source_dir", config.lamina_source_dir))
+config.substitutions.append(("%test_data", config.lamina_test_data))
+if os.path.isdir(config.lamina_test_data):
+    config.available_features.add("test-data")

@@ -1,0 +1,83 @@
+// A wrong command line is one line on stderr and status 2; a bad input is status 1.
+
+// RUN: %python %source_dir/tools/dev/make_tiny_gguf.py %t.gguf
+
+// RUN: (lamina-opt; echo status $?) 2>&1 | FileCheck %s --check-prefix=NOTHING
+// NOTHING:      lamina-opt: MODEL is required; see lamina-opt --help
+// NOTHING-NEXT: status 2
+// RUN: (lamina-opt %t.gguf; echo status $?) 2>&1 | FileCheck %s --check-prefix=NOWHERE
+// NOWHERE:      lamina-opt: nowhere to write the artifact; give -o NAME.lamina
+// NOWHERE-NEXT: status 2
+// RUN: (lamina-opt %t.gguf -o; echo status $?) 2>&1 | FileCheck %s --check-prefix=NO-NAME
+// NO-NAME:      lamina-opt: --out: {{.*}}missing; see lamina-opt --help
+// NO-NAME-NEXT: status 2
+// RUN: (lamina-opt %t.gguf --compile-to=nonsense; echo status $?) 2>&1 | FileCheck %s --check-prefix=PHASE
+// PHASE:      lamina-opt: --compile-to: nonsense not in {import,mark,partition,comm,schedule,lower,artifact}; see lamina-opt --help
+// PHASE-NEXT: status 2
+// RUN: (lamina-opt %t.gguf --compile-to=3; echo status $?) 2>&1 | FileCheck %s --check-prefix=NUMBER
+// NUMBER:      lamina-opt: --compile-to: 3 not in {import,
+// NUMBER-NEXT: status 2
+// RUN: (lamina-opt %t.gguf --compile-from=begin --compile-to=mark; echo status $?) 2>&1 | FileCheck %s --check-prefix=FROM
+// FROM:      lamina-opt: --compile-from: begin not in {import,
+// FROM-NEXT: status 2
+// RUN: (lamina-opt %t.gguf --frobnicate -o %t.lamina; echo status $?) 2>&1 | FileCheck %s --check-prefix=UNKNOWN
+// UNKNOWN:      lamina-opt: {{.*}}--frobnicate; see lamina-opt --help
+// UNKNOWN-NEXT: status 2
+// RUN: (lamina-opt %t.gguf %t.gguf --plan-only; echo status $?) 2>&1 | FileCheck %s --check-prefix=TWO
+// TWO:      lamina-opt: The following argument was not expected:{{.*}}; see lamina-opt --help
+// TWO-NEXT: status 2
+// RUN: (lamina-opt %t.gguf --plan-only --output=yaml; echo status $?) 2>&1 | FileCheck %s --check-prefix=OUTPUT
+// OUTPUT:      lamina-opt: --output: yaml not in {text,json}; see lamina-opt --help
+// OUTPUT-NEXT: status 2
+// RUN: (lamina-opt %t.gguf --plan-only --placement=scattered; echo status $?) 2>&1 | FileCheck %s --check-prefix=PLACEMENT
+// PLACEMENT:      lamina-opt: --placement: scattered not in {disaggregated,monolithic}; see lamina-opt --help
+// PLACEMENT-NEXT: status 2
+// RUN: (lamina-opt %t.gguf --plan-only --kv-type=q8; echo status $?) 2>&1 | FileCheck %s --check-prefix=KV
+// KV:      lamina-opt: --kv-type: q8 not in {f16,f32}; see lamina-opt --help
+// KV-NEXT: status 2
+// RUN: (lamina-opt %t.gguf --cpu-targets=z80 -o %t.lamina; echo status $?) 2>&1 | FileCheck %s --check-prefix=TARGET
+// TARGET:      lamina-opt: --cpu-targets: z80 not in {x86-64-v2,x86-64-v3,x86-64-v4,aarch64}; see lamina-opt --help
+// TARGET-NEXT: status 2
+// RUN: (lamina-opt %t.gguf --plan-only --max-context=5; echo status $?) 2>&1 | FileCheck %s --check-prefix=CONTEXT
+// CONTEXT:      lamina-opt: --max-context: Value 5 not in range 16 to {{.*}}; see lamina-opt --help
+// CONTEXT-NEXT: status 2
+// RUN: (lamina-opt %t.gguf --plan-only --max-batch-tokens=many; echo status $?) 2>&1 | FileCheck %s --check-prefix=BATCH
+// BATCH:      lamina-opt: --max-batch-tokens: Value many not in range 1 to {{.*}}; see lamina-opt --help
+// BATCH-NEXT: status 2
+// RUN: (lamina-opt %t.gguf --plan-only --cluster %t.absent.yaml; echo status $?) 2>&1 | FileCheck %s --check-prefix=CLUSTER
+// CLUSTER:      lamina-opt: --cluster: File does not exist: {{.*}}absent.yaml; see lamina-opt --help
+// CLUSTER-NEXT: status 2
+// RUN: (lamina-opt %t.gguf --plan-only --placement=monolithic --cluster %s; echo status $?) 2>&1 | FileCheck %s --check-prefix=EXCLUDE
+// EXCLUDE:      lamina-opt: --placement=monolithic and --cluster exclude each other; see lamina-opt --help
+// EXCLUDE-NEXT: status 2
+
+// RUN: (lamina-opt %t.absent.gguf --plan-only; echo status $?) 2>&1 | FileCheck %s --check-prefix=ABSENT
+// ABSENT:      lamina-opt: error: {{.*}}absent.gguf{{.*}}No such file or directory; check the path
+// ABSENT-NEXT: status 1
+// RUN: (lamina-opt %S/command_line.mlir.not --compile-to=import; echo status $?) 2>&1 | FileCheck %s --check-prefix=STATUS1
+// STATUS1: status 1
+// RUN: echo 'hello world, this is no model' > %t.text.gguf
+// RUN: (lamina-opt %t.text.gguf -o %t.lamina; echo status $?) 2>&1 | FileCheck %s --check-prefix=TEXT
+// TEXT:      lamina-opt: error: {{.*}}text.gguf: byte 0: expected the magic number 'GGUF', got 'hell'; expected a GGUF model
+// TEXT-NEXT: status 1
+// RUN: touch %t.empty.gguf
+// RUN: (lamina-opt %t.empty.gguf -o %t.lamina; echo status $?) 2>&1 | FileCheck %s --check-prefix=EMPTY
+// EMPTY:      lamina-opt: error: {{.*}}empty.gguf
+// EMPTY-NEXT: status 1
+
+// A model whose weights are cut off compiles to no artifact, and the message says where the file ends.
+// RUN: head -c 4096 %t.gguf > %t.cut.gguf
+// RUN: (lamina-opt %t.cut.gguf -o %t.cut.lamina; echo status $?) 2>&1 | FileCheck %s --check-prefix=CUT
+// CUT:      lamina-opt: error: {{.*}}cut.gguf{{.*}}
+// CUT-NEXT: status 1
+// RUN: not ls %t.cut.lamina
+
+// RUN: not lamina-opt %t.gguf --compile-to=import -o %t.absent/x.mlir 2>&1 | FileCheck %s --check-prefix=WRITE
+// WRITE: lamina-opt: error: {{.*}}cannot write {{.*}}x.mlir: No such file or directory
+
+// Help names every phase; the version is one line.
+// RUN: lamina-opt --help | FileCheck %s --check-prefix=HELP
+// HELP: import
+// HELP: artifact {{ *}}the deployment directory
+// RUN: lamina-opt --version | FileCheck %s --check-prefix=VERSION
+// VERSION: lamina-opt {{[0-9]+\.[0-9]+}}

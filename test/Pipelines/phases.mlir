@@ -1,0 +1,71 @@
+// Every phase prints what it promises, from a model file and from the dump of any phase before.
+
+// RUN: %python %source_dir/tools/dev/make_tiny_gguf.py %t.gguf --arch qwen3 --layers 2
+// RUN: lamina-opt %t.gguf --compile-to=import | FileCheck %s --check-prefix=IMPORT
+// RUN: lamina-opt %t.gguf --compile-to=mark | FileCheck %s --check-prefix=IMPORT
+// RUN: lamina-opt %t.gguf --compile-to=partition | FileCheck %s --check-prefix=PARTITION
+// RUN: lamina-opt %t.gguf --compile-to=comm | FileCheck %s --check-prefix=COMM
+// RUN: lamina-opt %t.gguf --compile-to=schedule | FileCheck %s --check-prefix=SCHEDULE
+// RUN: lamina-opt %t.gguf --compile-to=lower | FileCheck %s --check-prefix=LOWER
+
+// IMPORT-NOT:     mpmd
+// IMPORT:         func.func @step
+// IMPORT-COUNT-2: lm.attention
+// IMPORT-NOT:     {{mpmd|plan}}.
+
+// Two attentions, three compute fragments.
+// PARTITION:         mpmd.cut_bytes = array<i64: 128, 128>
+// PARTITION:         mpmd.fragment @compute "slice0"
+// PARTITION:         mpmd.fragment @memory "attention0"
+// PARTITION:         mpmd.fragment @compute "slice1"
+// PARTITION:         mpmd.fragment @memory "attention1"
+// PARTITION:         mpmd.fragment @compute "slice2"
+// PARTITION-NOT:     mpmd.fragment
+
+// Each attention: the query alone and first, keys with values, one result.
+// COMM:         mpmd.fragment @compute "slice0.q"
+// COMM:         %{{[0-9]+}} = mpmd.transfer
+// COMM:         mpmd.fragment @compute "slice0.kv"
+// COMM:         %{{[0-9]+}}:2 = mpmd.transfer
+// COMM:         mpmd.fragment @memory "attention0"
+// COMM:         %{{[0-9]+}} = mpmd.transfer
+// COMM:         mpmd.fragment @compute "slice1.q"
+
+// SCHEDULE:     plan.kernel
+// SCHEDULE-NOT: func.func
+// SCHEDULE:     plan.program @compute0 on @compute arena {{[0-9]+}} weights {{[0-9]+}}
+// SCHEDULE:     plan.program @memory0 on @memory arena {{[0-9]+}} weights 0
+// SCHEDULE-NOT: func.func
+
+// LOWER:     module @compute0
+// LOWER:     llvm.func @embedding(
+// LOWER:     module @memory0
+// LOWER:     llvm.func @attention
+
+// The phase files lie numbered in the folder, and each leads to the same schedule.
+// RUN: rm -rf %t.dump && lamina-opt %t.gguf --compile-to=schedule --dump-phases=%t.dump -o %t.schedule.mlir
+// RUN: ls %t.dump | FileCheck %s --check-prefix=FILES
+// FILES:      0.import.mlir
+// FILES-NEXT: 1.mark.mlir
+// FILES-NEXT: 2.partition.mlir
+// FILES-NEXT: 3.comm.mlir
+// FILES-NEXT: 4.schedule.mlir
+// FILES-NOT:  {{.}}
+// RUN: lamina-opt %t.dump/0.import.mlir --max-context=128 --compile-from=import --compile-to=schedule | diff %t.schedule.mlir -
+// RUN: lamina-opt %t.dump/1.mark.mlir --max-context=128 --compile-from=mark --compile-to=schedule | diff %t.schedule.mlir -
+// RUN: lamina-opt %t.dump/2.partition.mlir --max-context=128 --compile-from=partition --compile-to=schedule | diff %t.schedule.mlir -
+// RUN: lamina-opt %t.dump/3.comm.mlir --max-context=128 --compile-from=comm --compile-to=schedule | diff %t.schedule.mlir -
+// RUN: lamina-opt %t.dump/4.schedule.mlir --compile-from=schedule --compile-to=schedule | diff %t.schedule.mlir -
+
+// The same passes one by one, as an mlir-opt.
+// RUN: lamina-opt %t.dump/3.comm.mlir --plan-form-dispatches --mpmd-to-plan=max-context=128 --plan-assign-offsets --plan-check-memory --plan-verify-schedule | diff -B %t.schedule.mlir -
+
+// Names of the model's tensors stay with the operations.
+// RUN: FileCheck %s --check-prefix=NAMES < %t.dump/4.schedule.mlir
+// NAMES: loc("blk.0.attn_q"
+
+// On one device nothing is transferred.
+// RUN: lamina-opt %t.gguf --placement=monolithic --compile-to=schedule | FileCheck %s --check-prefix=MONOLITHIC
+// MONOLITHIC-NOT: plan.{{send|recv|wait}}
+// MONOLITHIC:     plan.program
+// MONOLITHIC-NOT: plan.{{send|recv|wait|program}}
