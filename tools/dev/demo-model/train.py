@@ -1,6 +1,6 @@
 """Train the demo model and write it as a GGUF file.  README.md says where the text comes from and what to expect.
 
-    python3 train.py TEXT.txt OUT.gguf [--minutes 40] [--threads 1] [--seed 1] [--from EARLIER.gguf]
+    python3 train.py TEXT.txt OUT.gguf [--minutes 40] [--threads 1] [--seed 1]
 """
 
 import argparse
@@ -8,7 +8,6 @@ import io
 import math
 import time
 
-import gguf
 import numpy as np
 import sentencepiece
 import torch
@@ -93,15 +92,6 @@ def train(model, training, held_out, minutes, seed):
                   f"held out {held_out_loss(model, held_out, 2):.3f}", flush=True)
 
 
-def load_weights(model, path):
-    """Takes up an earlier run of the same shape and text."""
-    tensors = {t.name: t for t in gguf.GGUFReader(path).tensors}
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            values = gguf.quants.dequantize(tensors[name].data, tensors[name].tensor_type)
-            parameter.copy_(torch.from_numpy(values.copy()))
-
-
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("text")
@@ -109,7 +99,6 @@ def main():
     parser.add_argument("--minutes", type=float, default=40)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--from", dest="earlier", help="start with the weights of this file")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
@@ -119,8 +108,6 @@ def main():
     training = Corpus(tokenizer, [c for i, c in enumerate(chapters) if i % 40 != 7])
     held_out = Corpus(tokenizer, [c for i, c in enumerate(chapters) if i % 40 == 7])
     model = Llama(shape)
-    if args.earlier:
-        load_weights(model, args.earlier)
     print(f"{sum(p.numel() for p in model.parameters())} parameters, {len(training.ids)} ids to learn from")
     train(model, training, held_out, args.minutes, args.seed)
     print(f"held-out loss {held_out_loss(model, held_out, 32):.3f} nats per token")
