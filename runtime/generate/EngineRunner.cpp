@@ -15,7 +15,8 @@ EngineRunner::EngineRunner(Engine &engine, const plan::Plan &plan)
                                .sequences = plan.limits().max_sequences(),
                                .context = plan.limits().max_context(),
                                .pages = plan.limits().kv_pages(),
-                               .vocabulary = plan.model().vocab_size()} {
+                               .vocabulary = plan.model().vocab_size(),
+                               .trainedContext = plan.model().context_length()} {
   totals_.workers.resize(static_cast<size_t>(plan.workers_size()));
 }
 

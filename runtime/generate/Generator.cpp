@@ -83,7 +83,7 @@ Generator::Generator(StepRunner &runner, const Tokenizer *tokenizer, GenerationL
     : runner_(runner), tokenizer_(tokenizer), listener_(listener), options_(options),
       pages_(runner.limits().pages, runner.batch().blockTable, runner.batch().blockTableStride,
              runner.limits().context),
-      context_(std::min(pages_.maxContext(), pages_.totalPages() * LAMINA_KV_PAGE_TOKENS)) {}
+      bound_(runner.limits()), context_(bound_.tokens()) {}
 
 Generator::~Generator() = default;
 
@@ -92,9 +92,8 @@ absl::StatusOr<size_t> Generator::submit(GenerationRequest request) {
   if (length == 0)
     return absl::InvalidArgumentError("the prompt has no tokens; give it some text");
   if (length > context_)
-    return absl::OutOfRangeError(strCat("the prompt has ", length, " tokens, the artifact's context is ",
-                                        context_,
-                                        "; shorten the prompt or compile with --max-context=", length));
+    return absl::OutOfRangeError(strCat("the prompt has ", length, " tokens, ", bound_.text(),
+                                        "; shorten the prompt", bound_.advice(length)));
   for (int32_t token : request.promptTokens)
     if (token < 0 || token >= runner_.limits().vocabulary)
       return absl::InvalidArgumentError(strCat("prompt token ", token, " is not in the vocabulary of ",
@@ -243,11 +242,12 @@ absl::Status Generator::run() {
 
 absl::Status Generator::collect(Sequence &sequence, int64_t count, int64_t firstRow, uint64_t began) {
   GenerationTimings &timings = sequence.result.timings;
-  if (!sequence.decoding()) {
-    timings.prefillMs += milliseconds(monotonicNanoseconds() - began);
-    timings.prefillTokens += count;
-  }
   int64_t end = sequence.processed + count;
+  // After a preemption generated tokens are rebuilt as well; they are no prompt.
+  if (int64_t prompt = std::min(end, sequence.promptSize()) - sequence.processed; prompt > 0) {
+    timings.prefillMs += milliseconds(monotonicNanoseconds() - began);
+    timings.prefillTokens += prompt;
+  }
   int64_t wanted = sequence.wantedBegin(end);
   if (sequence.request.promptLogits)
     for (; sequence.logitsDelivered >= wanted &&

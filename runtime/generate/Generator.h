@@ -13,6 +13,7 @@
 #ifndef LAMINA_RUNTIME_GENERATE_GENERATOR_H
 #define LAMINA_RUNTIME_GENERATE_GENERATOR_H
 
+#include "runtime/generate/ContextBound.h"
 #include "runtime/generate/Request.h"
 #include "runtime/generate/StepRunner.h"
 #include "runtime/kvcache/PageAllocator.h"
@@ -57,9 +58,6 @@ public:
   /// Finishes every request as it is.
   void interrupt();
 
-  /// The longest sequence that fits: the context, or the whole cache if that is smaller.
-  int64_t contextTokens() const { return context_; }
-
 private:
   struct Sequence;
   struct Batch;
@@ -82,7 +80,8 @@ private:
   GenerationListener &listener_;
   const GeneratorOptions options_;
   PageAllocator pages_;
-  int64_t context_;
+  const ContextBound bound_;
+  const int64_t context_;
   size_t submitted_ = 0;
   size_t rotation_ = 0;              ///< which request decodes first when a step cannot hold all
   std::deque<SequencePtr> waiting_;  ///< without a slot, in the order in which they get one

@@ -37,7 +37,7 @@ std::string_view finishReasonName(FinishReason reason);
 /// Milliseconds on one clock. A request's clock starts when it is submitted.
 struct GenerationTimings {
   double prefillMs = 0;      ///< steps in which prompt tokens were processed
-  int64_t prefillTokens = 0; ///< prompt tokens processed
+  int64_t prefillTokens = 0; ///< prompt tokens processed, again after a preemption
   double firstTokenMs = 0;   ///< from submission to the first token, waiting for a slot included
   double decodeMs = 0;       ///< from the first token to the last
   int64_t decodeTokens = 0;  ///< tokens generated after the first

@@ -17,7 +17,7 @@
 
 namespace lamina {
 
-/// The plan's bounds, see Limits in plan.proto; all positive.
+/// The plan's bounds, see Limits in plan.proto; positive but for the last.
 struct RunnerLimits {
   int64_t batchTokens = 0;
   int64_t outputRows = 0;
@@ -25,6 +25,7 @@ struct RunnerLimits {
   int64_t context = 0;
   int64_t pages = 0;
   int64_t vocabulary = 0;
+  int64_t trainedContext = 0; ///< what the model was trained for; 0: unknown
 };
 
 class StepRunner {

@@ -54,8 +54,8 @@ absl::StatusOr<std::vector<int32_t>> promptIds(const RunOptions &options, const 
   return conversation.encode();
 }
 
-/// Shows results in the order of the requests: text as it comes for the first unfinished one, the rest when
-/// it is their turn.
+/// Shows results in the order of the requests, each when it and all before it are finished. Only the text of
+/// a single prompt is shown as it comes.
 class Printer : public GenerationListener {
 public:
   Printer(const RunOptions &options, const Session &session, std::vector<std::string> prompts,
@@ -101,11 +101,8 @@ private:
       std::printf("\n");
     std::fflush(stdout);
     if (result.contextFull)
-      std::fprintf(
-          stderr,
-          "lamina-run: warning: the context of %u tokens is full; compile with a larger --max-context "
-          "to generate more\n",
-          session_.artifact->plan().limits().max_context());
+      std::fprintf(stderr, "lamina-run: warning: %s\n",
+                   ContextBound(session_.runner->limits()).fullText().c_str());
   }
 
   const RunOptions &options_;

@@ -22,12 +22,11 @@ using Json = nlohmann::ordered_json;
 
 constexpr int64_t kDefaultWindow = 512;
 
-absl::StatusOr<int64_t> windowSize(const RunOptions &options, int64_t context) {
-  if (options.contextSize > context)
-    return absl::OutOfRangeError(strCat("--context-size is ", options.contextSize,
-                                        ", the artifact's context is ", context,
-                                        "; give less or compile with --max-context=", options.contextSize));
-  return options.contextSize > 0 ? options.contextSize : std::min(kDefaultWindow, context);
+absl::StatusOr<int64_t> windowSize(const RunOptions &options, const ContextBound &bound) {
+  if (options.contextSize > bound.tokens())
+    return absl::OutOfRangeError(strCat("--context-size is ", options.contextSize, ", ", bound.text(),
+                                        "; give less", bound.advice(options.contextSize)));
+  return options.contextSize > 0 ? options.contextSize : std::min(kDefaultWindow, bound.tokens());
 }
 
 /// A line on a terminal that is written over, a few times a second.
@@ -78,9 +77,7 @@ absl::Status perplexity(const RunOptions &options) {
   LAMINA_ASSIGN_OR_RETURN(std::unique_ptr<Session> session, Session::open(options));
   if (!session->tokenizer)
     return absl::FailedPreconditionError("the model has no vocabulary, so it cannot read a text");
-  const RunnerLimits &limits = session->runner->limits();
-  LAMINA_ASSIGN_OR_RETURN(
-      int64_t window, windowSize(options, std::min(limits.context, limits.pages * LAMINA_KV_PAGE_TOKENS)));
+  LAMINA_ASSIGN_OR_RETURN(int64_t window, windowSize(options, ContextBound(session->runner->limits())));
   std::string_view text(reinterpret_cast<const char *>(file.data()), file.size());
   LAMINA_ASSIGN_OR_RETURN(std::vector<int32_t> ids, session->tokenizer->encode(text, {.addSpecial = false}));
   const TokenizerData &data = session->tokenizer->data();

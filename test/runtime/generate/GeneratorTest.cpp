@@ -230,6 +230,66 @@ TEST(GeneratorTest, RefusesRequestsThatCannotRun) {
   EXPECT_TRUE(generator.idle());
 }
 
+TEST(ContextBoundTest, NamesTheOptionThatRaisesTheSmallerLimit) {
+  RunnerLimits limits = kRoomy; // context 128, cache 2048
+  ContextBound context(limits);
+  EXPECT_EQ(context.tokens(), 128);
+  EXPECT_EQ(context.text(), "the artifact's context is 128");
+  EXPECT_EQ(context.advice(200), " or compile with --max-context=200");
+  EXPECT_EQ(context.fullText(),
+            "the context of 128 tokens is full; compile with a larger --max-context to generate more");
+  limits.pages = 4;
+  ContextBound cache(limits);
+  EXPECT_EQ(cache.tokens(), 64);
+  EXPECT_EQ(cache.text(), "the artifact's KV cache holds 64 tokens");
+  EXPECT_EQ(cache.advice(100), " or compile with --kv-tokens=100");
+  EXPECT_EQ(cache.advice(200), " or compile with --max-context=200 --kv-tokens=200");
+  EXPECT_EQ(cache.fullText(),
+            "the KV cache of 64 tokens is full; compile with a larger --kv-tokens to generate more");
+}
+
+TEST(ContextBoundTest, AdvisesNothingBeyondTheModel) {
+  RunnerLimits limits = kRoomy;
+  limits.trainedContext = 128;
+  ContextBound whole(limits);
+  EXPECT_EQ(whole.advice(200), "; the model itself ends at 128 tokens");
+  EXPECT_EQ(whole.fullText(), "the context of 128 tokens is full; the model itself ends there");
+  limits.context = 100;
+  ContextBound part(limits);
+  EXPECT_EQ(part.advice(120), " or compile with --max-context=120");
+  EXPECT_EQ(part.advice(200),
+            "; the model itself ends at 128 tokens, for which compile with --max-context=128");
+}
+
+TEST(GeneratorTest, AFullCacheIsToldFromAFullContext) {
+  RunnerLimits limits = kRoomy;
+  limits.pages = 2;
+  FakeRunner runner(limits);
+  Recorder recorder;
+  Generator generator(runner, nullptr, recorder);
+  EXPECT_EQ(
+      std::string(generator.submit(requestOf(1, 33, 1)).status().message()),
+      "the prompt has 33 tokens, the artifact's KV cache holds 32 tokens; shorten the prompt or compile "
+      "with --kv-tokens=33");
+}
+
+TEST(GeneratorTest, RebuiltTokensAreNoPrompt) {
+  RunnerLimits limits = kRoomy;
+  limits.pages = 4;
+  FakeRunner runner(limits);
+  Recorder recorder;
+  Generator generator(runner, nullptr, recorder);
+  ASSERT_TRUE(generator.submit(requestOf(1, 15, 40)).ok());
+  ASSERT_TRUE(generator.submit(requestOf(2, 15, 40)).ok());
+  ASSERT_TRUE(generator.run().ok());
+  int64_t evaluated = 0;
+  for (const LaminaStep &step : runner.steps)
+    evaluated += step.tokens;
+  ASSERT_GT(evaluated, 2 * (15 + 39)) << "no request had to give its pages back";
+  EXPECT_EQ(recorder.results[0].timings.prefillTokens, 15);
+  EXPECT_EQ(recorder.results[1].timings.prefillTokens, 2 * 15) << "the prompt was processed twice";
+}
+
 TEST(GeneratorTest, EndsAtTheEndOfTextTokenOrGoesOn) {
   auto tokenizer = letters();
   // Find a prompt whose greedy continuation comes across the end-of-text token after some others.
