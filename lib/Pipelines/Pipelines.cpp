@@ -59,8 +59,24 @@ FailureOr<Model> lamina::importModel(MLIRContext &context, StringRef path, Compi
   return model;
 }
 
-/// Attention of a GGUF model is marked by construction; recognising it in other graphs is the mark phase's work.
-static void buildMark(OpPassManager &pm) { pm.addPass(lm::createLMVerifyMarkPass()); }
+/// The pass that checks what leaves a phase.
+static void buildVerify(OpPassManager &pm, Phase phase) {
+  switch (phase) {
+  case Phase::Import:
+    return pm.addPass(lm::createLMVerifyImportPass());
+  case Phase::Mark:
+    return pm.addPass(lm::createLMVerifyMarkPass());
+  case Phase::Partition:
+    return pm.addPass(mpmd::createMPMDVerifyPartitionPass());
+  case Phase::Comm:
+    return pm.addPass(mpmd::createMPMDVerifyCommPass());
+  case Phase::Schedule:
+    return pm.addPass(plan::createPlanVerifySchedulePass());
+  case Phase::Lower:
+  case Phase::Artifact:
+    return; // products beside the module: lib/Target
+  }
+}
 
 static void buildPartition(OpPassManager &pm, const CompileOptions &options) {
   // A cluster file has already given the module its topology; this is for everybody else.
@@ -68,7 +84,6 @@ static void buildPartition(OpPassManager &pm, const CompileOptions &options) {
   topology.monolithic = options.monolithic;
   pm.addPass(mpmd::createMPMDDefaultTopologyPass(topology));
   pm.addPass(mpmd::createMPMDPartitionPass());
-  pm.addPass(mpmd::createMPMDVerifyPartitionPass());
 }
 
 static void buildComm(OpPassManager &pm) {
@@ -78,7 +93,6 @@ static void buildComm(OpPassManager &pm) {
   pm.addPass(mpmd::createMPMDMergeTransfersPass());
   // And everything leaves as soon as it is there.
   pm.addPass(mpmd::createMPMDHoistTransfersPass());
-  pm.addPass(mpmd::createMPMDVerifyCommPass());
 }
 
 static void buildSchedule(OpPassManager &pm, const CompileOptions &options) {
@@ -95,25 +109,17 @@ static void buildSchedule(OpPassManager &pm, const CompileOptions &options) {
   pm.addPass(plan::createPlanAssignOffsetsPass());
   if (options.checkMemory)
     pm.addPass(plan::createPlanCheckMemoryPass());
-  pm.addPass(plan::createPlanVerifySchedulePass());
 }
 
 void lamina::buildPhase(OpPassManager &pm, Phase phase, const CompileOptions &options) {
-  switch (phase) {
-  case Phase::Import:
-    return pm.addPass(lm::createLMVerifyImportPass());
-  case Phase::Mark:
-    return buildMark(pm);
-  case Phase::Partition:
-    return buildPartition(pm, options);
-  case Phase::Comm:
-    return buildComm(pm);
-  case Phase::Schedule:
-    return buildSchedule(pm, options);
-  case Phase::Lower:
-  case Phase::Artifact:
-    return; // products beside the module: lib/Target
-  }
+  // Import is the importer's, and attention of a GGUF model is marked by construction: there is only something to check.
+  if (phase == Phase::Partition)
+    buildPartition(pm, options);
+  else if (phase == Phase::Comm)
+    buildComm(pm);
+  else if (phase == Phase::Schedule)
+    buildSchedule(pm, options);
+  buildVerify(pm, phase);
 }
 
 static LogicalResult dump(ModuleOp module, const PhaseInfo &phase, StringRef folder) {
@@ -135,11 +141,13 @@ LogicalResult lamina::runPhases(ModuleOp module, Phase from, Phase to, const Com
   for (const PhaseInfo &phase : phases()) {
     if (phase.phase > to || phase.phase > Phase::Schedule)
       break;
-    // The importer's own phase is verified for a model file (from == to allowed) and skipped for what comes later.
-    if (phase.phase < from || (phase.phase == from && from != Phase::Import))
+    if (phase.phase < from)
       continue;
     PassManager pm(module.getContext());
-    buildPhase(pm, phase.phase, options);
+    if (phase.phase == from)
+      buildVerify(pm, from); // done already, but perhaps edited since
+    else
+      buildPhase(pm, phase.phase, options);
     if (failed(pm.run(module)) || (!dumpFolder.empty() && failed(dump(module, phase, dumpFolder))))
       return failure();
   }

@@ -51,8 +51,8 @@ mlir::FailureOr<Model> importModel(mlir::MLIRContext &context, llvm::StringRef p
 /// Appends the passes of one phase between `import` and `schedule` to `pm`, its verify pass last.
 void buildPhase(mlir::OpPassManager &pm, Phase phase, const CompileOptions &options);
 
-/// Runs the phases after `from` up to and with `to`, at most `schedule`; with a non-empty `dumpFolder` the IR that
-/// leaves each goes into N.phase.mlir there.
+/// Verifies what left `from` and runs the phases after it up to and with `to`, at most `schedule`; with a non-empty
+/// `dumpFolder` the IR that leaves each goes into N.phase.mlir there.
 mlir::LogicalResult runPhases(mlir::ModuleOp module, Phase from, Phase to, const CompileOptions &options,
                               llvm::StringRef dumpFolder = "");
 

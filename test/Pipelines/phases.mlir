@@ -69,3 +69,12 @@
 // MONOLITHIC-NOT: plan.{{send|recv|wait}}
 // MONOLITHIC:     plan.program
 // MONOLITHIC-NOT: plan.{{send|recv|wait|program}}
+
+// A phase file is verified before anything goes on from it: it may have been edited.
+// RUN: sed 's/"blk.0.attn_q" extent tokens at [0-9]*/"blk.0.attn_q" extent tokens at 0/' %t.dump/4.schedule.mlir > %t.edited.mlir
+// RUN: not lamina-opt %t.edited.mlir --compile-from=schedule -o %t.edited.lamina 2>&1 | FileCheck %s --check-prefix=EDITED
+// RUN: not ls %t.edited.lamina
+// EDITED: lamina-opt: error: {{.*}}blk.0.attn_q: 'plan.buffer' op shares memory with a buffer alive at the same time
+// RUN: sed 's/"token_embd.weight" : f32/"token_embd.weight" : f16/' %t.dump/0.import.mlir > %t.format.mlir
+// RUN: not lamina-opt %t.format.mlir --compile-from=import --compile-to=schedule 2>&1 | FileCheck %s --check-prefix=FORMAT
+// FORMAT: lamina-opt: error: {{.*}}'lm.weight' op expected the file's format f16, got: '!lm.block<f32>'
