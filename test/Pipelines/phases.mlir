@@ -43,7 +43,7 @@
 // LOWER:     llvm.func @attention
 
 // The phase files lie numbered in the folder, and each leads to the same schedule.
-// RUN: rm -rf %t.dump && lamina-opt %t.gguf --compile-to=schedule --dump-phases=%t.dump -o %t.schedule.mlir
+// RUN: rm -rf %t.dump && lamina-opt %t.gguf --compile-to=schedule --dump-phases=%t.dump > %t.schedule.mlir
 // RUN: ls %t.dump | FileCheck %s --check-prefix=FILES
 // FILES:      0.import.mlir
 // FILES-NEXT: 1.mark.mlir
