@@ -239,8 +239,11 @@ private:
         pending += !done(i);
       if (pending == 0)
         return absl::OkStatus();
-      if (control_->events.waitWhile(seen, 0, kLivenessNanoseconds) == seen)
-        LAMINA_RETURN_IF_ERROR(findDeath());
+      if (control_->events.waitWhile(seen, 0, kLivenessNanoseconds) != seen)
+        continue;
+      LAMINA_RETURN_IF_ERROR(findDeath());
+      if (options_.interrupted && options_.interrupted())
+        return absl::CancelledError("interrupted");
     }
   }
 

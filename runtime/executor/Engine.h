@@ -43,6 +43,9 @@ struct EngineOptions {
       0;                  ///< threads that compute in each worker; 0 = one per CPU that this process may use
   bool inProcess = false; ///< workers are threads of this process instead of processes
   bool trace = false;     ///< record the begin and end of every instruction
+  /// Asked now and then during a step; true ends the step and the workers with Cancelled. May be null.
+  /// Workers in this process finish what they are at.
+  bool (*interrupted)() = nullptr;
 };
 
 /// The arrays that describe a batch, in memory that every worker reads in place. The front end writes them
@@ -110,8 +113,8 @@ public:
   /// `step.blockTableStride` may be 0, meaning batch().blockTableStride. InvalidArgument: the step or the
   /// batch is outside the plan's limits (a token id not in the vocabulary, a page that does not exist, …);
   /// nothing ran, and the Engine stays usable. Every other error is final, and so is what later steps return:
-  /// Unavailable if a worker died (name, pid, signal or exit status; noticed within a second), otherwise what
-  /// a worker reported. `timings` may be null.
+  /// Unavailable if a worker died (name, pid, signal or exit status; noticed within a second), Cancelled if
+  /// EngineOptions.interrupted said so, otherwise what a worker reported. `timings` may be null.
   absl::Status step(const LaminaStep &step, StepTimings *timings = nullptr);
 
   /// Row `row` (of step.outputRows) of the last step's logits: Model.vocab_size floats, valid until the next

@@ -26,10 +26,8 @@ template <size_t size> void copyText(char (&target)[size], const std::string &te
 absl::StatusOr<std::unique_ptr<Device>> createDevice(const WorkerContext &context) {
   const plan::Worker &worker = context.plan->workers(context.index);
   const std::string &kind = context.plan->classes(int(worker.device_class())).device();
-  if (kind == "cpu")
-    return CpuDevice::create(context.threads, context.spinNanoseconds);
-  return absl::UnimplementedError(absl::StrCat("this runtime has no device of kind \"", kind,
-                                               "\"; compile for a cluster of cpu devices"));
+  LAMINA_RETURN_IF_ERROR(checkDeviceKind(kind));
+  return CpuDevice::create(context.threads, context.spinNanoseconds);
 }
 
 absl::Status runSteps(const WorkerContext &context, Executor &executor) {
@@ -70,6 +68,13 @@ absl::Status loadAndRun(const WorkerContext &context) {
 }
 
 } // namespace
+
+absl::Status checkDeviceKind(const std::string &kind) {
+  if (kind == "cpu")
+    return absl::OkStatus();
+  return absl::UnimplementedError(absl::StrCat("this runtime has no device of kind \"", kind,
+                                               "\"; compile for a cluster of cpu devices"));
+}
 
 void runWorker(const WorkerContext &context) {
   absl::Status status = loadAndRun(context);

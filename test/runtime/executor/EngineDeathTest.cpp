@@ -105,6 +105,16 @@ TEST_F(EngineDeathTest, InterruptLeavesWorkersAlone) {
   EXPECT_EQ(engine_->logits(0)[0], expectedLogit({5}));
 }
 
+TEST_F(EngineDeathTest, AnInterruptEndsALongStep) {
+  auto engine = Engine::create(makePlan(), artifact_.path(),
+                               {.threadsPerWorker = 2, .interrupted = [] { return true; }});
+  ASSERT_TRUE(engine.ok()) << engine.status();
+  uint64_t begin = monotonicNanoseconds();
+  absl::Status status = (*engine)->step(fillBatch(**engine, {{kHangToken, 0, 0}}));
+  EXPECT_LT(monotonicNanoseconds() - begin, kSecond);
+  EXPECT_EQ(status, absl::CancelledError("interrupted"));
+}
+
 TEST_F(EngineDeathTest, DestroyingLeavesNoProcess) {
   int first = pid(0), second = pid(1);
   uint64_t begin = monotonicNanoseconds();
