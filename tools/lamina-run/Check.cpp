@@ -4,6 +4,7 @@
 #include "runtime/base/StrCat.h"
 #include "runtime/device/cpu/CodeLibrary.h"
 #include "runtime/executor/PlanCheck.h"
+#include "runtime/executor/WorkerLoop.h"
 #include "tools/lamina-run/Report.h"
 #include "tools/lamina-run/Run.h"
 
@@ -18,6 +19,9 @@ namespace {
 absl::StatusOr<std::vector<std::string>> usableTargets(const ArtifactReader &artifact) {
   std::vector<std::string> machine = detectTargets(), chosen;
   for (const plan::Worker &worker : artifact.plan().workers()) {
+    const plan::DeviceClass &deviceClass = artifact.plan().classes(static_cast<int>(worker.device_class()));
+    if (absl::Status kind = checkDeviceKind(deviceClass.device()); !kind.ok())
+      return absl::Status(kind.code(), strCat("worker '", worker.name(), "': ", kind.message()));
     std::vector<CodeFile> files;
     for (const plan::CodeObject &code : worker.code())
       files.push_back({artifact.filePath(code.file()), code.target()});
@@ -35,9 +39,7 @@ absl::StatusOr<std::vector<std::string>> usableTargets(const ArtifactReader &art
 } // namespace
 
 absl::Status check(const RunOptions &options) {
-  LAMINA_ASSIGN_OR_RETURN(std::string path, artifactPath(options));
-  LAMINA_ASSIGN_OR_RETURN(ArtifactReader artifact,
-                          ArtifactReader::open(path, static_cast<unsigned>(options.threads)));
+  LAMINA_ASSIGN_OR_RETURN(ArtifactReader artifact, openArtifact(options));
   LAMINA_RETURN_IF_ERROR(checkPlan(artifact.plan()));
   LAMINA_ASSIGN_OR_RETURN(std::vector<std::string> targets, usableTargets(artifact));
   LAMINA_RETURN_IF_ERROR(loadTokenizer(artifact.filePath(kTokenizerFile)).status());

@@ -1,12 +1,14 @@
 //===- CommandLine.cpp - lamina-run's command line
 //------------------------------------------------------------===//
 
+#include "runtime/device/cpu/ThreadPool.h"
 #include "tools/lamina-run/Options.h"
 
 #include <CLI/CLI.hpp>
 
 #include <charconv>
 #include <limits>
+#include <set>
 #include <string_view>
 
 namespace lamina::run {
@@ -30,6 +32,18 @@ Exit status: 0 success, 1 a failed run, 2 a wrong command line, 130 interrupted 
 
 CLI::Validator atLeast(int64_t least) {
   return CLI::Range(least, std::numeric_limits<int64_t>::max()).description("");
+}
+
+/// CLI11 itself wraps negative and large numbers around.
+std::string seedProblem(const std::string &text) {
+  uint64_t seed;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seed);
+  bool whole = error == std::errc() && end == text.data() + text.size();
+  return whole ? "" : "expected a whole number from 0 to 18446744073709551615, got '" + text + "'";
+}
+
+std::string stopProblem(const std::string &text) {
+  return text.empty() ? "expected a text to stop before, got none" : "";
 }
 
 bool parseTokens(const std::string &text, std::vector<int32_t> &tokens) {
@@ -89,18 +103,21 @@ struct Parser {
         ->type_name("R");
     app.add_option("--repetition-window", options.sampling.repetitionWindow, "How many tokens are recent")
         ->type_name("N");
-    app.add_option("--seed", options.sampling.seed, "Same seed, same text (default 0)")->type_name("S");
+    app.add_option("--seed", options.sampling.seed, "Same seed, same text (default 0)")
+        ->type_name("S")
+        ->check(CLI::Validator(seedProblem, ""));
     app.add_option("--stop", options.stops, "End before this text appears; may be given several times")
         ->expected(1)
         ->take_all()
-        ->type_name("TEXT");
+        ->type_name("TEXT")
+        ->check(CLI::Validator(stopProblem, ""));
     app.add_flag("--ignore-eos", options.ignoreEndOfText, "Go on when the model says that it is done");
   }
 
   void addExecution(CLI::App &app) {
     app.add_option("--threads", options.threads, "Threads of each worker; 0: one per CPU")
         ->type_name("N")
-        ->check(CLI::Range(0, 4096).description(""));
+        ->check(CLI::Range(0, ThreadPool::kMaxThreads).description(""));
     app.add_flag("--inproc", options.inProcess, "Run the workers as threads of this process");
     app.add_option("--prefill-chunk", options.prefillChunk,
                    "Prompt tokens of one request per step at most; 0: as many as fit")
@@ -143,9 +160,25 @@ struct Parser {
     return "";
   }
 
+  /// An option that does nothing for --describe, --check or --tokenize; empty if there is none.
+  std::string withoutEffect(const CLI::App &app) const {
+    if (!describe && !check && !tokenize)
+      return "";
+    std::string action = describe ? "--describe" : check ? "--check" : "--tokenize";
+    std::set<std::string> used = {"MODEL", "--output", "--threads", action};
+    if (tokenize)
+      used.insert({"--prompt", "--prompt-file", "--no-bos"});
+    for (const CLI::Option *option : app.get_options())
+      if (option->count() > 0 && !used.contains(option->get_name()))
+        return option->get_name() + " does nothing with " + action;
+    return "";
+  }
+
   /// What no single option can check; empty if all is well.
-  std::string finish() {
+  std::string finish(const CLI::App &app) {
     if (std::string problem = conflict(); !problem.empty())
+      return problem;
+    if (std::string problem = withoutEffect(app); !problem.empty())
       return problem;
     options.json = output == "json";
     if (!promptTokens.empty()) {
@@ -166,8 +199,8 @@ struct Parser {
       return "nothing to do: give --prompt, --prompt-file, --prompt-tokens, --chat, --perplexity, "
              "--describe, --check or "
              "--tokenize";
-    if (options.promptTokens && (options.chat || tokenize))
-      return "--prompt-tokens goes with neither --chat nor --tokenize, which make tokens of text";
+    if (options.promptTokens && options.chat)
+      return "--prompt-tokens does not go with --chat, which makes tokens of text";
     if (!options.system.empty() && !options.chat)
       return "--system needs --chat";
     if (!options.logitsFile.empty() && (options.action != Action::Generate || options.promptFile))
@@ -204,7 +237,7 @@ ParsedCommandLine parseCommandLine(int argc, const char *const *argv) {
   } catch (const CLI::ParseError &error) {
     return {std::nullopt, app.exit(error) == 0 ? kSuccess : kWrongCommandLine};
   }
-  if (std::string problem = parser.finish(); !problem.empty()) {
+  if (std::string problem = parser.finish(app); !problem.empty()) {
     std::cerr << problem << "\nRun with --help for more information.\n";
     return {std::nullopt, kWrongCommandLine};
   }

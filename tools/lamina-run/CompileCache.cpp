@@ -107,13 +107,16 @@ absl::Status runCompiler(const std::string &compiler, const std::string &model, 
 
 } // namespace
 
-absl::StatusOr<std::string> compileIntoCache(const std::string &model) {
+absl::StatusOr<std::string> compileIntoCache(const std::string &model, bool again) {
   LAMINA_ASSIGN_OR_RETURN(std::string compiler, findCompiler());
   LAMINA_ASSIGN_OR_RETURN(std::string key, keyOf(model, compiler));
   LAMINA_ASSIGN_OR_RETURN(fs::path folder, cacheFolder());
   std::string artifact = (folder / (key + kArtifactSuffix)).string();
-  if (isArtifactDirectory(artifact))
+  if (!again && isArtifactDirectory(artifact))
     return artifact;
+  // The compiler replaces no folder that is not an artifact; this one is ours, whatever is left in it.
+  std::error_code ignored; // if it cannot be removed, the compiler says why
+  fs::remove_all(artifact, ignored);
   if (::isatty(STDERR_FILENO))
     std::fprintf(stderr, "compiling %s into %s\n", model.c_str(), artifact.c_str());
   LAMINA_RETURN_IF_ERROR(runCompiler(compiler, model, artifact));

@@ -13,8 +13,8 @@ namespace lamina::run {
 /// The artifact of a GGUF file: $XDG_CACHE_HOME/lamina/KEY.lamina (~/.cache/lamina without the variable),
 /// where KEY is the SHA-256 of the model's bytes (of all parts of a split model), the version and the
 /// compiler that is found. If it is missing, lamina-opt makes it: the one beside this program, or else the
-/// one in PATH.
-absl::StatusOr<std::string> compileIntoCache(const std::string &model);
+/// one in PATH. `again`: even if it is there, because it is damaged.
+absl::StatusOr<std::string> compileIntoCache(const std::string &model, bool again = false);
 
 } // namespace lamina::run
 

@@ -183,9 +183,7 @@ Json descriptionJson(const ArtifactReader &artifact) {
 } // namespace
 
 absl::Status describe(const RunOptions &options) {
-  LAMINA_ASSIGN_OR_RETURN(std::string path, artifactPath(options));
-  LAMINA_ASSIGN_OR_RETURN(ArtifactReader artifact,
-                          ArtifactReader::open(path, static_cast<unsigned>(options.threads)));
+  LAMINA_ASSIGN_OR_RETURN(ArtifactReader artifact, openArtifact(options));
   if (options.json) {
     std::printf("%s\n", dumpLine(descriptionJson(artifact)).c_str());
     return absl::OkStatus();

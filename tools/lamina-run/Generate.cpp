@@ -125,8 +125,10 @@ GenerationRequest requestOf(const RunOptions &options, std::vector<int32_t> ids)
 absl::Status runUntilDone(Generator &generator) {
   catchInterrupts();
   while (!generator.idle()) {
-    LAMINA_RETURN_IF_ERROR(generator.step());
-    if (interrupted()) {
+    absl::Status status = generator.step();
+    if (!status.ok() && !absl::IsCancelled(status))
+      return status;
+    if (!status.ok() || interrupted()) {
       generator.interrupt();
       return absl::CancelledError("interrupted");
     }

@@ -1,7 +1,7 @@
 //===- Interrupt.h - Ctrl-C ---------------------------------------------------------------------------*- C++
 //-*-===//
 //
-// The first Ctrl-C asks for an end between two steps, the second ends the process at once.
+// The first Ctrl-C asks for an end, the second ends the process at once.
 //
 //===--------------------------------------------------------------------------------------------------------===//
 

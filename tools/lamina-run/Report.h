@@ -29,8 +29,13 @@ nlohmann::ordered_json generationJson(const GenerationResult &result, const Sess
 /// The "workers" of it.
 nlohmann::ordered_json workersJson(const Engine &engine);
 
-/// --stats, on standard error: rates, and where the time of a step went in each worker (from the engine's trace).
+/// --stats, on standard error: rates, and where the time of a step went in each worker (from the engine's
+/// trace).
 void printStats(std::span<const GenerationResult> results, const Session &session, double wallMs);
+
+/// The first step of which the events hold everything, where each worker keeps the last `capacity` of its
+/// own.
+uint64_t firstWholeStep(std::span<const TraceEvent> events, uint64_t capacity);
 
 /// --trace: Chrome's trace event format, one lane per worker and one for communication.
 absl::Status writeTrace(const Session &session, const std::string &path);

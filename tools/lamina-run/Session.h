@@ -27,8 +27,9 @@ struct Session {
   double loadMs = 0; ///< hashes, weights and workers; not a compilation
 };
 
-/// MODEL if that is an artifact; of a GGUF file the artifact in the cache, compiled if it is not there yet.
-absl::StatusOr<std::string> artifactPath(const RunOptions &options);
+/// Verifies MODEL if that is an artifact; of a GGUF file the artifact in the cache, compiled if it is not
+/// there yet or damaged. `began` receives when the verification of what is returned began.
+absl::StatusOr<ArtifactReader> openArtifact(const RunOptions &options, uint64_t *began = nullptr);
 
 /// The tokenizer of a GGUF file; null if it has no vocabulary. A doubtful one is warned of on standard error.
 absl::StatusOr<std::unique_ptr<Tokenizer>> loadTokenizer(const std::string &ggufPath);

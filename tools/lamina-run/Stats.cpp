@@ -61,14 +61,15 @@ std::string activityOf(const TraceEvent &event) {
   return label;
 }
 
-/// What a worker spent its time on, the most expensive first.
-void printActivities(const WorkerInfo &worker, int index, const std::vector<TraceEvent> &events) {
+/// What a worker spent its time on from a step on, the most expensive first.
+void printActivities(const WorkerInfo &worker, int index, const std::vector<TraceEvent> &events,
+                     uint64_t firstStep) {
   constexpr size_t kShown = 8;
   std::map<std::string, uint64_t> sums;
   std::set<uint64_t> steps;
   uint64_t total = 0;
   for (const TraceEvent &event : events) {
-    if (event.worker != index)
+    if (event.worker != index || event.step < firstStep)
       continue;
     uint64_t duration = event.endNanoseconds - event.beginNanoseconds;
     sums[activityOf(event)] += duration;
@@ -116,6 +117,22 @@ void printWorkers(const StepTotals &totals, const std::vector<WorkerInfo> &worke
 
 } // namespace
 
+uint64_t firstWholeStep(std::span<const TraceEvent> events, uint64_t capacity) {
+  struct Kept {
+    uint64_t events = 0;
+    uint64_t firstStep = 0;
+  };
+  std::map<int, Kept> workers;
+  for (const TraceEvent &event : events)
+    if (Kept &kept = workers[event.worker]; kept.events++ == 0)
+      kept.firstStep = event.step;
+  uint64_t first = 1;
+  for (const auto &[worker, kept] : workers)
+    if (kept.events >= capacity) // the beginning of its first step may be lost
+      first = std::max(first, kept.firstStep + 1);
+  return first;
+}
+
 void printStats(std::span<const GenerationResult> results, const Session &session, double wallMs) {
   printRates(results, session);
   const StepTotals &totals = session.runner->totals();
@@ -131,8 +148,12 @@ void printStats(std::span<const GenerationResult> results, const Session &sessio
   std::vector<WorkerInfo> workers = session.engine->workers();
   printWorkers(totals, workers);
   std::vector<TraceEvent> events = session.engine->trace();
+  uint64_t first = firstWholeStep(events, Engine::kTraceCapacity);
+  if (first > 1)
+    std::fprintf(stderr, "\nonly the last %llu steps are shown below: the trace holds no more\n",
+                 static_cast<unsigned long long>(totals.steps + 1 - std::min(first, totals.steps + 1)));
   for (size_t i = 0; i < workers.size(); ++i)
-    printActivities(workers[i], static_cast<int>(i), events);
+    printActivities(workers[i], static_cast<int>(i), events, first);
 }
 
 } // namespace lamina::run

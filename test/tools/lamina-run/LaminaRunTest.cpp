@@ -4,12 +4,14 @@
 #include "TestModel.h"
 
 #include "test/runtime/executor/TestPlan.h"
+#include "tools/lamina-run/Report.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <filesystem>
 
@@ -235,12 +237,27 @@ TEST_F(LaminaRun, AWrongCommandLineIsExitStatusTwo) {
                                              {"--prompt-tokens", ""},
                                              {"--prompt", "a", "--system", "b"},
                                              {"--prompt-file", "a", "--logits-out", "b"},
+                                             {"--prompt", "a", "--seed=-1"},
+                                             {"--prompt", "a", "--seed=18446744073709551616"},
+                                             {"--prompt", "a", "--seed=1x"},
+                                             {"--prompt", "a", "--threads=1025"},
+                                             {"--prompt", "a", "--threads=-1"},
+                                             {"--prompt", "a", "--stop", ""},
+                                             {"--check", "--prompt", "a"},
+                                             {"--check", "--stats"},
+                                             {"--describe", "--max-tokens", "3"},
+                                             {"--describe", "--inproc"},
+                                             {"--tokenize", "--prompt", "a", "--chat"},
+                                             {"--tokenize", "--prompt-tokens", "1"},
+                                             {"--tokenize", "--prompt", "a", "--seed", "1"},
                                              {"--describe", "--check"}}) {
     Outcome outcome = run(arguments);
     EXPECT_EQ(outcome.status, 2) << testing::PrintToString(arguments);
     EXPECT_NE(outcome.err, "");
     EXPECT_EQ(outcome.out, "");
   }
+  EXPECT_THAT(run({"--check", "--trace", "x"}).err, StartsWith("--trace does nothing with --check\n"));
+  EXPECT_EQ(run({"--prompt", kFifteen, "-n", "1", "--seed=18446744073709551615"}).status, 0);
   EXPECT_EQ(laminaRun({}).status, 2);
   EXPECT_EQ(laminaRun({"--help"}).status, 0);
   EXPECT_THAT(laminaRun({"--version"}).out, StartsWith("lamina-run "));
@@ -272,6 +289,54 @@ TEST_F(LaminaRun, CompilesAModelOnceIntoTheCache) {
   outcome = runProgram(program, arguments, "", environment);
   EXPECT_EQ(outcome.out, "mm\n");
   EXPECT_EQ(outcome.err, "");
+
+  fs::path cached;
+  for (const fs::directory_entry &entry : fs::directory_iterator(model_.file("cache") + "/lamina"))
+    cached = entry.path();
+  for (const char *file : {"/weights/compute0.bin", "/plan.pb", "/manifest.json"}) {
+    writeFile(cached.string() + file, "damaged");
+    outcome = runProgram(program, arguments, "", environment);
+    EXPECT_EQ(outcome.out, "mm\n") << file << outcome.err;
+    EXPECT_THAT(outcome.err, HasSubstr("compiling"));
+    outcome = runProgram(program, arguments, "", environment);
+    EXPECT_EQ(outcome.err, "") << "compiled again and again";
+  }
+  install("echo compiling; cp -r '" + model_.artifact() + "' \"$3\"; echo broken > \"$3/plan.pb\"");
+  outcome = runProgram(program, arguments, "", environment);
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_THAT(outcome.err, HasSubstr("plan.pb"));
+}
+
+TEST(LaminaRunCheck, AWorkerForAnotherKindOfDeviceCannotRun) {
+  TestModel model("cuda");
+  Outcome outcome = laminaRun({model.artifact(), "--check"});
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_EQ(outcome.out, "");
+  EXPECT_EQ(outcome.err, "lamina-run: error: worker 'memory0': this runtime has no device of kind \"cuda\"; "
+                         "compile for a cluster of cpu devices\n");
+}
+
+TEST_F(LaminaRun, AnInterruptEndsALongStep) {
+  auto began = std::chrono::steady_clock::now();
+  // "2" makes memory0 sleep for half a minute.
+  Outcome outcome = runProgram("/usr/bin/timeout", {"--preserve-status", "-s", "INT", "1", LAMINA_RUN_PROGRAM,
+                                                    model_.artifact(), "--prompt", "2", "--output=json"});
+  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(10));
+  EXPECT_EQ(outcome.status, 130) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("\"finish_reason\":\"interrupted\""));
+}
+
+TEST(FirstWholeStep, IsTheSecondThatATraceWithoutRoomStillHolds) {
+  std::vector<TraceEvent> events;
+  for (uint64_t step = 4; step < 7; ++step)
+    for (int worker : {0, 1, 1}) {
+      TraceEvent &event = events.emplace_back();
+      event.worker = worker;
+      event.step = step;
+    }
+  EXPECT_EQ(run::firstWholeStep({}, 6), 1u);
+  EXPECT_EQ(run::firstWholeStep(events, 7), 1u);
+  EXPECT_EQ(run::firstWholeStep(events, 6), 5u);
 }
 
 } // namespace

@@ -39,9 +39,10 @@ std::string vocabulary() {
   return writer.finish();
 }
 
-absl::Status writeArtifact(const std::string &path) {
+absl::Status writeArtifact(const std::string &path, const std::string &memoryDevice) {
   TestArtifact files;
   plan::Plan plan = makePlan();
+  plan.mutable_classes(1)->set_device(memoryDevice);
   plan.mutable_model()->set_name("test");
   plan.mutable_model()->set_architecture("llama");
   plan.mutable_partition()->set_compute_fragments(2);
@@ -69,10 +70,10 @@ std::string quoted(const std::string &text) {
 
 } // namespace
 
-TestModel::TestModel() {
+TestModel::TestModel(const std::string &memoryDevice) {
   std::string name = ::testing::TempDir() + "lamina-run-XXXXXX";
   folder_ = mkdtemp(name.data());
-  absl::Status status = writeArtifact(artifact());
+  absl::Status status = writeArtifact(artifact(), memoryDevice);
   EXPECT_TRUE(status.ok()) << status;
   writeFile(gguf(), vocabulary());
 }

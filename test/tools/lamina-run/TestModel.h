@@ -21,7 +21,8 @@ namespace lamina::test {
 /// vocabulary.
 class TestModel {
 public:
-  TestModel();
+  /// `memoryDevice`: the kind of device that the plan wants for memory0.
+  explicit TestModel(const std::string &memoryDevice = "cpu");
   ~TestModel();
   std::string artifact() const { return folder_ + "/model.lamina"; }
   std::string gguf() const { return folder_ + "/model.gguf"; }
