@@ -8,7 +8,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
 #include <filesystem>
@@ -16,6 +18,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 #include <utility>
+#include <vector>
 
 namespace lamina {
 namespace {
@@ -133,6 +136,33 @@ absl::Status ArtifactFileWriter::close() {
 // The directory
 //===--------------------------------------------------------------------------------------------------------===//
 
+namespace {
+
+constexpr std::string_view kPartialInfix = ".partial-";
+
+/// The temporary directories beside `path` and the processes that made them.
+std::vector<std::pair<std::string, pid_t>> unfinishedArtifacts(const std::string &path) {
+  std::vector<std::pair<std::string, pid_t>> found;
+  fs::path parent = fs::path(path).parent_path();
+  std::string prefix = strCat(fs::path(path).filename().string(), kPartialInfix);
+  std::error_code ignored;
+  for (fs::directory_iterator it(parent.empty() ? "." : parent, ignored), end; it != end; it.increment(ignored)) {
+    std::string name = it->path().filename().string();
+    pid_t pid = name.starts_with(prefix) ? static_cast<pid_t>(std::atoi(name.c_str() + prefix.size())) : 0;
+    if (pid > 0)
+      found.emplace_back(it->path().string(), pid);
+  }
+  return found;
+}
+
+} // namespace
+
+void removeUnfinishedArtifact(const std::string &path) {
+  for (const auto &[folder, pid] : unfinishedArtifacts(path))
+    if (pid == ::getpid())
+      removeTree(folder);
+}
+
 ArtifactWriter::ArtifactWriter(std::string path, std::string temporary)
     : path_(std::move(path)), temporary_(std::move(temporary)) {}
 
@@ -154,7 +184,10 @@ absl::StatusOr<std::unique_ptr<ArtifactWriter>> ArtifactWriter::create(std::stri
   } else if (errno != ENOENT) {
     return pathError("write", path, errno, "choose another output");
   }
-  std::string temporary = path + ".partial-XXXXXX";
+  for (const auto &[folder, pid] : unfinishedArtifacts(path))
+    if (::kill(pid, 0) != 0 && errno == ESRCH) // what a killed compiler left behind
+      removeTree(folder);
+  std::string temporary = strCat(path, kPartialInfix, ::getpid(), "-XXXXXX");
   if (!::mkdtemp(temporary.data()))
     return pathError("create a folder beside", path, errno,
                      "choose an output in a folder that can be written");

@@ -3,7 +3,8 @@
 //
 // Files go into a temporary directory beside the final one, are hashed on the way, and reach the disk before
 // one rename gives them their name. Until commit() succeeds the final name keeps what it held; whatever fails
-// or is abandoned is removed. A killed process leaves at most NAME.partial-XXXXXX, never a half-written NAME.
+// or is abandoned is removed. A killed process leaves at most NAME.partial-PID-XXXXXX, never a half-written NAME; the
+// next writer of NAME removes it.
 //
 // The writer and each of its files serve one thread at a time; different files may be written by different
 // threads.
@@ -99,6 +100,10 @@ private:
   std::set<std::string> begun_;               // every name, closed or not
   bool committed_ = false;
 };
+
+/// Removes what writers of this process have begun of the artifact `path`: for a process that is about to end by a
+/// signal and runs no destructors. Thread-safe; what a writer still creates meanwhile may stay.
+void removeUnfinishedArtifact(const std::string &path);
 
 /// Whether `path` is a directory that holds an artifact's manifest.
 bool isArtifactDirectory(const std::string &path);

@@ -57,6 +57,13 @@
 // RUN: not lamina-opt %t.gguf --cluster %t/link.yaml --plan-only 2>&1 | FileCheck %s --check-prefix=LINK
 // LINK:     lamina-opt: error: {{.*}}link.yaml:1:1: 'mpmd.link' op expected device classes of the topology at both ends, got: @nowhere
 
+// What there is no code for yet is said before anything is written.
+// RUN: not lamina-opt %t.gguf --cluster %t/cuda.yaml -o %t.lamina 2>&1 | FileCheck %s --check-prefix=CUDA
+// CUDA: device class 'compute' is of kind cuda, expected cpu: this version generates code for no other; --plan-only works
+// RUN: lamina-opt %t.gguf --cluster %t/cuda.yaml --plan-only
+// RUN: not lamina-opt %t.gguf --cluster %t/many.yaml --plan-only 2>&1 | FileCheck %s --check-prefix=MANY
+// MANY: device class 'memory' has a count of 2, expected 1: work is not yet divided over the devices of a class
+
 //--- good.yaml
 classes:
   - { name: gpu, role: compute, device: cpu, count: 1, memory: 1.5GiB, flops: 2e12, bandwidth: 3e11 }
@@ -110,3 +117,15 @@ classes:
   - { name: memory, role: memory, device: cpu }
 links:
   - { from: compute, to: nowhere }
+//--- cuda.yaml
+classes:
+  - { name: compute, role: compute, device: cuda }
+  - { name: memory, role: memory, device: cpu }
+links:
+  - { from: compute, to: memory }
+//--- many.yaml
+classes:
+  - { name: compute, role: compute, device: cpu }
+  - { name: memory, role: memory, device: cpu, count: 2 }
+links:
+  - { from: compute, to: memory }

@@ -79,3 +79,9 @@
 // RUN: sed 's/"token_embd.weight" : f32/"token_embd.weight" : f16/' %t.dump/0.import.mlir > %t.format.mlir
 // RUN: not lamina-opt %t.format.mlir --compile-from=import --compile-to=schedule 2>&1 | FileCheck %s --check-prefix=FORMAT
 // FORMAT: lamina-opt: error: {{.*}}'lm.weight' op expected the file's format f16, got: '!lm.block<f32>'
+
+// A phase written to a file keeps the names in its locations: the artifact made of it is the model's own.
+// RUN: lamina-opt %t.gguf --max-context=128 --compile-to=comm -o %t.comm.mlir
+// RUN: lamina-opt %t.comm.mlir --max-context=128 --compile-from=comm --cpu-targets=x86-64-v2 -o %t.one.lamina
+// RUN: lamina-opt %t.gguf --max-context=128 --cpu-targets=x86-64-v2,x86-64-v2 -o %t.two.lamina
+// RUN: diff -r %t.one.lamina %t.two.lamina

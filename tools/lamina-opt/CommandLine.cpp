@@ -56,7 +56,7 @@ void addPhases(CLI::App &app, CommandLine &line) {
   addChoice(app, "--compile-to", line.compileTo, phaseChoices(), "print the IR that leaves a phase");
   addChoice(app, "--compile-from", line.compileFrom, phaseChoices(), "the phase that an .mlir input has left");
   app.add_option("--dump-phases", line.dumpFolder, "write the IR of every phase to numbered files in this folder");
-  app.add_flag("--plan-only", line.planOnly, "print what each worker needs, and the largest context; write nothing");
+  app.add_flag("--plan-only", line.planOnly, "print what each worker needs, and the largest context; make no artifact");
   addChoice(app, "--output", line.json, Choices<bool>{{"text", false}, {"json", true}}, "form of --plan-only");
 }
 
@@ -85,11 +85,13 @@ void addPlacement(CLI::App &app, CommandLine &line) {
       ->delimiter(',')->check(CLI::IsMember(known));
 }
 
-/// What the manifest records: enough to see why two artifacts of one model differ, nothing that differs from machine
-/// to machine.
+/// What the manifest records beside the plan's limits: why two artifacts of one model differ. Paths, which differ from
+/// machine to machine, stay out.
 std::vector<std::string> canonicalFlags(const CompileOptions &options) {
   return {std::string("placement=") + (options.monolithic ? "monolithic" : "disaggregated"),
           std::string("kv-type=") + (options.kvF32 ? "f32" : "f16"),
+          "max-context=" + std::to_string(options.maxContext),
+          "kv-tokens=" + std::to_string(options.kvTokens),
           "max-batch-tokens=" + std::to_string(options.maxBatchTokens),
           "max-sequences=" + std::to_string(options.maxSequences),
           "max-output-rows=" + std::to_string(options.maxOutputRows)};
@@ -119,6 +121,10 @@ std::optional<int> lamina::parseCommandLine(int argc, char **argv, CommandLine &
   }
   if (!line.planOnly && line.compileTo == Phase::Artifact && line.output.empty()) {
     std::cerr << "lamina-opt: nowhere to write the artifact; give -o NAME.lamina\n";
+    return 2;
+  }
+  if (line.compileFrom.value_or(Phase::Import) > Phase::Schedule) {
+    std::cerr << "lamina-opt: --compile-from takes a phase up to schedule; what leaves later ones is no input\n";
     return 2;
   }
   line.flags = canonicalFlags(line.compile);

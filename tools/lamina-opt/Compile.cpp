@@ -8,30 +8,48 @@
 #include "lib/Target/Plan/FitTable.h"
 #include "runtime/io/GGUFReader.h"
 #include "tools/lamina-opt/CommandLine.h"
+#include "tools/lamina-opt/Interrupt.h"
 
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Parser/Parser.h"
-#include "llvm/Support/FileSystem.h"
+#include "llvm/ADT/SetVector.h"
 #include "llvm/Support/raw_ostream.h"
 
+#include <fstream>
 #include <thread>
 #include <unistd.h>
 
 using namespace mlir;
 using namespace lamina;
 
+/// What a file is, by its first bytes; a missing one is taken for a model so that the error names it.
+static bool isMLIR(StringRef path) {
+  char head[512] = {};
+  std::ifstream file(path.str(), std::ios::binary);
+  file.read(head, sizeof head - 1);
+  StringRef text(head, file.gcount());
+  if (!file.is_open() || text.starts_with("GGUF"))
+    return false;
+  return text.starts_with("ML\xefR") || path.ends_with(".mlir") || text.ltrim().starts_with("module") ||
+         text.ltrim().starts_with("//") || text.ltrim().starts_with("#loc");
+}
+
 bool lamina::wantsCompile(int argc, char **argv) {
   for (int i = 1; i < argc; ++i) {
-    StringRef argument = argv[i];
+    StringRef argument = argv[i], next = i + 1 < argc ? argv[i + 1] : "";
     if (argument == "-h" || argument == "--help" || argument == "--version")
       return argc == 2;
     for (StringRef flag : {"--compile-to", "--compile-from", "--plan-only", "--placement", "--cluster", "--dump-phases"})
-      if (argument.consume_front(flag) && (argument.empty() || argument.starts_with("=")))
+      if (StringRef rest = argument; rest.consume_front(flag) && (rest.empty() || rest.starts_with("=")))
         return true;
-    bool isOutput = i > 1 && StringRef(argv[i - 1]) == "-o";
-    if (!argument.starts_with("-") && !isOutput && !argument.ends_with(".mlir") && !argument.ends_with(".mlirbc"))
+    if (argument == "-o") { // an artifact is asked for, or the output of passes
+      if (next.rtrim('/').ends_with(".lamina"))
+        return true;
+      ++i;
+    } else if (!argument.starts_with("-") && !isMLIR(argument)) {
       return true;
+    }
   }
   return argc == 1;
 }
@@ -66,7 +84,7 @@ void print(Diagnostic &diagnostic) {
 
 FailureOr<Model> openModel(MLIRContext &context, CommandLine &line) {
   bool headerOnly = line.planOnly || line.compileTo < Phase::Artifact;
-  if (!StringRef(line.model).ends_with(".mlir") && !StringRef(line.model).ends_with(".mlirbc"))
+  if (!isMLIR(line.model))
     return importModel(context, line.model, line.compile, headerOnly);
   Model model;
   model.module = parseSourceFile<ModuleOp>(line.model, ParserConfig(&context));
@@ -90,22 +108,22 @@ LogicalResult openWeights(Model &model) {
   return success();
 }
 
+bool toStandardOutput(const CommandLine &line) { return line.output.empty() || line.output == "-"; }
+
 LogicalResult printText(ModuleOp module, const CommandLine &line, llvm::function_ref<void(llvm::raw_ostream &)> write) {
-  if (line.output.empty() || line.output == "-") {
-    write(llvm::outs());
-    return success();
-  }
+  std::string target = toStandardOutput(line) ? "-" : line.output;
   std::error_code error;
-  llvm::raw_fd_ostream os(line.output, error);
+  llvm::raw_fd_ostream os(target, error);
+  if (!error) {
+    write(os);
+    os.flush();
+    error = os.error();
+    os.clear_error(); // reported here; the stream would abort
+  }
   if (error)
-    return module.emitError() << "cannot write " << line.output << ": " << error.message();
-  write(os);
-  os.close();
-  if (!os.has_error())
-    return success();
-  std::string reason = os.error().message();
-  os.clear_error();
-  return module.emitError() << "cannot write " << line.output << ": " << reason;
+    return emitError(UnknownLoc::get(module.getContext()))
+           << "cannot write " << (target == "-" ? "the standard output" : target) << ": " << error.message();
+  return success();
 }
 
 LogicalResult printPlan(ModuleOp module, const CommandLine &line) {
@@ -122,7 +140,8 @@ LogicalResult printPlan(ModuleOp module, const CommandLine &line) {
 
 /// ISAs to compile for: what was asked for, or all of the architecture of this machine.
 std::vector<StringRef> chooseTargets(const CommandLine &line) {
-  std::vector<StringRef> targets(line.targets.begin(), line.targets.end());
+  llvm::SetVector<StringRef> chosen(llvm::from_range, line.targets);
+  std::vector<StringRef> targets(chosen.begin(), chosen.end());
   if (!targets.empty())
     return targets;
   StringRef architecture = hostCpuTarget().take_until([](char c) { return c == '-'; });
@@ -145,7 +164,10 @@ LogicalResult compile(MLIRContext &context, CommandLine &line) {
   if (line.planOnly)
     return printPlan(module, line);
   if (to <= Phase::Schedule)
-    return printText(module, line, [&](llvm::raw_ostream &os) { module.print(os); });
+    return printText(module, line, [&](llvm::raw_ostream &os) {
+      // People read the terminal; a file may be compiled further, and locations are the names in its plan.
+      module.print(os, OpPrintingFlags().enableDebugInfo(!toStandardOutput(line)));
+    });
 
   ArtifactOptions options{chooseTargets(line), line.flags,
                           line.threads ? line.threads : std::max(1u, std::thread::hardware_concurrency())};
@@ -168,6 +190,8 @@ int lamina::compileMain(int argc, char **argv) {
   CommandLine line;
   if (std::optional<int> status = parseCommandLine(argc, argv, line))
     return *status;
+  if (!line.planOnly && line.compileTo == Phase::Artifact)
+    cleanUpOnSignals(line.output);
   DialectRegistry registry;
   registerDialects(registry);
   MLIRContext context(registry);

@@ -1,8 +1,8 @@
 //===- CheckMemory.cpp - refuses a plan that does not fit -----------------------------------------------------===//
 
 #include "dialects/MPMD/IR/MPMD.h"
-#include "dialects/Plan/Transforms/Lifetimes.h"
 #include "dialects/Plan/Transforms/Passes.h"
+#include "dialects/Plan/Transforms/ProgramMemory.h"
 
 #include "llvm/Support/FormatVariadic.h"
 
@@ -21,21 +21,20 @@ LogicalResult checkMemory(ProgramOp program, const StepLimits &limits) {
   if (!program.getWeightBytes() || !program.getArenaBytes())
     return program.emitOpError("has no memory sizes; run plan-assign-offsets first");
   mpmd::DeviceClassOp deviceClass = mpmd::lookupDeviceClass(program, program.getDeviceClassAttr());
-  int64_t caches = 0;
-  for (BufferOp buffer : program.getBody().front().getOps<BufferOp>())
-    if (buffer.getKind() == BufferKind::cache)
-      caches += limits.kvPages * pageBytes(buffer.getResult().getType().getContents());
-  int64_t needed = *program.getWeightBytes() + *program.getArenaBytes() + caches;
-  if (!deviceClass || !deviceClass.getMemoryBytes() || needed <= int64_t(*deviceClass.getMemoryBytes()))
+  if (!deviceClass)
+    return program.emitOpError() << "names no class of the topology: " << program.getDeviceClassAttr();
+  ProgramMemory memory = memoryOf(program, limits);
+  if (!deviceClass.getMemoryBytes() || memory.total() <= *deviceClass.getMemoryBytes())
     return success();
-  auto mib = [](int64_t bytes) { return llvm::formatv("{0:f1} MiB", double(bytes) / (1 << 20)).str(); };
-  int64_t available = *deviceClass.getMemoryBytes();
+  auto mib = [](uint64_t bytes) { return llvm::formatv("{0:f1} MiB", double(bytes) / (1 << 20)).str(); };
+  uint64_t available = *deviceClass.getMemoryBytes();
   InFlightDiagnostic diag = deviceClass.emitError()
-                            << "device class '" << deviceClass.getSymName() << "' lacks " << mib(needed - available)
-                            << ": the plan needs " << mib(needed) << " of " << mib(available)
-                            << "; lower --max-context, --kv-tokens or --max-batch-tokens";
-  diag.attachNote(program.getLoc()) << "weights " << mib(*program.getWeightBytes()) << ", KV cache " << mib(caches)
-                                    << ", activations " << mib(*program.getArenaBytes());
+                            << "device class '" << deviceClass.getSymName() << "' lacks "
+                            << mib(memory.total() - available) << ": the plan needs " << mib(memory.total()) << " of "
+                            << mib(available) << "; lower --max-context, --kv-tokens or --max-batch-tokens";
+  diag.attachNote(program.getLoc()) << "weights " << mib(memory.weights) << ", KV cache " << mib(memory.cache)
+                                    << ", activations " << mib(memory.arena) << ", transfers "
+                                    << mib(memory.transfers);
   return diag;
 }
 

@@ -29,8 +29,13 @@ public:
     if (step_.isExternal())
       return step_.emitOpError("has no body to convert");
     for (auto topology : step_->getParentOfType<ModuleOp>().getOps<mpmd::TopologyOp>())
-      for (auto deviceClass : topology.getOps<mpmd::DeviceClassOp>())
+      for (auto deviceClass : topology.getOps<mpmd::DeviceClassOp>()) {
+        if (deviceClass.getCount() != 1)
+          return deviceClass.emitError() << "device class '" << deviceClass.getSymName()
+                                         << "' has a count of " << deviceClass.getCount()
+                                         << ", expected 1: work is not yet divided over the devices of a class";
         programs_.try_emplace(deviceClass.getSymName(), builder_, deviceClass);
+      }
     for (BlockArgument argument : step_.getArguments())
       bindArgument(argument);
     for (Operation &op : step_.getBody().front())

@@ -18,7 +18,7 @@ namespace {
 constexpr Bounds<int64_t> kLayers{1, 4096};
 constexpr Bounds<int64_t> kWidth{1, 1 << 24};
 constexpr Bounds<int64_t> kHeads{1, 1 << 16};
-constexpr Bounds<int64_t> kHeadLength{1, 1 << 16};
+constexpr Bounds<int64_t> kHeadLength{1, 1024}; // attention keeps a head for each query of a group on the stack
 constexpr Bounds<int64_t> kContext{1, 1 << 30};
 constexpr Bounds<int64_t> kCount{0, 1 << 30};
 constexpr Bounds<double> kEpsilon{0, 1};

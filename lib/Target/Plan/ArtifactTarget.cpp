@@ -2,6 +2,7 @@
 
 #include "lib/Target/Plan/ArtifactTarget.h"
 
+#include "dialects/MPMD/IR/MPMD.h"
 #include "lib/Target/CPU/CPUTarget.h"
 #include "lib/Target/CPU/KernelEmitter.h"
 #include "lib/Target/Plan/PlanWriter.h"
@@ -35,6 +36,17 @@ LogicalResult emit(ModuleOp module, const absl::Status &status) {
   return mlir::emitError(module.getLoc()) << std::string(status.message());
 }
 
+/// Devices that there is no code generator for can be planned with but not compiled for.
+LogicalResult checkDevices(ModuleOp module) {
+  for (auto topology : module.getOps<mpmd::TopologyOp>())
+    for (auto deviceClass : topology.getOps<mpmd::DeviceClassOp>())
+      if (deviceClass.getDevice() != mpmd::DeviceKind::cpu)
+        return deviceClass.emitError() << "device class '" << deviceClass.getSymName() << "' is of kind "
+                                       << stringifyDeviceKind(deviceClass.getDevice())
+                                       << ", expected cpu: this version generates code for no other; --plan-only works";
+  return success();
+}
+
 LogicalResult writeCode(ArtifactWriter &artifact, plan::ProgramOp program, const ArtifactOptions &options) {
   KernelSet kernels(program);
   FailureOr<std::vector<std::string>> objects = compileKernels(kernels.sources(), options.targets, options.threads);
@@ -50,10 +62,15 @@ LogicalResult writeCode(ArtifactWriter &artifact, plan::ProgramOp program, const
 
 LogicalResult lamina::writeArtifact(ModuleOp module, const GGUFReader &model, StringRef path,
                                     const ArtifactOptions &options, llvm::function_ref<void(StringRef)> progress) {
-  // Everything that can be wrong with the module comes before the first byte on the disk.
+  // Whatever can be wrong with the module comes before the first byte on the disk.
+  if (failed(checkDevices(module)))
+    return failure();
   FailureOr<plan::Plan> plan = writePlan(module, options.targets);
   if (failed(plan))
     return failure();
+  for (auto program : module.getOps<plan::ProgramOp>())
+    if (failed(emit(module, checkWeights(program, model))))
+      return failure();
   absl::StatusOr<std::unique_ptr<ArtifactWriter>> artifact = ArtifactWriter::create(path.str());
   if (!artifact.ok())
     return emit(module, artifact.status());

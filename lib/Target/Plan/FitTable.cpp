@@ -2,9 +2,8 @@
 
 #include "lib/Target/Plan/FitTable.h"
 
-#include "dialects/LM/IR/LM.h"
 #include "dialects/MPMD/IR/MPMD.h"
-#include "dialects/Plan/Transforms/Lifetimes.h"
+#include "dialects/Plan/Transforms/ProgramMemory.h"
 #include "runtime/device/cpu/KernelABI.h"
 
 #include "llvm/Support/FormatVariadic.h"
@@ -13,33 +12,6 @@ using namespace mlir;
 using namespace lamina;
 
 namespace {
-
-uint64_t messageBytesPerRow(OperandRange buffers) {
-  uint64_t bytes = 0;
-  for (Value buffer : buffers)
-    bytes += plan::rowBytes(cast<RankedTensorType>(cast<plan::BufferType>(buffer.getType()).getContents()));
-  return bytes;
-}
-
-/// The largest message of each link of `program`, by peer and direction; adds all sends to `sentPerToken`.
-uint64_t transferBytes(plan::ProgramOp program, const plan::StepLimits &limits, uint64_t &sentPerToken) {
-  llvm::StringMap<uint64_t> largest;
-  program.walk([&](Operation *op) {
-    if (auto send = dyn_cast<plan::SendOp>(op)) {
-      uint64_t bytes = messageBytesPerRow(send.getBuffers());
-      sentPerToken += bytes;
-      uint64_t &known = largest[("to " + send.getPeer()).str()];
-      known = std::max(known, bytes);
-    } else if (auto recv = dyn_cast<plan::RecvOp>(op)) {
-      uint64_t &known = largest[("from " + recv.getPeer()).str()];
-      known = std::max(known, messageBytesPerRow(recv.getBuffers()));
-    }
-  });
-  uint64_t sum = 0;
-  for (auto &entry : largest)
-    sum += 2 * entry.second * limits.maxBatchTokens;
-  return sum;
-}
 
 std::string mib(uint64_t bytes) { return llvm::formatv("{0:f1}", double(bytes) / (1 << 20)).str(); }
 
@@ -57,21 +29,20 @@ FailureOr<FitTable> lamina::computeFitTable(ModuleOp module) {
     WorkerFit fit;
     fit.worker = program.getSymName().str();
     fit.deviceClass = program.getDeviceClass().str();
-    fit.weights = program.getWeightBytes().value_or(0);
-    fit.activations = program.getArenaBytes().value_or(0);
-    fit.transfers = transferBytes(program, *limits, table.linkBytesPerToken);
+    plan::ProgramMemory memory = plan::memoryOf(program, *limits);
+    fit.weights = memory.weights;
+    fit.cache = memory.cache;
+    fit.activations = memory.arena;
+    fit.transfers = memory.transfers;
+    fit.total = memory.total();
+    table.linkBytesPerToken += memory.sent;
+    table.cacheBytesPerToken += memory.pageBytes / LAMINA_KV_PAGE_TOKENS;
     mpmd::DeviceClassOp deviceClass = mpmd::lookupDeviceClass(program, program.getDeviceClassAttr());
     if (deviceClass && deviceClass.getMemoryBytes())
       fit.memory = *deviceClass.getMemoryBytes();
-    uint64_t pageBytes = 0;
-    for (auto buffer : program.getBody().front().getOps<plan::BufferOp>())
-      if (buffer.getKind() == plan::BufferKind::cache)
-        pageBytes += plan::pageBytes(buffer.getResult().getType().getContents());
-    fit.cache = pageBytes * limits->kvPages;
-    table.cacheBytesPerToken += pageBytes / LAMINA_KV_PAGE_TOKENS;
-    if (pageBytes && fit.memory) {
-      uint64_t other = fit.total() - fit.cache;
-      table.largestContext = (*fit.memory > other ? (*fit.memory - other) / pageBytes : 0) * LAMINA_KV_PAGE_TOKENS;
+    if (memory.pageBytes && fit.memory) {
+      uint64_t other = fit.total - fit.cache;
+      table.largestContext = (*fit.memory > other ? (*fit.memory - other) / memory.pageBytes : 0) * LAMINA_KV_PAGE_TOKENS;
     }
     table.workers.push_back(std::move(fit));
   }
@@ -84,8 +55,8 @@ void lamina::printFitTable(const FitTable &table, llvm::raw_ostream &os) {
                       "(MiB)");
   for (const WorkerFit &fit : table.workers)
     os << llvm::formatv(kRow, fit.worker, fit.deviceClass, mib(fit.weights), mib(fit.cache), mib(fit.activations),
-                        mib(fit.transfers), mib(fit.total()), fit.memory ? mib(*fit.memory) : "unknown",
-                        !fit.memory ? "" : fit.total() <= *fit.memory ? "fits" : "does not fit");
+                        mib(fit.transfers), mib(fit.total), fit.memory ? mib(*fit.memory) : "unknown",
+                        !fit.memory ? "" : fit.total <= *fit.memory ? "fits" : "does not fit");
   os << llvm::formatv("\nKV cache: {0} bytes a token, {1} tokens as compiled; trained for contexts of {2} tokens\n",
                       table.cacheBytesPerToken, table.cacheTokens, table.trainedContext);
   if (table.largestContext)
@@ -101,10 +72,10 @@ llvm::json::Value lamina::toJSON(const FitTable &table) {
     llvm::json::Object worker{{"name", fit.worker},           {"class", fit.deviceClass},
                               {"weights_bytes", fit.weights}, {"kv_cache_bytes", fit.cache},
                               {"activation_bytes", fit.activations}, {"transfer_bytes", fit.transfers},
-                              {"total_bytes", fit.total()}};
+                              {"total_bytes", fit.total}};
     if (fit.memory) {
       worker["memory_bytes"] = *fit.memory;
-      worker["fits"] = fit.total() <= *fit.memory;
+      worker["fits"] = fit.total <= *fit.memory;
     }
     workers.push_back(std::move(worker));
   }

@@ -12,16 +12,15 @@
 
 namespace lamina {
 
-/// Bytes that one worker needs. What `mmap` gives lazily counts in full.
+/// Bytes that one worker needs, see plan::ProgramMemory.
 struct WorkerFit {
   std::string worker, deviceClass;
   uint64_t weights = 0;
   uint64_t cache = 0;            // kv_pages pages of every layer
   uint64_t activations = 0;      // the arena
   uint64_t transfers = 0;        // two of the largest message of each link that the worker is an end of
+  uint64_t total = 0;
   std::optional<uint64_t> memory; // of one device of the class, where the cluster says it
-
-  uint64_t total() const { return weights + cache + activations + transfers; }
 };
 
 struct FitTable {

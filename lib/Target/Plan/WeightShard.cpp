@@ -35,6 +35,14 @@ static absl::StatusOr<WeightSource> locate(lm::WeightOp weight, const GGUFReader
   return source;
 }
 
+absl::Status lamina::checkWeights(plan::ProgramOp program, const GGUFReader &model) {
+  SymbolTable symbols(program->getParentOp());
+  for (auto buffer : program.getBody().front().getOps<plan::BufferOp>())
+    if (buffer.getSource())
+      LAMINA_RETURN_IF_ERROR(locate(symbols.lookup<lm::WeightOp>(*buffer.getSource()), model).status());
+  return absl::OkStatus();
+}
+
 absl::Status lamina::writeWeightShard(ArtifactWriter &artifact, plan::ProgramOp program, const GGUFReader &model,
                                       unsigned threads) {
   LAMINA_ASSIGN_OR_RETURN(ArtifactFileWriter file, artifact.openFile(weightsFileName(program), *program.getWeightBytes()));

@@ -9,6 +9,9 @@
 
 namespace lamina {
 
+/// Whether every weight of `program` lies within the model's files.
+absl::Status checkWeights(plan::ProgramOp program, const GGUFReader &model);
+
 /// Packs the weights of `program` into its shard, each at its offset, streaming from the mapped model file.
 absl::Status writeWeightShard(ArtifactWriter &artifact, plan::ProgramOp program, const GGUFReader &model,
                               unsigned threads);

@@ -1,0 +1,24 @@
+//===- Interrupt.cpp - Ctrl-C leaves nothing half-written -----------------------------------------------------===//
+
+#include "tools/lamina-opt/Interrupt.h"
+
+#include "runtime/io/ArtifactWriter.h"
+
+#include <csignal>
+#include <thread>
+#include <unistd.h>
+
+void lamina::cleanUpOnSignals(const std::string &artifact) {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (int signal : {SIGINT, SIGTERM, SIGHUP})
+    sigaddset(&signals, signal);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  // A thread, not a handler: removing a directory is not for signal handlers.
+  std::thread([signals, artifact] {
+    int signal = 0;
+    sigwait(&signals, &signal);
+    removeUnfinishedArtifact(artifact);
+    _exit(128 + signal);
+  }).detach();
+}
