@@ -147,7 +147,9 @@ def text(s):
 
 
 def value(v):
-    """A typed GGUF value: int is u32, lists take the type of their first item."""
+    """A typed GGUF value: int is u32, in a list i32; other lists take the type of their first item."""
+    if isinstance(v, list) and isinstance(v[0], int):
+        return struct.pack(f"<IIQ{len(v)}i", 9, 5, len(v), *v)
     if isinstance(v, list):
         return struct.pack("<I", 9) + value(v[0])[:4] + struct.pack("<Q", len(v)) + b"".join(value(i)[4:] for i in v)
     if isinstance(v, bool):
