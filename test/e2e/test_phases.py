@@ -5,7 +5,7 @@ import unittest
 
 from harness import DEMO, OPT, RUN, WORK, compiled, generate, native_target, succeed
 
-PHASES = ("import", "mark", "partition", "comm")
+PHASES = ("import", "mark", "partition", "comm", "schedule")
 IDS = [1, 896, 261, 886]
 
 
