@@ -1,5 +1,4 @@
-//===- CutProblem.cpp - building, checking and verifying
-//------------------------------------------------------===//
+//===- CutProblem.cpp - building, checking and verifying ----------------------------------------------===//
 
 #include "lib/Partition/CutProblem.h"
 

@@ -1,5 +1,4 @@
-//===- CutProblem.h - minimum weighted cut of a computation graph ---------------------------------*- C++
-//-*-===//
+//===- CutProblem.h - minimum weighted cut of a computation graph ---------------------------*- C++ -*-===//
 //
 // The question behind the partition at an attention operator, free of any IR: which operations run before it
 // and which after, so that the fewest bytes have to be kept meanwhile?

@@ -1,5 +1,4 @@
-//===- CutSolver.cpp - from a cut problem to a flow network and back
-//-------------------------------------------===//
+//===- CutSolver.cpp - from a cut problem to a flow network and back ----------------------------------===//
 //
 // The network: one vertex for all operations fixed before the cut, one for all fixed after it, one for each
 // other.

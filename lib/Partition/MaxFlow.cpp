@@ -1,5 +1,4 @@
-//===- MaxFlow.cpp - maximum flow by Dinic's algorithm
-//---------------------------------------------------------===//
+//===- MaxFlow.cpp - maximum flow by Dinic's algorithm ------------------------------------------------===//
 
 #include "lib/Partition/MaxFlow.h"
 

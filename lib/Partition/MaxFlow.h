@@ -1,5 +1,4 @@
-//===- MaxFlow.h - maximum flow by Dinic's algorithm ----------------------------------------------*- C++
-//-*-===//
+//===- MaxFlow.h - maximum flow by Dinic's algorithm ----------------------------------------*- C++ -*-===//
 //
 // A flow network with a capacity in each direction of an arc. Internal to the cut solver; deterministic,
 // without recursion (a chain of any length needs no stack). Not safe for concurrent use of one object.

@@ -1,5 +1,4 @@
-//===- Names.cpp - names from outside in messages
-//-------------------------------------------------------------===//
+//===- Names.cpp - names from outside in messages -----------------------------------------------------===//
 
 #include "lib/Support/Names.h"
 

@@ -1,5 +1,4 @@
-//===- Names.h - names from outside in messages ---------------------------------------------------*- C++
-//-*-===//
+//===- Names.h - names from outside in messages ---------------------------------------------*- C++ -*-===//
 //
 // Names read from files are hostile text: any length, any bytes. These functions bring them into messages.
 // Pure.

@@ -1,5 +1,4 @@
-//===- Clock.h - the one clock of the runtime -----------------------------------------------------*- C++
-//-*-===//
+//===- Clock.h - the one clock of the runtime -----------------------------------------------*- C++ -*-===//
 //
 // Monotonic nanoseconds, comparable between the processes of one machine, read without a system call.
 //

@@ -1,5 +1,4 @@
-//===- WaitWord.h - a 32-bit word that threads and processes wait on ------------------------------*- C++
-//-*-===//
+//===- WaitWord.h - a 32-bit word that threads and processes wait on ------------------------*- C++ -*-===//
 //
 // Publishers change the word; waiters spin for a short while and then sleep on it (futex). Changing the word
 // is one atomic operation and a system call only if somebody sleeps. Zeroed memory is a valid WaitWord, so it

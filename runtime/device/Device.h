@@ -1,5 +1,4 @@
-//===- Device.h - where a worker's memory lies and its kernels run --------------------------------*- C++
-//-*-===//
+//===- Device.h - where a worker's memory lies and its kernels run --------------------------*- C++ -*-===//
 //
 // A worker has one device. The executor sees it only through this interface: memory and code are obtained
 // once while loading; a step launches kernels and copies transfers. Work runs in the order in which it was

@@ -1,5 +1,4 @@
-//===- BatchSegment.cpp - what the front end and all workers share of a batch
-//-----------------------------===//
+//===- BatchSegment.cpp - what the front end and all workers share of a batch -------------------------===//
 
 #include "runtime/executor/BatchSegment.h"
 

@@ -1,5 +1,4 @@
-//===- BatchSegment.h - what the front end and all workers share of a batch -----------------------*- C++
-//-*-===//
+//===- BatchSegment.h - what the front end and all workers share of a batch -----------------*- C++ -*-===//
 //
 // One shared segment with the arrays that describe the batch, written by the front end, and the rows of the
 // logits, written by the worker that computes them.

@@ -1,5 +1,4 @@
-//===- ChannelSizing.cpp - the channels that a plan's transfers need
-//--------------------------------------===//
+//===- ChannelSizing.cpp - the channels that a plan's transfers need ----------------------------------===//
 
 #include "runtime/executor/ChannelSizing.h"
 

@@ -1,5 +1,4 @@
-//===- ChannelSizing.h - the channels that a plan's transfers need --------------------------------*- C++
-//-*-===//
+//===- ChannelSizing.h - the channels that a plan's transfers need --------------------------*- C++ -*-===//
 //
 // Runs the programs of all workers on paper: which messages are under way at once decides how large the rings
 // between them must be, and a plan whose programs wait for each other in a circle is refused here instead of

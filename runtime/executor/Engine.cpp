@@ -1,5 +1,4 @@
-//===- Engine.cpp - the front end's view of a running plan
-//------------------------------------------------===//
+//===- Engine.cpp - the front end's view of a running plan --------------------------------------------===//
 
 #include "runtime/executor/Engine.h"
 

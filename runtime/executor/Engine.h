@@ -1,5 +1,4 @@
-//===- Engine.h - the front end's view of a running plan ------------------------------------------*- C++
-//-*-===//
+//===- Engine.h - the front end's view of a running plan ------------------------------------*- C++ -*-===//
 //
 // An Engine turns a plan and its artifact directory into running workers and lets the front end drive them
 // one step at a time:

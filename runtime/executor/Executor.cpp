@@ -1,5 +1,4 @@
-//===- Executor.cpp - runs a worker's program, one step at a time
-//-----------------------------------------===//
+//===- Executor.cpp - runs a worker's program, one step at a time -------------------------------------===//
 
 #include "runtime/executor/Executor.h"
 

@@ -1,5 +1,4 @@
-//===- Executor.h - runs a worker's program, one step at a time -----------------------------------*- C++
-//-*-===//
+//===- Executor.h - runs a worker's program, one step at a time -----------------------------*- C++ -*-===//
 //
 // The interpreter: one case per instruction of the plan. A step neither allocates nor locks, and makes no
 // system call except to sleep while a peer or a sibling thread has work and this one has none.

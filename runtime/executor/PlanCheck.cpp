@@ -1,5 +1,4 @@
-//===- PlanCheck.cpp - whether a plan may be executed
-//-----------------------------------------------------===//
+//===- PlanCheck.cpp - whether a plan may be executed -------------------------------------------------===//
 
 #include "runtime/executor/PlanCheck.h"
 

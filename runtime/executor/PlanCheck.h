@@ -1,5 +1,4 @@
-//===- PlanCheck.h - whether a plan may be executed -----------------------------------------------*- C++
-//-*-===//
+//===- PlanCheck.h - whether a plan may be executed -----------------------------------------*- C++ -*-===//
 //
 // A plan comes from a file, so nothing in it is trusted before these checks: afterwards every index is in
 // range, every buffer lies inside its arena, shard or cache for any step within the limits, every message has

@@ -1,5 +1,4 @@
-//===- RunningWorker.cpp - a worker as seen by who started it
-//---------------------------------------------===//
+//===- RunningWorker.cpp - a worker as seen by who started it -----------------------------------------===//
 
 #include "runtime/executor/RunningWorker.h"
 

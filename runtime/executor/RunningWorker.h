@@ -1,5 +1,4 @@
-//===- RunningWorker.h - a worker as seen by who started it ---------------------------------------*- C++
-//-*-===//
+//===- RunningWorker.h - a worker as seen by who started it ---------------------------------*- C++ -*-===//
 //
 // A process or a thread that runs the worker loop. Destroying it waits for the end of the worker, which must
 // have been told to leave; a process that does not listen is killed.

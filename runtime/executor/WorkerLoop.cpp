@@ -1,5 +1,4 @@
-//===- WorkerLoop.cpp - what a worker process or thread does
-//----------------------------------------------===//
+//===- WorkerLoop.cpp - what a worker process or thread does ------------------------------------------===//
 
 #include "runtime/executor/WorkerLoop.h"
 

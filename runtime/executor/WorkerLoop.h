@@ -1,5 +1,4 @@
-//===- WorkerLoop.h - what a worker process or thread does ----------------------------------------*- C++
-//-*-===//
+//===- WorkerLoop.h - what a worker process or thread does ----------------------------------*- C++ -*-===//
 //
 // A worker loads its part of the plan, reports ready, and then runs a step whenever the front end publishes
 // one, until it is told to leave. Everything it tells the front end goes through the shared control block;

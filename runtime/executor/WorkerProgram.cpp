@@ -1,5 +1,4 @@
-//===- WorkerProgram.cpp - one worker of a plan, ready to run
-//---------------------------------------------===//
+//===- WorkerProgram.cpp - one worker of a plan, ready to run -----------------------------------------===//
 
 #include "runtime/executor/WorkerProgram.h"
 

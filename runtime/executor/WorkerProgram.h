@@ -1,5 +1,4 @@
-//===- WorkerProgram.h - one worker of a plan, ready to run ---------------------------------------*- C++
-//-*-===//
+//===- WorkerProgram.h - one worker of a plan, ready to run ---------------------------------*- C++ -*-===//
 //
 // A plan's worker with every name and index resolved: memory is allocated and mapped, kernels are addresses,
 // bindings are arrays of pointers, and the program is a flat array that the interpreter walks.

@@ -1,5 +1,4 @@
-//===- ContextBound.cpp - how long a sequence can be, and what to do about it
-//-----------------------------------===//
+//===- ContextBound.cpp - how long a sequence can be, and what to do about it -------------------------===//
 
 #include "runtime/generate/ContextBound.h"
 

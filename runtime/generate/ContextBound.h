@@ -1,5 +1,4 @@
-//===- ContextBound.h - how long a sequence can be, and what to do about it -----------------------*- C++
-//-*-===//
+//===- ContextBound.h - how long a sequence can be, and what to do about it -----------------*- C++ -*-===//
 
 #ifndef LAMINA_RUNTIME_GENERATE_CONTEXTBOUND_H
 #define LAMINA_RUNTIME_GENERATE_CONTEXTBOUND_H

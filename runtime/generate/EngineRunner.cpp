@@ -1,5 +1,4 @@
-//===- EngineRunner.cpp - an engine as a StepRunner
-//---------------------------------------------------------===//
+//===- EngineRunner.cpp - an engine as a StepRunner ---------------------------------------------------===//
 
 #include "runtime/generate/EngineRunner.h"
 

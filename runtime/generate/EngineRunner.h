@@ -1,5 +1,4 @@
-//===- EngineRunner.h - an engine as a StepRunner -------------------------------------------------*- C++
-//-*-===//
+//===- EngineRunner.h - an engine as a StepRunner -------------------------------------------*- C++ -*-===//
 //
 // Adds up what the steps took, for statistics.
 //

@@ -1,5 +1,4 @@
-//===- Generator.cpp - continuous batching over a StepRunner
-//------------------------------------------------===//
+//===- Generator.cpp - continuous batching over a StepRunner ------------------------------------------===//
 
 #include "runtime/generate/Generator.h"
 

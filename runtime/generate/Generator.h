@@ -1,5 +1,4 @@
-//===- Generator.h - continuous batching over a StepRunner ----------------------------------------*- C++
-//-*-===//
+//===- Generator.h - continuous batching over a StepRunner ----------------------------------*- C++ -*-===//
 //
 // Requests come in at any time; each step() runs one ragged batch made of one token of every request that is
 // generating and, in what room is left, chunks of prompts. A request waits while there is no slot or no page

@@ -1,5 +1,4 @@
-//===- Perplexity.cpp - how well a model predicts a text
-//----------------------------------------------------===//
+//===- Perplexity.cpp - how well a model predicts a text ----------------------------------------------===//
 
 #include "runtime/generate/Perplexity.h"
 

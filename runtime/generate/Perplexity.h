@@ -1,5 +1,4 @@
-//===- Perplexity.h - how well a model predicts a text --------------------------------------------*- C++
-//-*-===//
+//===- Perplexity.h - how well a model predicts a text --------------------------------------*- C++ -*-===//
 //
 // The convention: the text is tokenised as a whole, without bos, and cut into windows that do not overlap.
 // Each window is one sequence; it begins with bos where the vocabulary asks for bos, and bos counts towards

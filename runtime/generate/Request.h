@@ -1,5 +1,4 @@
-//===- Request.h - what is asked of a model, and what came of it ----------------------------------*- C++
-//-*-===//
+//===- Request.h - what is asked of a model, and what came of it ----------------------------*- C++ -*-===//
 
 #ifndef LAMINA_RUNTIME_GENERATE_REQUEST_H
 #define LAMINA_RUNTIME_GENERATE_REQUEST_H

@@ -1,5 +1,4 @@
-//===- StepRunner.h - what generation needs of an engine ------------------------------------------*- C++
-//-*-===//
+//===- StepRunner.h - what generation needs of an engine ------------------------------------*- C++ -*-===//
 //
 // One step at a time over a ragged batch: write batch(), call step(), read logits(). The engine implements
 // it, and so does a fake model in the tests. A runner belongs to one thread.

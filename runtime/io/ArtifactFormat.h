@@ -1,5 +1,4 @@
-//===- ArtifactFormat.h - the constants of the artifact format ------------------------------------*- C++
-//-*-===//
+//===- ArtifactFormat.h - the constants of the artifact format ------------------------------*- C++ -*-===//
 //
 // What writer and reader of a deployment artifact agree on. docs/formats/artifact.md explains the directory.
 //

@@ -1,5 +1,4 @@
-//===- ArtifactManifest.cpp - manifest.json
-//-----------------------------------------------------------------===//
+//===- ArtifactManifest.cpp - manifest.json -----------------------------------------------------------===//
 
 #include "runtime/io/ArtifactManifest.h"
 

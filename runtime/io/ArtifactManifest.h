@@ -1,5 +1,4 @@
-//===- ArtifactManifest.h - manifest.json -----------------------------------------------------------*- C++
-//-*-===//
+//===- ArtifactManifest.h - manifest.json ---------------------------------------------------*- C++ -*-===//
 //
 // What an artifact says about itself: versions, source model, targets, and size and SHA-256 of every file.
 // The text is canonical (sorted, no time stamps), so equal artifacts have equal manifests. Its first line

@@ -1,5 +1,4 @@
-//===- ArtifactReader.cpp - opens an artifact after checking every byte of it
-//-------------------------------===//
+//===- ArtifactReader.cpp - opens an artifact after checking every byte of it -------------------------===//
 
 #include "runtime/io/ArtifactReader.h"
 

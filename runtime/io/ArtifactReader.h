@@ -1,5 +1,4 @@
-//===- ArtifactReader.h - opens an artifact after checking every byte of it -----------------------*- C++
-//-*-===//
+//===- ArtifactReader.h - opens an artifact after checking every byte of it -----------------*- C++ -*-===//
 //
 // open() checks in this order, and refuses at the first failure: the manifest's own hash and version; that
 // the directory holds the listed files, all of them and nothing else, as regular files; every size; every

@@ -1,5 +1,4 @@
-//===- ArtifactWriter.cpp - writes an artifact so that it exists whole or not at all
-//------------------------===//
+//===- ArtifactWriter.cpp - writes an artifact so that it exists whole or not at all ------------------===//
 
 #include "runtime/io/ArtifactWriter.h"
 

@@ -1,5 +1,4 @@
-//===- ArtifactWriter.h - writes an artifact so that it exists whole or not at all ----------------*- C++
-//-*-===//
+//===- ArtifactWriter.h - writes an artifact so that it exists whole or not at all ----------*- C++ -*-===//
 //
 // Files go into a temporary directory beside the final one, are hashed on the way, and reach the disk before
 // one rename gives them their name. Until commit() succeeds the final name keeps what it held; whatever fails

@@ -1,5 +1,4 @@
-//===- BlockDecode.cpp - takes blocks apart as their description says
-//---------------------------------------===//
+//===- BlockDecode.cpp - takes blocks apart as their description says ---------------------------------===//
 
 #include "runtime/io/BlockFormat.h"
 

@@ -1,5 +1,4 @@
-//===- BlockFormat.cpp - the table of tensor types
-//----------------------------------------------------------===//
+//===- BlockFormat.cpp - the table of tensor types ----------------------------------------------------===//
 //
 // One entry per type, by ascending id. Byte positions follow the order of the fields in a block; `at(n)` is
 // the bit address of byte n. The digits of a piece read from the fastest varying part of the element index to

@@ -1,5 +1,4 @@
-//===- GGUFParser.cpp - parses and checks one GGUF file
-//-----------------------------------------------------===//
+//===- GGUFParser.cpp - parses and checks one GGUF file -----------------------------------------------===//
 //
 // Model files come from strangers. Every length and count is compared with the bytes that are left before it
 // is used, sizes are computed without overflow, and names are compared through hash maps, so that time and

@@ -1,5 +1,4 @@
-//===- GGUFParser.h - parses and checks one GGUF file ---------------------------------------------*- C++
-//-*-===//
+//===- GGUFParser.h - parses and checks one GGUF file ---------------------------------------*- C++ -*-===//
 //
 // Private to the reader: fills GGUFReader::Part from its bytes.
 //

@@ -1,5 +1,4 @@
-//===- GGUFReader.cpp - reads GGUF model files
-//--------------------------------------------------------------===//
+//===- GGUFReader.cpp - reads GGUF model files --------------------------------------------------------===//
 
 #include "runtime/io/GGUFReader.h"
 

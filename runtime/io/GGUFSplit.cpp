@@ -1,5 +1,4 @@
-//===- GGUFSplit.cpp - models split into several GGUF files
-//-------------------------------------------------===//
+//===- GGUFSplit.cpp - models split into several GGUF files -------------------------------------------===//
 
 #include "runtime/io/GGUFSplit.h"
 

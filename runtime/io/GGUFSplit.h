@@ -1,5 +1,4 @@
-//===- GGUFSplit.h - models split into several GGUF files -----------------------------------------*- C++
-//-*-===//
+//===- GGUFSplit.h - models split into several GGUF files -----------------------------------*- C++ -*-===//
 //
 // Private to the reader. A part NAME-00002-of-00003.gguf carries split.no (from 0), split.count and
 // split.tensors.count (of the whole model); the first part alone carries the model's metadata.

@@ -1,5 +1,4 @@
-//===- GGUFWriter.cpp - writes small GGUF files
-//-------------------------------------------------------------===//
+//===- GGUFWriter.cpp - writes small GGUF files -------------------------------------------------------===//
 
 #include "runtime/io/GGUFWriter.h"
 

@@ -1,5 +1,4 @@
-//===- PageAllocator.cpp - which pages of the KV cache a sequence holds
-//-----------------------------------===//
+//===- PageAllocator.cpp - which pages of the KV cache a sequence holds -------------------------------===//
 
 #include "runtime/kvcache/PageAllocator.h"
 

@@ -1,5 +1,4 @@
-//===- PageAllocator.h - which pages of the KV cache a sequence holds -----------------------------*- C++
-//-*-===//
+//===- PageAllocator.h - which pages of the KV cache a sequence holds -----------------------*- C++ -*-===//
 //
 // The front end's book of the KV cache. A page holds LAMINA_KV_PAGE_TOKENS positions of one sequence in every
 // layer's cache alike, so one book serves all layers and all memory workers. What a sequence holds is written

@@ -1,5 +1,4 @@
-//===- SharedMemoryEndpoint.cpp - one worker's end of the shared rings
-//------------------------------------===//
+//===- SharedMemoryEndpoint.cpp - one worker's end of the shared rings --------------------------------===//
 
 #include "runtime/transport/SharedMemoryEndpoint.h"
 

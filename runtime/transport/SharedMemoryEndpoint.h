@@ -1,5 +1,4 @@
-//===- SharedMemoryEndpoint.h - one worker's end of the shared rings ------------------------------*- C++
-//-*-===//
+//===- SharedMemoryEndpoint.h - one worker's end of the shared rings ------------------------*- C++ -*-===//
 //
 // Private to runtime/transport: use SharedMemoryLinks::endpoint.
 //

@@ -1,5 +1,4 @@
-//===- SharedMemoryTransport.cpp - transfers through rings in shared memory
-//-------------------------------===//
+//===- SharedMemoryTransport.cpp - transfers through rings in shared memory ---------------------------===//
 
 #include "runtime/transport/SharedMemoryTransport.h"
 

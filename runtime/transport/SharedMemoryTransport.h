@@ -1,5 +1,4 @@
-//===- SharedMemoryTransport.h - transfers through rings in shared memory -------------------------*- C++
-//-*-===//
+//===- SharedMemoryTransport.h - transfers through rings in shared memory -------------------*- C++ -*-===//
 //
 // One channel per ordered pair of workers that exchange transfers: a ring of frame headers and a ring of
 // payload bytes, written by the source alone and read by the destination alone. It serves threads and forked

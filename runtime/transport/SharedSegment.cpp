@@ -1,5 +1,4 @@
-//===- SharedSegment.cpp - memory that a process shares with its forks
-//------------------------------------===//
+//===- SharedSegment.cpp - memory that a process shares with its forks --------------------------------===//
 
 #include "runtime/transport/SharedSegment.h"
 

@@ -1,5 +1,4 @@
-//===- SharedSegment.h - memory that a process shares with its forks ------------------------------*- C++
-//-*-===//
+//===- SharedSegment.h - memory that a process shares with its forks ------------------------*- C++ -*-===//
 //
 // Zeroed anonymous memory, mapped before the first fork. It has no name, so nothing is left behind when the
 // last process that maps it dies, and pages cost memory only once touched.

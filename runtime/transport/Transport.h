@@ -1,5 +1,4 @@
-//===- Transport.h - moves transfers between workers ----------------------------------------------*- C++
-//-*-===//
+//===- Transport.h - moves transfers between workers ----------------------------------------*- C++ -*-===//
 //
 // One endpoint per worker. A transfer is one message per step: the rows of its buffers one after another.
 // While loading, each side binds the transfer to its buffers; in a step the source calls send once, the

@@ -1,5 +1,4 @@
-//===- ArchitectureTest.cpp - what the importer builds for each architecture
-//----------------------------------===//
+//===- ArchitectureTest.cpp - what the importer builds for each architecture --------------------------===//
 
 #include "test/Import/TinyModel.h"
 

@@ -1,5 +1,4 @@
-//===- GoldenModelsTest.cpp - real files: every golden model imports, every hostile one is refused
-//------------===//
+//===- GoldenModelsTest.cpp - real files: every golden model imports, every hostile one is refused ----===//
 
 #include "test/Import/TinyModel.h"
 

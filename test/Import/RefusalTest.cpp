@@ -1,5 +1,4 @@
-//===- RefusalTest.cpp - models that the importer must refuse, and what it says
-//-------------------------------===//
+//===- RefusalTest.cpp - models that the importer must refuse, and what it says -----------------------===//
 
 #include "test/Import/TinyModel.h"
 

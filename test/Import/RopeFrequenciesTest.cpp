@@ -1,5 +1,4 @@
-//===- RopeFrequenciesTest.cpp - rotary frequencies and the keys that scale them
-//------------------------------===//
+//===- RopeFrequenciesTest.cpp - rotary frequencies and the keys that scale them ----------------------===//
 
 #include "test/Import/TinyModel.h"
 

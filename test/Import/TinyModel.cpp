@@ -1,5 +1,4 @@
-//===- TinyModel.cpp - GGUF models of a few bytes for tests
-//---------------------------------------------------===//
+//===- TinyModel.cpp - GGUF models of a few bytes for tests -------------------------------------------===//
 
 #include "test/Import/TinyModel.h"
 

@@ -1,5 +1,4 @@
-//===- TinyModel.h - GGUF models of a few bytes for tests -----------------------------------------*- C++
-//-*-===//
+//===- TinyModel.h - GGUF models of a few bytes for tests -----------------------------------*- C++ -*-===//
 //
 // A model is a list of keys and tensors that a test may change before it is written: drop a tensor, rename a
 // key, give a wrong shape. Data is zero. import() writes it to memory, imports it and returns the module and

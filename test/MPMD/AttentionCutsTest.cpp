@@ -1,5 +1,4 @@
-//===- AttentionCutsTest.cpp - small problems in sequence against the whole graph at once
-//----------------------===//
+//===- AttentionCutsTest.cpp - small problems in sequence against the whole graph at once -------------===//
 //
 // cutAtAttentions() solves one small problem after another. Here each attention of random steps is cut in the
 // whole graph instead, by the definition, and must come out the same, operation by operation.

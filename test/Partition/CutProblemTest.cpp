@@ -1,5 +1,4 @@
-//===- CutProblemTest.cpp - the cut solver against brute force, and its errors
-//--------------------------------===//
+//===- CutProblemTest.cpp - the cut solver against brute force, and its errors ------------------------===//
 
 #include "lib/Partition/CutProblem.h"
 

@@ -1,5 +1,4 @@
-//===- Chat.cpp - a conversation line by line
-//------------------------------------------------------------------===//
+//===- Chat.cpp - a conversation line by line ---------------------------------------------------------===//
 
 #include "runtime/generate/Generator.h"
 #include "tools/lamina-run/Conversation.h"

@@ -1,5 +1,4 @@
-//===- CommandLine.cpp - lamina-run's command line
-//------------------------------------------------------------===//
+//===- CommandLine.cpp - lamina-run's command line ----------------------------------------------------===//
 
 #include "runtime/device/cpu/ThreadPool.h"
 #include "tools/lamina-run/Options.h"

@@ -1,5 +1,4 @@
-//===- CompileCache.cpp - artifacts of GGUF files that are run directly
-//----------------------------------------===//
+//===- CompileCache.cpp - artifacts of GGUF files that are run directly -------------------------------===//
 
 #include "tools/lamina-run/CompileCache.h"
 

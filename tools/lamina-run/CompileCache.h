@@ -1,5 +1,4 @@
-//===- CompileCache.h - artifacts of GGUF files that are run directly -----------------------------*- C++
-//-*-===//
+//===- CompileCache.h - artifacts of GGUF files that are run directly -----------------------*- C++ -*-===//
 
 #ifndef LAMINA_TOOLS_LAMINA_RUN_COMPILECACHE_H
 #define LAMINA_TOOLS_LAMINA_RUN_COMPILECACHE_H

@@ -1,5 +1,4 @@
-//===- Conversation.cpp - messages through the model's chat template
-//-------------------------------------------===//
+//===- Conversation.cpp - messages through the model's chat template ----------------------------------===//
 
 #include "tools/lamina-run/Conversation.h"
 

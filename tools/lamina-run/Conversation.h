@@ -1,5 +1,4 @@
-//===- Conversation.h - messages through the model's chat template --------------------------------*- C++
-//-*-===//
+//===- Conversation.h - messages through the model's chat template --------------------------*- C++ -*-===//
 
 #ifndef LAMINA_TOOLS_LAMINA_RUN_CONVERSATION_H
 #define LAMINA_TOOLS_LAMINA_RUN_CONVERSATION_H

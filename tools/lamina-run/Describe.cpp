@@ -1,5 +1,4 @@
-//===- Describe.cpp - --describe
-//-------------------------------------------------------------------------------===//
+//===- Describe.cpp - --describe ----------------------------------------------------------------------===//
 
 #include "runtime/base/StrCat.h"
 #include "runtime/device/cpu/KernelABI.h"

@@ -1,5 +1,4 @@
-//===- Generate.cpp - text from prompts
-//------------------------------------------------------------------------===//
+//===- Generate.cpp - text from prompts ---------------------------------------------------------------===//
 
 #include "runtime/base/Clock.h"
 #include "runtime/base/MappedFile.h"

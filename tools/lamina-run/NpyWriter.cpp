@@ -1,5 +1,4 @@
-//===- NpyWriter.cpp - a float32 matrix as a .npy file
-//---------------------------------------------------------===//
+//===- NpyWriter.cpp - a float32 matrix as a .npy file ------------------------------------------------===//
 
 #include "tools/lamina-run/NpyWriter.h"
 

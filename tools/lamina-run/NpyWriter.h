@@ -1,5 +1,4 @@
-//===- NpyWriter.h - a float32 matrix as a .npy file ----------------------------------------------*- C++
-//-*-===//
+//===- NpyWriter.h - a float32 matrix as a .npy file ----------------------------------------*- C++ -*-===//
 
 #ifndef LAMINA_TOOLS_LAMINA_RUN_NPYWRITER_H
 #define LAMINA_TOOLS_LAMINA_RUN_NPYWRITER_H

@@ -1,5 +1,4 @@
-//===- Options.h - lamina-run's command line as data ----------------------------------------------*- C++
-//-*-===//
+//===- Options.h - lamina-run's command line as data ----------------------------------------*- C++ -*-===//
 
 #ifndef LAMINA_TOOLS_LAMINA_RUN_OPTIONS_H
 #define LAMINA_TOOLS_LAMINA_RUN_OPTIONS_H

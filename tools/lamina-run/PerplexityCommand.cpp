@@ -1,5 +1,4 @@
-//===- PerplexityCommand.cpp - --perplexity
-//--------------------------------------------------------------------===//
+//===- PerplexityCommand.cpp - --perplexity -----------------------------------------------------------===//
 
 #include "runtime/base/Clock.h"
 #include "runtime/base/MappedFile.h"

@@ -1,5 +1,4 @@
-//===- Report.h - results as JSON, tables and traces ----------------------------------------------*- C++
-//-*-===//
+//===- Report.h - results as JSON, tables and traces ----------------------------------------*- C++ -*-===//
 
 #ifndef LAMINA_TOOLS_LAMINA_RUN_REPORT_H
 #define LAMINA_TOOLS_LAMINA_RUN_REPORT_H

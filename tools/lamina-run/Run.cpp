@@ -1,5 +1,4 @@
-//===- Run.cpp - dispatches to what the command line asks for
-//--------------------------------------------------===//
+//===- Run.cpp - dispatches to what the command line asks for -----------------------------------------===//
 
 #include "tools/lamina-run/Run.h"
 

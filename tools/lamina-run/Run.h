@@ -1,5 +1,4 @@
-//===- Run.h - lamina-run as a library ------------------------------------------------------------*- C++
-//-*-===//
+//===- Run.h - lamina-run as a library ------------------------------------------------------*- C++ -*-===//
 //
 // One function per thing that lamina-run does. Each writes its results to standard output and returns what
 // went wrong; runMain turns that into a line on standard error and an exit status.

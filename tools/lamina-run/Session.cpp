@@ -1,5 +1,4 @@
-//===- Session.cpp - a model that is ready to run
-//--------------------------------------------------------------===//
+//===- Session.cpp - a model that is ready to run -----------------------------------------------------===//
 
 #include "tools/lamina-run/Session.h"
 

@@ -1,5 +1,4 @@
-//===- Session.h - a model that is ready to run ---------------------------------------------------*- C++
-//-*-===//
+//===- Session.h - a model that is ready to run ---------------------------------------------*- C++ -*-===//
 
 #ifndef LAMINA_TOOLS_LAMINA_RUN_SESSION_H
 #define LAMINA_TOOLS_LAMINA_RUN_SESSION_H

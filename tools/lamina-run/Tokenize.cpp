@@ -1,5 +1,4 @@
-//===- Tokenize.cpp - --tokenize
-//-------------------------------------------------------------------------------===//
+//===- Tokenize.cpp - --tokenize ----------------------------------------------------------------------===//
 
 #include "runtime/base/MappedFile.h"
 #include "runtime/base/StrCat.h"

@@ -1,5 +1,4 @@
-//===- Trace.cpp - a run as Chrome trace events
-//----------------------------------------------------------------===//
+//===- Trace.cpp - a run as Chrome trace events -------------------------------------------------------===//
 //
 // Lanes: one per worker with every instruction, and one for communication. A transfer's bar begins with its
 // send. It ends when the receiver has it if the receiver was waiting by then; otherwise the moment of arrival

@@ -1,5 +1,4 @@
-//===- AttentionCuts.cpp - the minimum cut at each attention
-//--------------------------------------------------===//
+//===- AttentionCuts.cpp - the minimum cut at each attention ------------------------------------------===//
 
 #include "dialects/MPMD/Analysis/AttentionCuts.h"
 

@@ -1,5 +1,4 @@
-//===- AttentionCuts.h - the minimum cut at each attention ----------------------------------------*- C++
-//-*-===//
+//===- AttentionCuts.h - the minimum cut at each attention ----------------------------------*- C++ -*-===//
 //
 // Which slice each operation is in, so that the bytes per token kept across every attention are as few as
 // possible.

@@ -1,5 +1,4 @@
-//===- Recomputable.cpp - what a device can have without being sent it
-//----------------------------------------===//
+//===- Recomputable.cpp - what a device can have without being sent it --------------------------------===//
 
 #include "dialects/MPMD/Analysis/Recomputable.h"
 

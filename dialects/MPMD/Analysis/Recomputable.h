@@ -1,5 +1,4 @@
-//===- Recomputable.h - what a device can have without being sent it ------------------------------*- C++
-//-*-===//
+//===- Recomputable.h - what a device can have without being sent it ------------------------*- C++ -*-===//
 //
 // Weights, constants, batch fields and position tables cost nothing to have on a second device: they are in
 // its shard or follow from the batch. Everything else is computed once.

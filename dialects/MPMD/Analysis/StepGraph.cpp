@@ -1,5 +1,4 @@
-//===- StepGraph.cpp - a step function seen from its attention operators
-//--------------------------------------===//
+//===- StepGraph.cpp - a step function seen from its attention operators ------------------------------===//
 
 #include "dialects/MPMD/Analysis/StepGraph.h"
 

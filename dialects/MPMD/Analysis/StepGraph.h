@@ -1,5 +1,4 @@
-//===- StepGraph.h - a step function seen from its attention operators ----------------------------*- C++
-//-*-===//
+//===- StepGraph.h - a step function seen from its attention operators ----------------------*- C++ -*-===//
 //
 // With n attention operators a step falls into n + 1 slices: slice i lies before attention i, slice n at the
 // end. The graph says which slices each operation may be in, without looking at anything but dependences:

@@ -1,5 +1,4 @@
-//===- MPMD.h - the mpmd dialect ------------------------------------------------------------------*- C++
-//-*-===//
+//===- MPMD.h - the mpmd dialect ------------------------------------------------------------*- C++ -*-===//
 //
 // Everything that C++ code needs of the mpmd dialect. The .td files beside it hold the contracts.
 //

@@ -1,5 +1,4 @@
-//===- MPMDDialect.cpp - registration and types of the mpmd dialect
-//-------------------------------------------===//
+//===- MPMDDialect.cpp - registration and types of the mpmd dialect -----------------------------------===//
 
 #include "dialects/MPMD/IR/MPMD.h"
 

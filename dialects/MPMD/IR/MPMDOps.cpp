@@ -1,5 +1,4 @@
-//===- MPMDOps.cpp - syntax and verifiers of the mpmd dialect
-//--------------------------------------------------===//
+//===- MPMDOps.cpp - syntax and verifiers of the mpmd dialect -----------------------------------------===//
 
 #include "dialects/MPMD/IR/MPMD.h"
 
@@ -44,8 +43,7 @@ DeviceClassOp lamina::mpmd::lookupDeviceClass(Operation *op, FlatSymbolRefAttr n
                   : DeviceClassOp();
 }
 
-//===--- Topology
-//---------------------------------------------------------------------------------------------===//
+//===--- Topology --------------------------------------------------------------------------------------===//
 
 /// Verifies the following:
 /// - it is the only topology of the module
@@ -74,8 +72,7 @@ LogicalResult TopologyOp::verifyRegions() {
   return success();
 }
 
-//===--- Fragment
-//---------------------------------------------------------------------------------------------===//
+//===--- Fragment --------------------------------------------------------------------------------------===//
 
 void FragmentOp::build(OpBuilder &builder, OperationState &state, FlatSymbolRefAttr deviceClass,
                        StringRef name, ValueRange inputs, TypeRange valueTypes) {
@@ -171,8 +168,7 @@ LogicalResult ReturnOp::verify() {
   return success();
 }
 
-//===--- Transfer
-//---------------------------------------------------------------------------------------------===//
+//===--- Transfer --------------------------------------------------------------------------------------===//
 
 void TransferOp::build(OpBuilder &, OperationState &state, ValueRange inputs, FlatSymbolRefAttr destination) {
   state.addOperands(inputs);

@@ -1,5 +1,4 @@
-//===- DefaultTopology.cpp - a topology for a module without one
-//----------------------------------------------===//
+//===- DefaultTopology.cpp - a topology for a module without one --------------------------------------===//
 
 #include "dialects/MPMD/Transforms/Passes.h"
 

@@ -1,5 +1,4 @@
-//===- FragmentBuilder.cpp - moves operations of a block into fragments
-//---------------------------------------===//
+//===- FragmentBuilder.cpp - moves operations of a block into fragments -------------------------------===//
 
 #include "dialects/MPMD/Transforms/FragmentBuilder.h"
 

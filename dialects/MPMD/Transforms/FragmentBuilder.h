@@ -1,5 +1,4 @@
-//===- FragmentBuilder.h - moves operations of a block into fragments -----------------------------*- C++
-//-*-===//
+//===- FragmentBuilder.h - moves operations of a block into fragments -----------------------*- C++ -*-===//
 
 #ifndef LAMINA_DIALECTS_MPMD_TRANSFORMS_FRAGMENTBUILDER_H
 #define LAMINA_DIALECTS_MPMD_TRANSFORMS_FRAGMENTBUILDER_H

@@ -1,5 +1,4 @@
-//===- HoistTransfers.cpp - send as soon as there is something to send
-//----------------------------------------===//
+//===- HoistTransfers.cpp - send as soon as there is something to send --------------------------------===//
 
 #include "dialects/MPMD/Transforms/Passes.h"
 #include "dialects/MPMD/Transforms/Roles.h"

@@ -1,5 +1,4 @@
-//===- MergeTransfers.cpp - one message for what is made and needed together
-//----------------------------------===//
+//===- MergeTransfers.cpp - one message for what is made and needed together --------------------------===//
 
 #include "dialects/MPMD/Transforms/Passes.h"
 #include "dialects/MPMD/Transforms/Roles.h"

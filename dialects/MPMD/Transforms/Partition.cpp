@@ -1,5 +1,4 @@
-//===- Partition.cpp - cuts a step at its attention operators
-//-------------------------------------------------===//
+//===- Partition.cpp - cuts a step at its attention operators -----------------------------------------===//
 
 #include "dialects/MPMD/Analysis/AttentionCuts.h"
 #include "dialects/MPMD/Transforms/FragmentBuilder.h"

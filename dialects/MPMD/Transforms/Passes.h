@@ -1,5 +1,4 @@
-//===- Passes.h - passes of the mpmd dialect ------------------------------------------------------*- C++
-//-*-===//
+//===- Passes.h - passes of the mpmd dialect ------------------------------------------------*- C++ -*-===//
 //
 // The phases `partition` and `comm`. Passes.td says what each pass does, with IR before and after.
 //

@@ -1,5 +1,4 @@
-//===- Roles.cpp - which device class does what
-//---------------------------------------------------------------===//
+//===- Roles.cpp - which device class does what -------------------------------------------------------===//
 
 #include "dialects/MPMD/Transforms/Roles.h"
 

@@ -1,5 +1,4 @@
-//===- Roles.h - which device class does what -----------------------------------------------------*- C++
-//-*-===//
+//===- Roles.h - which device class does what -----------------------------------------------*- C++ -*-===//
 
 #ifndef LAMINA_DIALECTS_MPMD_TRANSFORMS_ROLES_H
 #define LAMINA_DIALECTS_MPMD_TRANSFORMS_ROLES_H

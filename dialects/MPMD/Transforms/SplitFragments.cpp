@@ -1,5 +1,4 @@
-//===- SplitFragments.cpp - query first, keys and values after it
-//---------------------------------------------===//
+//===- SplitFragments.cpp - query first, keys and values after it -------------------------------------===//
 
 #include "dialects/MPMD/Transforms/FragmentBuilder.h"
 #include "dialects/MPMD/Transforms/Passes.h"

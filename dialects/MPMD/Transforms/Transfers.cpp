@@ -1,5 +1,4 @@
-//===- Transfers.cpp - what moves between fragments, and why
-//--------------------------------------------------===//
+//===- Transfers.cpp - what moves between fragments, and why ------------------------------------------===//
 
 #include "dialects/MPMD/Transforms/Transfers.h"
 

@@ -1,5 +1,4 @@
-//===- Transfers.h - what moves between fragments, and why ----------------------------------------*- C++
-//-*-===//
+//===- Transfers.h - what moves between fragments, and why ----------------------------------*- C++ -*-===//
 
 #ifndef LAMINA_DIALECTS_MPMD_TRANSFORMS_TRANSFERS_H
 #define LAMINA_DIALECTS_MPMD_TRANSFORMS_TRANSFERS_H

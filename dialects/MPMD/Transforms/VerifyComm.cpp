@@ -1,5 +1,4 @@
-//===- VerifyComm.cpp - what communication promises
-//-----------------------------------------------------------===//
+//===- VerifyComm.cpp - what communication promises ---------------------------------------------------===//
 
 #include "dialects/MPMD/Transforms/Passes.h"
 #include "dialects/MPMD/Transforms/Roles.h"

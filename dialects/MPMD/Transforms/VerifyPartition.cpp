@@ -1,5 +1,4 @@
-//===- VerifyPartition.cpp - what the partition promises
-//------------------------------------------------------===//
+//===- VerifyPartition.cpp - what the partition promises ----------------------------------------------===//
 
 #include "dialects/MPMD/Analysis/AttentionCuts.h"
 #include "dialects/MPMD/Transforms/Passes.h"

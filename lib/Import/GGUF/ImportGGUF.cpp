@@ -1,5 +1,4 @@
-//===- ImportGGUF.cpp - GGUF models to the lm dialect
-//---------------------------------------------------------===//
+//===- ImportGGUF.cpp - GGUF models to the lm dialect -------------------------------------------------===//
 
 #include "lib/Import/GGUF/ImportGGUF.h"
 

@@ -1,5 +1,4 @@
-//===- ImportGGUF.h - GGUF models to the lm dialect -----------------------------------------------*- C++
-//-*-===//
+//===- ImportGGUF.h - GGUF models to the lm dialect -----------------------------------------*- C++ -*-===//
 //
 // A decoder in a GGUF file becomes a module of lm.weight symbols and one function
 //

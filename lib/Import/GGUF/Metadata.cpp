@@ -1,5 +1,4 @@
-//===- Metadata.cpp - checked access to the hyper-parameters of a GGUF file
-//-----------------------------------===//
+//===- Metadata.cpp - checked access to the hyper-parameters of a GGUF file ---------------------------===//
 
 #include "lib/Import/GGUF/Metadata.h"
 

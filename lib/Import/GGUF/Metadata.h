@@ -1,5 +1,4 @@
-//===- Metadata.h - checked access to the hyper-parameters of a GGUF file -------------------------*- C++
-//-*-===//
+//===- Metadata.h - checked access to the hyper-parameters of a GGUF file -------------------*- C++ -*-===//
 //
 // Hyper-parameters are the pairs `ARCHITECTURE.key`. Reading goes on after an error, so that callers read a
 // whole struct and check once: the first error is reported at a location that names the key, later ones are

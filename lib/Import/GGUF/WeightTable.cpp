@@ -1,5 +1,4 @@
-//===- WeightTable.cpp - tensors of a GGUF file as lm.weight symbols
-//------------------------------------------===//
+//===- WeightTable.cpp - tensors of a GGUF file as lm.weight symbols ----------------------------------===//
 
 #include "lib/Import/GGUF/WeightTable.h"
 

@@ -1,5 +1,4 @@
-//===- WeightTable.h - tensors of a GGUF file as lm.weight symbols --------------------------------*- C++
-//-*-===//
+//===- WeightTable.h - tensors of a GGUF file as lm.weight symbols --------------------------*- C++ -*-===//
 //
 // Declares lm.weight symbols at the head of a module and keeps account of which tensors they have used. Like
 // Metadata it goes on after an error: the first is reported at a location that names the tensor, later ones

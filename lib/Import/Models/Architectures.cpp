@@ -1,5 +1,4 @@
-//===- Architectures.cpp - the decoder architectures that can be imported
-//-------------------------------------===//
+//===- Architectures.cpp - the decoder architectures that can be imported -----------------------------===//
 
 #include "lib/Import/Models/Architectures.h"
 

@@ -1,5 +1,4 @@
-//===- Architectures.h - the decoder architectures that can be imported ---------------------------*- C++
-//-*-===//
+//===- Architectures.h - the decoder architectures that can be imported ---------------------*- C++ -*-===//
 //
 // One row of data for each architecture: what differs between decoders is said here, what they share is
 // written once in DecoderBuilder and HyperParameters. docs/dev/adding-an-architecture.md shows how to add a

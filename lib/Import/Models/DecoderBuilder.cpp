@@ -1,5 +1,4 @@
-//===- DecoderBuilder.cpp - a decoder as lm operations
-//--------------------------------------------------------===//
+//===- DecoderBuilder.cpp - a decoder as lm operations ------------------------------------------------===//
 
 #include "lib/Import/Models/DecoderBuilder.h"
 

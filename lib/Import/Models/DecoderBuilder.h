@@ -1,5 +1,4 @@
-//===- DecoderBuilder.h - a decoder as lm operations ----------------------------------------------*- C++
-//-*-===//
+//===- DecoderBuilder.h - a decoder as lm operations ----------------------------------------*- C++ -*-===//
 //
 // The one builder for every architecture.
 //

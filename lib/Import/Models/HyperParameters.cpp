@@ -1,5 +1,4 @@
-//===- HyperParameters.cpp - the numbers that shape a decoder
-//-------------------------------------------------===//
+//===- HyperParameters.cpp - the numbers that shape a decoder -----------------------------------------===//
 
 #include "lib/Import/Models/HyperParameters.h"
 

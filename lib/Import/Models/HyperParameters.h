@@ -1,5 +1,4 @@
-//===- HyperParameters.h - the numbers that shape a decoder ---------------------------------------*- C++
-//-*-===//
+//===- HyperParameters.h - the numbers that shape a decoder ---------------------------------*- C++ -*-===//
 
 #ifndef LAMINA_LIB_IMPORT_MODELS_HYPERPARAMETERS_H
 #define LAMINA_LIB_IMPORT_MODELS_HYPERPARAMETERS_H

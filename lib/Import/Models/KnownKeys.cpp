@@ -1,5 +1,4 @@
-//===- KnownKeys.cpp - keys that need no code, or that must not say anything
-//----------------------------------===//
+//===- KnownKeys.cpp - keys that need no code, or that must not say anything --------------------------===//
 //
 // Whatever HyperParameters.cpp does not read is listed here or refused: no key that changes results goes
 // unnoticed.

@@ -1,5 +1,4 @@
-//===- ModelWeights.cpp - which tensors a decoder consists of
-//-------------------------------------------------===//
+//===- ModelWeights.cpp - which tensors a decoder consists of -----------------------------------------===//
 
 #include "lib/Import/Models/ModelWeights.h"
 

@@ -1,5 +1,4 @@
-//===- ModelWeights.h - which tensors a decoder consists of ---------------------------------------*- C++
-//-*-===//
+//===- ModelWeights.h - which tensors a decoder consists of ---------------------------------*- C++ -*-===//
 //
 // Names and shapes of all weights, from the hyper-parameters. Fused tensors of a file become weights of their
 // own that name a range of rows.

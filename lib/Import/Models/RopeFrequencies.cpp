@@ -1,5 +1,4 @@
-//===- RopeFrequencies.cpp - rotary frequencies with their scalings
-//-------------------------------------------===//
+//===- RopeFrequencies.cpp - rotary frequencies with their scalings -----------------------------------===//
 
 #include "lib/Import/Models/RopeFrequencies.h"
 

@@ -1,5 +1,4 @@
-//===- RopeFrequencies.h - rotary frequencies with their scalings ---------------------------------*- C++
-//-*-===//
+//===- RopeFrequencies.h - rotary frequencies with their scalings ---------------------------*- C++ -*-===//
 //
 // Every scaling of RoPE becomes a list of frequencies and a magnitude, the attributes of lm.rope_table. Pure.
 //

@@ -1,5 +1,4 @@
-//===- AttentionKernel.cpp - softmax attention over a paged cache
-//---------------------------------------------------===//
+//===- AttentionKernel.cpp - softmax attention over a paged cache -------------------------------------===//
 //
 // A workgroup is a token and a key/value head. It walks over the pages of 16 positions in ascending order;
 // lanes are positions for the scores and elements of the value for the output. The query heads that share the

@@ -1,5 +1,4 @@
-//===- CPUTarget.cpp - kernels to shared objects, in parallel
-//-------------------------------------------------------===//
+//===- CPUTarget.cpp - kernels to shared objects, in parallel -----------------------------------------===//
 
 #include "lib/Target/CPU/CPUTarget.h"
 

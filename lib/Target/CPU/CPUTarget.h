@@ -1,5 +1,4 @@
-//===- CPUTarget.h - native kernels and the weights they read -------------------------------------*- C++
-//-*-===//
+//===- CPUTarget.h - native kernels and the weights they read -------------------------------*- C++ -*-===//
 //
 // Turns kernels (bodies of lm and arith operations on tensors) into ELF shared objects with functions of the
 // type LaminaKernel, and weights into the packed layout that these functions read. The object needs no other:
@@ -29,8 +28,7 @@
 
 namespace lamina {
 
-//===--- Kernels
-//----------------------------------------------------------------------------------------------===//
+//===--- Kernels ---------------------------------------------------------------------------------------===//
 
 /// What to compile: `body` is a region of one block whose terminator has the results as operands. The rows of
 /// its activations follow `rows` (tokens or output_rows); a body that is dispatched with both is two kernels,
@@ -65,8 +63,7 @@ mlir::FailureOr<std::vector<std::string>> compileKernels(llvm::ArrayRef<KernelSo
                                                          llvm::ArrayRef<llvm::StringRef> targets,
                                                          unsigned threads);
 
-//===--- Weights
-//----------------------------------------------------------------------------------------------===//
+//===--- Weights ---------------------------------------------------------------------------------------===//
 
 /// Bytes of a weight in the packed layout; `type` has a static shape and block or f32 elements. A multiple of
 /// 16; 0 for elements of a format that does not exist.

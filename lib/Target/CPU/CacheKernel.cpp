@@ -1,5 +1,4 @@
-//===- CacheKernel.cpp - writes keys and values into their pages
-//----------------------------------------------------===//
+//===- CacheKernel.cpp - writes keys and values into their pages --------------------------------------===//
 
 #include "lib/Target/CPU/CachePage.h"
 

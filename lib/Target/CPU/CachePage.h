@@ -1,5 +1,4 @@
-//===- CachePage.h - places in a paged cache ------------------------------------------------------*- C++
-//-*-===//
+//===- CachePage.h - places in a paged cache ------------------------------------------------*- C++ -*-===//
 
 #ifndef LAMINA_LIB_TARGET_CPU_CACHEPAGE_H
 #define LAMINA_LIB_TARGET_CPU_CACHEPAGE_H

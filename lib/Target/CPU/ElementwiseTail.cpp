@@ -1,5 +1,4 @@
-//===- ElementwiseTail.cpp - values of a row, computed where they are needed
-//-------------------------------------===//
+//===- ElementwiseTail.cpp - values of a row, computed where they are needed --------------------------===//
 
 #include "lib/Target/CPU/ElementwiseTail.h"
 

@@ -1,5 +1,4 @@
-//===- ElementwiseTail.h - values of a row, computed where they are needed ------------------------*- C++
-//-*-===//
+//===- ElementwiseTail.h - values of a row, computed where they are needed ------------------*- C++ -*-===//
 
 #ifndef LAMINA_LIB_TARGET_CPU_ELEMENTWISETAIL_H
 #define LAMINA_LIB_TARGET_CPU_ELEMENTWISETAIL_H

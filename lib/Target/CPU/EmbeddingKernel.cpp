@@ -1,5 +1,4 @@
-//===- EmbeddingKernel.cpp - rows of a packed table
-//-----------------------------------------------------------------===//
+//===- EmbeddingKernel.cpp - rows of a packed table ---------------------------------------------------===//
 //
 // The table may be shared with the product that makes the logits, so it is packed like any matrix: a token's
 // row is one lane of its group. The group is decoded a piece at a time and the lane picked out.

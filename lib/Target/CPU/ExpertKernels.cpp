@@ -1,5 +1,4 @@
-//===- ExpertKernels.cpp - choosing experts and multiplying with theirs
-//---------------------------------------------===//
+//===- ExpertKernels.cpp - choosing experts and multiplying with theirs -------------------------------===//
 
 #include "lib/Target/CPU/ElementwiseTail.h"
 #include "lib/Target/CPU/WeightDecoder.h"

@@ -1,5 +1,4 @@
-//===- KernelBuilder.cpp - integers, vectors, memory and loops of kernels
-//----------------------------------------===//
+//===- KernelBuilder.cpp - integers, vectors, memory and loops of kernels -----------------------------===//
 
 #include "lib/Target/CPU/KernelBuilder.h"
 
@@ -17,8 +16,7 @@ static int64_t lanesOf(Value value) {
   return type ? type.getNumElements() : 0;
 }
 
-//===--- Types and constants
-//----------------------------------------------------------------------------------===//
+//===--- Types and constants ---------------------------------------------------------------------------===//
 
 Type KernelBuilder::vectorOf(Type element, int64_t lanes) {
   return lanes ? VectorType::get({lanes}, element) : element;
@@ -39,8 +37,7 @@ Value KernelBuilder::constant(Type type, int64_t value) {
   return arith::ConstantOp::create(*this, number);
 }
 
-//===--- Integers
-//---------------------------------------------------------------------------------------------===//
+//===--- Integers --------------------------------------------------------------------------------------===//
 
 Value KernelBuilder::add(Value a, Value b) { return arith::AddIOp::create(*this, a, b); }
 Value KernelBuilder::sub(Value a, Value b) { return arith::SubIOp::create(*this, a, b); }
@@ -76,8 +73,7 @@ Value KernelBuilder::shiftLeft(Value a, int64_t bits) {
 }
 Value KernelBuilder::toI64(Value a) { return arith::ExtSIOp::create(*this, getI64Type(), a); }
 
-//===--- Floats
-//-----------------------------------------------------------------------------------------------===//
+//===--- Floats ----------------------------------------------------------------------------------------===//
 
 Value KernelBuilder::addf(Value a, Value b) { return arith::AddFOp::create(*this, a, b); }
 Value KernelBuilder::subf(Value a, Value b) { return arith::SubFOp::create(*this, a, b); }
@@ -94,8 +90,7 @@ Value KernelBuilder::sqrt(Value a) { return LLVM::SqrtOp::create(*this, a); }
 Value KernelBuilder::intToFloat(Value a) { return arith::SIToFPOp::create(*this, f32(lanesOf(a)), a); }
 Value KernelBuilder::bitcast(Value a, Type type) { return LLVM::BitcastOp::create(*this, type, a); }
 
-//===--- Vectors
-//----------------------------------------------------------------------------------------------===//
+//===--- Vectors ---------------------------------------------------------------------------------------===//
 
 Value KernelBuilder::broadcast(Value scalar, int64_t lanes) {
   return lanes ? vector::BroadcastOp::create(*this, VectorType::get({lanes}, scalar.getType()), scalar)
@@ -158,8 +153,7 @@ Value KernelBuilder::lookupBytes(Value indices, ArrayRef<int8_t> table) {
   return bitcast(parts[0], indices.getType());
 }
 
-//===--- Memory
-//-----------------------------------------------------------------------------------------------===//
+//===--- Memory ----------------------------------------------------------------------------------------===//
 
 Value KernelBuilder::offset(Value pointer, Value bytes) {
   return LLVM::GEPOp::create(*this, pointerType(), getI8Type(), pointer, ArrayRef<LLVM::GEPArg>{bytes});
@@ -281,8 +275,7 @@ Value KernelBuilder::constantArray(ArrayRef<double> values) {
   return LLVM::AddressOfOp::create(*this, global);
 }
 
-//===--- Control flow
-//-----------------------------------------------------------------------------------------===//
+//===--- Control flow ----------------------------------------------------------------------------------===//
 
 Values KernelBuilder::loop(Value begin, Value end, int64_t step, ValueRange state, LoopBody body) {
   auto loop = scf::ForOp::create(*this, begin, end, i64(step), state);

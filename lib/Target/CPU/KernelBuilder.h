@@ -1,5 +1,4 @@
-//===- KernelBuilder.h - the vocabulary of kernel generators --------------------------------------*- C++
-//-*-===//
+//===- KernelBuilder.h - the vocabulary of kernel generators --------------------------------*- C++ -*-===//
 //
 // Creates the body of a kernel: LLVM pointers for memory, scf for loops, arith and vector for what is
 // computed. All integers that count something are i64; offsets are in bytes. Vectors are one-dimensional, at

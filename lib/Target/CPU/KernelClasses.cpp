@@ -1,5 +1,4 @@
-//===- KernelClasses.cpp - which kernel a body is, and how its work divides
-//---------------------------------------===//
+//===- KernelClasses.cpp - which kernel a body is, and how its work divides ---------------------------===//
 
 #include "lib/Target/CPU/KernelContext.h"
 #include "lib/Target/CPU/KernelEmitter.h"

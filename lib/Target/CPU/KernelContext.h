@@ -1,5 +1,4 @@
-//===- KernelContext.h - the kernel that is being generated ---------------------------------------*- C++
-//-*-===//
+//===- KernelContext.h - the kernel that is being generated ---------------------------------*- C++ -*-===//
 //
 // The source operations live in the caller's MLIR context and are only read; what is generated lives in
 // another one. Values of the source are keys here and never operands of generated operations.

@@ -1,5 +1,4 @@
-//===- KernelEmitter.cpp - one form of a kernel as an LLVM-dialect function
-//---------------------------------------===//
+//===- KernelEmitter.cpp - one form of a kernel as an LLVM-dialect function ---------------------------===//
 
 #include "lib/Target/CPU/KernelEmitter.h"
 

@@ -1,5 +1,4 @@
-//===- KernelEmitter.h - one form of a kernel as an LLVM-dialect function --------------------------*- C++
-//-*-===//
+//===- KernelEmitter.h - one form of a kernel as an LLVM-dialect function -------------------*- C++ -*-===//
 
 #ifndef LAMINA_LIB_TARGET_CPU_KERNELEMITTER_H
 #define LAMINA_LIB_TARGET_CPU_KERNELEMITTER_H

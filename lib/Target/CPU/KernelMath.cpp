@@ -1,5 +1,4 @@
-//===- KernelMath.cpp - exponentials from additions and multiplications
-//-------------------------------------------===//
+//===- KernelMath.cpp - exponentials from additions and multiplications -------------------------------===//
 //
 // Taylor and Padé forms on reduced arguments, with errors of about one unit in the last place of f32. Kernels
 // call no math library: an artifact gives the same bits wherever it runs.

@@ -1,5 +1,4 @@
-//===- LinearKernel.cpp - products with weight matrices and what follows them
-//--------------------------------------===//
+//===- LinearKernel.cpp - products with weight matrices and what follows them -------------------------===//
 //
 // One or two lm.linear of one input, then elementwise operations on their results. Every form adds x[t,
 // k]·w[n, k] for ascending k to one accumulator that starts at 0, lanes are rows of the matrix: the forms

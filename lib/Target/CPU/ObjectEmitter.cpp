@@ -1,5 +1,4 @@
-//===- ObjectEmitter.cpp - MLIR to LLVM IR to an object
-//------------------------------------------------------------===//
+//===- ObjectEmitter.cpp - MLIR to LLVM IR to an object -----------------------------------------------===//
 
 #include "lib/Target/CPU/ObjectEmitter.h"
 

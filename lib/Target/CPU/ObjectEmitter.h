@@ -1,5 +1,4 @@
-//===- ObjectEmitter.h - from kernels in MLIR to one shared object ---------------------------------*- C++
-//-*-===//
+//===- ObjectEmitter.h - from kernels in MLIR to one shared object --------------------------*- C++ -*-===//
 
 #ifndef LAMINA_LIB_TARGET_CPU_OBJECTEMITTER_H
 #define LAMINA_LIB_TARGET_CPU_OBJECTEMITTER_H

@@ -1,5 +1,4 @@
-//===- ObjectLinker.cpp - relocatable objects to a shared one
-//-------------------------------------------------------===//
+//===- ObjectLinker.cpp - relocatable objects to a shared one -----------------------------------------===//
 
 #include "lib/Target/CPU/ObjectEmitter.h"
 

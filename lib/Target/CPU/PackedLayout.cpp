@@ -1,5 +1,4 @@
-//===- PackedLayout.cpp - where the bits of a packed weight lie
-//-------------------------------------------------===//
+//===- PackedLayout.cpp - where the bits of a packed weight lie ---------------------------------------===//
 
 #include "lib/Target/CPU/PackedLayout.h"
 

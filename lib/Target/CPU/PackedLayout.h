@@ -1,5 +1,4 @@
-//===- PackedLayout.h - where the bits of a packed weight lie -------------------------------------*- C++
-//-*-===//
+//===- PackedLayout.h - where the bits of a packed weight lie -------------------------------*- C++ -*-===//
 //
 // Rows of a matrix are packed in groups of 16, so that lane i of a vector belongs to row 16·g + i; missing
 // rows of the last group are zeros. A group holds its blocks along the row one after another. Within a block

@@ -1,5 +1,4 @@
-//===- RopeKernel.cpp - cosines and sines of rotary angles
-//---------------------------------------------------------===//
+//===- RopeKernel.cpp - cosines and sines of rotary angles --------------------------------------------===//
 //
 // Angles reach millions of radians at the end of long contexts, so everything is f64 until the result is
 // rounded. Only products and sums are used, no fused ones: the table has the same bits on every target.

@@ -1,5 +1,4 @@
-//===- RowKernels.cpp - kernels that work on one row after another
-//-------------------------------------------------===//
+//===- RowKernels.cpp - kernels that work on one row after another ------------------------------------===//
 //
 // Norms, rotations, gathers, sums of experts and chains of elementwise operations; the table of rotary
 // angles. A workgroup is a row.

@@ -1,5 +1,4 @@
-//===- TargetInfo.cpp - the instruction sets
-//--------------------------------------------------------------------===//
+//===- TargetInfo.cpp - the instruction sets ----------------------------------------------------------===//
 
 #include "lib/Target/CPU/TargetInfo.h"
 

@@ -1,5 +1,4 @@
-//===- TargetInfo.h - what kernels need to know of an instruction set -----------------------------*- C++
-//-*-===//
+//===- TargetInfo.h - what kernels need to know of an instruction set -----------------------*- C++ -*-===//
 
 #ifndef LAMINA_LIB_TARGET_CPU_TARGETINFO_H
 #define LAMINA_LIB_TARGET_CPU_TARGETINFO_H

@@ -1,5 +1,4 @@
-//===- WeightDecoder.cpp - f32 weights out of a packed matrix
-//-----------------------------------------------------===//
+//===- WeightDecoder.cpp - f32 weights out of a packed matrix -----------------------------------------===//
 
 #include "lib/Target/CPU/WeightDecoder.h"
 

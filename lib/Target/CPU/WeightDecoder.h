@@ -1,5 +1,4 @@
-//===- WeightDecoder.h - f32 weights out of a packed matrix ---------------------------------------*- C++
-//-*-===//
+//===- WeightDecoder.h - f32 weights out of a packed matrix ---------------------------------*- C++ -*-===//
 
 #ifndef LAMINA_LIB_TARGET_CPU_WEIGHTDECODER_H
 #define LAMINA_LIB_TARGET_CPU_WEIGHTDECODER_H

@@ -1,5 +1,4 @@
-//===- WeightPacker.cpp - from the blocks of a model file to the packed layout
-//----------------------------------===//
+//===- WeightPacker.cpp - from the blocks of a model file to the packed layout ------------------------===//
 
 #include "dialects/LM/IR/LM.h"
 #include "lib/Target/CPU/CPUTarget.h"

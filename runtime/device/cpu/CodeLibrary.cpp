@@ -1,5 +1,4 @@
-//===- CodeLibrary.cpp - compiled kernels of a CPU worker
-//-------------------------------------------------===//
+//===- CodeLibrary.cpp - compiled kernels of a CPU worker ---------------------------------------------===//
 
 #include "runtime/device/cpu/CodeLibrary.h"
 

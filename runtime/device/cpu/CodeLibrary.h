@@ -1,5 +1,4 @@
-//===- CodeLibrary.h - compiled kernels of a CPU worker -------------------------------------------*- C++
-//-*-===//
+//===- CodeLibrary.h - compiled kernels of a CPU worker -------------------------------------*- C++ -*-===//
 //
 // Which of a worker's code objects this machine can run, and the symbols of the one that was loaded.
 //

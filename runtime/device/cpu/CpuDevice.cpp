@@ -1,5 +1,4 @@
-//===- CpuDevice.cpp - a worker's share of the CPU
-//--------------------------------------------------------===//
+//===- CpuDevice.cpp - a worker's share of the CPU ----------------------------------------------------===//
 
 #include "runtime/device/cpu/CpuDevice.h"
 

@@ -1,5 +1,4 @@
-//===- CpuDevice.h - a worker's share of the CPU --------------------------------------------------*- C++
-//-*-===//
+//===- CpuDevice.h - a worker's share of the CPU --------------------------------------------*- C++ -*-===//
 //
 // Memory is anonymous and lazily backed, weights are mapped from their file, kernels are functions of a
 // shared object that a pool of threads runs. Every launch is finished when it returns.

@@ -1,5 +1,4 @@
-//===- ThreadPool.cpp - splits one dispatch over threads
-//--------------------------------------------------===//
+//===- ThreadPool.cpp - splits one dispatch over threads ----------------------------------------------===//
 
 #include "runtime/device/cpu/ThreadPool.h"
 

@@ -1,5 +1,4 @@
-//===- ThreadPool.h - splits one dispatch over threads --------------------------------------------*- C++
-//-*-===//
+//===- ThreadPool.h - splits one dispatch over threads --------------------------------------*- C++ -*-===//
 //
 // A pool of N threads, one of which is the caller. Handing out work takes a few atomic operations: no lock,
 // no allocation, and a system call only to wake a thread that went to sleep. Idle threads spin for a few

@@ -1,5 +1,4 @@
-//===- AttentionTest.cpp - the paged cache and attention over it
-//--------------------------------------------------===//
+//===- AttentionTest.cpp - the paged cache and attention over it --------------------------------------===//
 
 #include "test/Target/CPU/KernelHarness.h"
 

@@ -1,5 +1,4 @@
-//===- ExpertTest.cpp - choosing experts, their products and their sums
-//------------------------------------------===//
+//===- ExpertTest.cpp - choosing experts, their products and their sums -------------------------------===//
 
 #include "test/Target/CPU/KernelHarness.h"
 

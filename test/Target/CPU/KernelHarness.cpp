@@ -1,5 +1,4 @@
-//===- KernelHarness.cpp - compiles kernels from text and runs them
-//-----------------------------------------------===//
+//===- KernelHarness.cpp - compiles kernels from text and runs them -----------------------------------===//
 
 #include "test/Target/CPU/KernelHarness.h"
 

@@ -1,5 +1,4 @@
-//===- KernelHarness.h - compiles kernels from text and runs them ----------------------------------*- C++
-//-*-===//
+//===- KernelHarness.h - compiles kernels from text and runs them ---------------------------*- C++ -*-===//
 
 #ifndef LAMINA_TEST_TARGET_CPU_KERNELHARNESS_H
 #define LAMINA_TEST_TARGET_CPU_KERNELHARNESS_H

@@ -1,5 +1,4 @@
-//===- LinearTest.cpp - products in every format, shape and number of tokens
-//--------------------------------------===//
+//===- LinearTest.cpp - products in every format, shape and number of tokens --------------------------===//
 
 #include "test/Target/CPU/KernelHarness.h"
 

@@ -1,5 +1,4 @@
-//===- ObjectTest.cpp - shared objects: what they need, export and weigh
-//------------------------------------------===//
+//===- ObjectTest.cpp - shared objects: what they need, export and weigh ------------------------------===//
 
 #include "test/Target/CPU/KernelHarness.h"
 

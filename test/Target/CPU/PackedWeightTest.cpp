@@ -1,5 +1,4 @@
-//===- PackedWeightTest.cpp - the packed layout and the packer
-//----------------------------------------------------===//
+//===- PackedWeightTest.cpp - the packed layout and the packer ----------------------------------------===//
 
 #include "test/Target/CPU/KernelHarness.h"
 

@@ -1,5 +1,4 @@
-//===- RowTest.cpp - norms, rotations, gathers, embeddings and elementwise rows
-//-----------------------------------===//
+//===- RowTest.cpp - norms, rotations, gathers, embeddings and elementwise rows -----------------------===//
 
 #include "test/Target/CPU/KernelHarness.h"
 

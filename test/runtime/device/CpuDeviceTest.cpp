@@ -1,5 +1,4 @@
-//===- CpuDeviceTest.cpp - memory, weights and code of a CPU worker
-//---------------------------------------===//
+//===- CpuDeviceTest.cpp - memory, weights and code of a CPU worker -----------------------------------===//
 
 #include "runtime/device/cpu/CpuDevice.h"
 

@@ -1,5 +1,4 @@
-//===- EngineDeathTest.cpp - workers and front ends that die
-//----------------------------------------------===//
+//===- EngineDeathTest.cpp - workers and front ends that die ------------------------------------------===//
 
 #include "runtime/executor/Engine.h"
 

@@ -1,5 +1,4 @@
-//===- EngineTest.cpp - two workers run a hand-written plan, as threads and as processes
-//------------------===//
+//===- EngineTest.cpp - two workers run a hand-written plan, as threads and as processes --------------===//
 
 #include "runtime/executor/Engine.h"
 

@@ -1,5 +1,4 @@
-//===- PlanCheckFuzzer.cpp - a plan from anywhere is refused or can be sized
-//------------------------------===//
+//===- PlanCheckFuzzer.cpp - a plan from anywhere is refused or can be sized --------------------------===//
 //
 // The input is merged into the hand-written plan, so that a few bytes reach deep into a plan that is
 // otherwise right.

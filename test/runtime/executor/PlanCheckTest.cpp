@@ -1,5 +1,4 @@
-//===- PlanCheckTest.cpp - every rule of checkPlan, broken once
-//-------------------------------------------===//
+//===- PlanCheckTest.cpp - every rule of checkPlan, broken once ---------------------------------------===//
 
 #include "runtime/executor/PlanCheck.h"
 

@@ -1,5 +1,4 @@
-//===- RoundTripBenchmark.cpp - what the machinery around kernels costs
-//-----------------------------------===//
+//===- RoundTripBenchmark.cpp - what the machinery around kernels costs -------------------------------===//
 //
 // Not a test: prints the median and the 90th percentile of
 //   round trip   a row sent to another process, which answers with a row (q → out without attention)

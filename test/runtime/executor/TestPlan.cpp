@@ -1,5 +1,4 @@
-//===- TestPlan.cpp - a hand-written plan of two workers
-//--------------------------------------------------===//
+//===- TestPlan.cpp - a hand-written plan of two workers ----------------------------------------------===//
 
 #include "TestPlan.h"
 

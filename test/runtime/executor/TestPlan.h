@@ -1,5 +1,4 @@
-//===- TestPlan.h - a hand-written plan of two workers --------------------------------------------*- C++
-//-*-===//
+//===- TestPlan.h - a hand-written plan of two workers --------------------------------------*- C++ -*-===//
 //
 // compute0 projects the tokens to q, k, v, sends them to memory0, which appends k and v to its cache, attends
 // and sends the result back for the head. Kernels: TestKernels.c.

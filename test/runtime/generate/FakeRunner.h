@@ -1,5 +1,4 @@
-//===- FakeRunner.h - a model that fits on a page -------------------------------------------------*- C++
-//-*-===//
+//===- FakeRunner.h - a model that fits on a page -------------------------------------------*- C++ -*-===//
 //
 // A StepRunner whose logits depend on every token of a sequence and on nothing else, as a transformer's do.
 // It keeps its state where a KV cache would: in pages addressed through the block table. A scheduler that

@@ -1,5 +1,4 @@
-//===- GeneratorTest.cpp - continuous batching over a fake model
-//--------------------------------------------===//
+//===- GeneratorTest.cpp - continuous batching over a fake model --------------------------------------===//
 
 #include "FakeRunner.h"
 

@@ -1,5 +1,4 @@
-//===- PerplexityTest.cpp - windows and their likelihood
-//----------------------------------------------------===//
+//===- PerplexityTest.cpp - windows and their likelihood ----------------------------------------------===//
 
 #include "FakeRunner.h"
 

@@ -1,5 +1,4 @@
-//===- ArtifactFuzzer.cpp - hostile manifests and plans
-//-----------------------------------------------------===//
+//===- ArtifactFuzzer.cpp - hostile manifests and plans -----------------------------------------------===//
 //
 // The input is a manifest's body and a plan, separated by a zero byte. The body gets a true hash, because a
 // fuzzer cannot find one and the checks behind it are the ones of interest; the raw input is tried as a

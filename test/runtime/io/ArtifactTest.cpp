@@ -1,5 +1,4 @@
-//===- ArtifactTest.cpp - writing, verifying and refusing artifacts
-//-----------------------------------------===//
+//===- ArtifactTest.cpp - writing, verifying and refusing artifacts -----------------------------------===//
 
 #include "runtime/io/ArtifactReader.h"
 #include "runtime/io/ArtifactWriter.h"
@@ -202,6 +201,22 @@ TEST_F(ArtifactTest, AnAbandonedWriteLeavesNothing) {
   }
   EXPECT_EQ(entriesInFolder(), 1u);
   EXPECT_EQ(refusal(), "accepted");
+}
+
+TEST_F(ArtifactTest, RemovesWhatKilledWritersLeft) {
+  fs::create_directory(path_ + ".partial-999999999-abcdef"); // no process has that number
+  fs::create_directory(path_ + ".partial-1-abcdef");         // one that lives
+  ASSERT_TRUE(write().ok());
+  EXPECT_FALSE(fs::exists(path_ + ".partial-999999999-abcdef"));
+  EXPECT_TRUE(fs::exists(path_ + ".partial-1-abcdef"));
+}
+
+TEST_F(ArtifactTest, AProcessThatEndsRemovesItsOwn) {
+  auto writer = ArtifactWriter::create(path_);
+  ASSERT_TRUE((*writer)->addFile(kPlanFile, "half").ok());
+  EXPECT_EQ(entriesInFolder(), 1u);
+  removeUnfinishedArtifact(path_);
+  EXPECT_EQ(entriesInFolder(), 0u);
 }
 
 TEST_F(ArtifactTest, StreamsAndAligns) {

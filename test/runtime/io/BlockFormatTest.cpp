@@ -1,5 +1,4 @@
-//===- BlockFormatTest.cpp: every type decodes to the bits of the reference
-//---------------------------------===//
+//===- BlockFormatTest.cpp: every type decodes to the bits of the reference ---------------------------===//
 
 #include "runtime/io/BlockFormat.h"
 

@@ -1,5 +1,4 @@
-//===- SharedMemoryTransportTest.cpp - rings between threads and between processes
-//------------------------===//
+//===- SharedMemoryTransportTest.cpp - rings between threads and between processes --------------------===//
 
 #include "runtime/transport/SharedMemoryTransport.h"
 

@@ -1,5 +1,4 @@
-//===- LaminaRunTest.cpp - the command line, from outside
-//---------------------------------------------------===//
+//===- LaminaRunTest.cpp - the command line, from outside ---------------------------------------------===//
 
 #include "TestModel.h"
 

@@ -1,5 +1,4 @@
-//===- TestModel.cpp - an artifact for lamina-run that needs no compiler
-//------------------------------------===//
+//===- TestModel.cpp - an artifact for lamina-run that needs no compiler ------------------------------===//
 
 #include "TestModel.h"
 

@@ -1,5 +1,4 @@
-//===- TestModel.h - an artifact for lamina-run that needs no compiler ----------------------------*- C++
-//-*-===//
+//===- TestModel.h - an artifact for lamina-run that needs no compiler ----------------------*- C++ -*-===//
 //
 // The hand-written plan of the executor's tests (two workers, 32 tokens, context 100) with a vocabulary:
 // "<unk>", "<s>",
