@@ -20,9 +20,6 @@
 using namespace mlir;
 using namespace lamina;
 
-/// A sequence is rarely longer, and the tables of pages grow with it; --max-context overrides.
-static constexpr int64_t kDefaultContext = 4096;
-
 void lamina::registerDialects(DialectRegistry &registry) {
   registry.insert<arith::ArithDialect, func::FuncDialect, lm::LMDialect, mpmd::MPMDDialect, plan::PlanDialect>();
 }
@@ -102,7 +99,7 @@ static void buildSchedule(OpPassManager &pm, const CompileOptions &options) {
   sizes.maxBatchTokens = options.maxBatchTokens;
   sizes.maxOutputRows = options.maxOutputRows;
   sizes.maxSequences = options.maxSequences;
-  sizes.maxContext = options.maxContext ? options.maxContext : kDefaultContext;
+  sizes.maxContext = options.maxContext;
   sizes.kvTokens = options.kvTokens;
   pm.addPass(createMPMDToPlanPass(sizes));
   // Lifetimes are known only now that each worker's order is fixed.

@@ -58,7 +58,7 @@ def Plan_CallOp : Plan_Op<"call", [Pure, DeclareOpInterfaceMethods<SymbolUserOpI
 def Plan_ProgramOp : Plan_Op<"program", [Symbol, IsolatedFromAbove, NoTerminator, SingleBlock]> {
   let summary = "what one worker does in a step";
   let description = [{
-    A straight line of instructions in the order of execution, preceded by the buffers they use. `arena_bytes` and
+    A straight line of instructions in the order of execution, each buffer before its first use. `arena_bytes` and
     `weight_bytes` are the sizes of the worker's memories once offsets are assigned.
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, FlatSymbolRefAttr:$device_class,

@@ -121,13 +121,18 @@ struct MPMDToPlanPass : lamina::impl::MPMDToPlanPassBase<MPMDToPlanPass> {
         module->setAttr(mpmd::kCutBytesAttr, cuts);
       step.erase();
     }
-    int64_t tokens = kvTokens ? int64_t(kvTokens) : 4 * maxContext;
+    int64_t context = maxContext;
+    if (context == 0) {
+      auto trained = module->getAttrOfType<IntegerAttr>("lm.context_length");
+      context = trained ? std::min(trained.getInt(), kDefaultContext) : kDefaultContext;
+    }
+    int64_t tokens = kvTokens ? int64_t(kvTokens) : 4 * context;
     int64_t pages = llvm::divideCeil(tokens, int64_t(LAMINA_KV_PAGE_TOKENS));
     auto limit = [&](StringRef name, int64_t value) { return builder.getNamedAttr(name, builder.getI64IntegerAttr(value)); };
     module->setAttr("plan.limits",
                     builder.getDictionaryAttr({limit("max_batch_tokens", maxBatchTokens),
                                                limit("max_output_rows", std::min<int64_t>(maxOutputRows, maxBatchTokens)),
-                                               limit("max_sequences", maxSequences), limit("max_context", maxContext),
+                                               limit("max_sequences", maxSequences), limit("max_context", context),
                                                limit("kv_pages", pages)}));
   }
 };

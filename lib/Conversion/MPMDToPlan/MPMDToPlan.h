@@ -11,6 +11,9 @@ namespace lamina {
 #define GEN_PASS_DECL
 #include "lib/Conversion/MPMDToPlan/Passes.h.inc"
 
+/// Tokens of one sequence unless somebody asks for more: sequences are rarely longer, and page tables grow with it.
+inline constexpr int64_t kDefaultContext = 4096;
+
 #define GEN_PASS_REGISTRATION
 #include "lib/Conversion/MPMDToPlan/Passes.h.inc"
 

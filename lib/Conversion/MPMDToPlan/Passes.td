@@ -21,7 +21,8 @@ def MPMDToPlanPass : Pass<"mpmd-to-plan", "::mlir::ModuleOp"> {
     Option<"maxBatchTokens", "max-batch-tokens", "int64_t", "512", "tokens of one step at most">,
     Option<"maxOutputRows", "max-output-rows", "int64_t", "64", "rows of logits in one step at most">,
     Option<"maxSequences", "max-sequences", "int64_t", "16", "sequences in flight at most">,
-    Option<"maxContext", "max-context", "int64_t", "4096", "tokens of one sequence at most">,
+    Option<"maxContext", "max-context", "int64_t", "0",
+           "tokens of one sequence at most, 0 = the model's lm.context_length up to 4096">,
     Option<"kvTokens", "kv-tokens", "int64_t", "0", "tokens that the cache holds, 0 = four sequences of max-context">,
   ];
   let dependentDialects = ["::lamina::plan::PlanDialect"];

@@ -11,8 +11,8 @@
 
 namespace lamina {
 
-/// Appends instructions to a plan.program and gives values their buffers. Buffer operations stand before all
-/// instructions. Values passed in and out are results of the program's plan.buffer operations.
+/// Appends instructions to a plan.program and gives values their buffers. A buffer stands before the first
+/// instruction that uses it. Values passed in and out are results of the program's plan.buffer operations.
 class ProgramBuilder {
 public:
   /// Creates the program of the first worker of `deviceClass` at the insertion point of `builder`.
@@ -43,7 +43,7 @@ private:
   void waitFor(mlir::ValueRange buffers, int64_t slice);
 
   plan::ProgramOp program_;
-  mlir::OpBuilder buffers_;      // before the first instruction
+  mlir::OpBuilder buffers_;      // after the last buffer
   mlir::OpBuilder instructions_; // at the end
   int64_t caches_ = 0;
   llvm::StringMap<mlir::Value> weights_;
