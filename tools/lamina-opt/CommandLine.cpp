@@ -88,13 +88,16 @@ void addPlacement(CLI::App &app, CommandLine &line) {
 /// What the manifest records beside the plan's limits: why two artifacts of one model differ. Paths, which differ from
 /// machine to machine, stay out.
 std::vector<std::string> canonicalFlags(const CompileOptions &options) {
-  return {std::string("placement=") + (options.monolithic ? "monolithic" : "disaggregated"),
-          std::string("kv-type=") + (options.kvF32 ? "f32" : "f16"),
-          "max-context=" + std::to_string(options.maxContext),
-          "kv-tokens=" + std::to_string(options.kvTokens),
-          "max-batch-tokens=" + std::to_string(options.maxBatchTokens),
-          "max-sequences=" + std::to_string(options.maxSequences),
-          "max-output-rows=" + std::to_string(options.maxOutputRows)};
+  std::vector<std::string> flags{std::string("placement=") + (options.monolithic ? "monolithic" : "disaggregated"),
+                                 std::string("kv-type=") + (options.kvF32 ? "f32" : "f16"),
+                                 "max-batch-tokens=" + std::to_string(options.maxBatchTokens),
+                                 "max-sequences=" + std::to_string(options.maxSequences),
+                                 "max-output-rows=" + std::to_string(options.maxOutputRows)};
+  if (options.maxContext)
+    flags.push_back("max-context=" + std::to_string(options.maxContext));
+  if (options.kvTokens)
+    flags.push_back("kv-tokens=" + std::to_string(options.kvTokens));
+  return flags;
 }
 
 } // namespace
