@@ -8,21 +8,47 @@
 #include <dlfcn.h>
 #include <utility>
 
+#if defined(__aarch64__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
+
 namespace lamina {
+namespace {
+
+#if defined(__x86_64__)
+// The builtin, which asks for the operating system's support too, takes literals only.
+#define LAMINA_CPU_HAS(feature) (__builtin_cpu_supports(feature) != 0)
+constexpr CodeTarget kTargets[] = {
+    {"x86-64-v4-vnni", [] { return LAMINA_CPU_HAS("x86-64-v4") && LAMINA_CPU_HAS("avx512vnni"); }},
+    {"x86-64-v4", [] { return LAMINA_CPU_HAS("x86-64-v4"); }},
+    {"x86-64-v3-avxvnni", [] { return LAMINA_CPU_HAS("x86-64-v3") && LAMINA_CPU_HAS("avxvnni"); }},
+    {"x86-64-v3", [] { return LAMINA_CPU_HAS("x86-64-v3"); }},
+    {"x86-64-v2", [] { return LAMINA_CPU_HAS("x86-64-v2"); }},
+};
+#undef LAMINA_CPU_HAS
+#elif defined(__aarch64__)
+constexpr CodeTarget kTargets[] = {
+    {"aarch64-i8mm", [] { return (getauxval(AT_HWCAP2) & HWCAP2_I8MM) != 0; }},
+    {"aarch64-dotprod", [] { return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0; }},
+    {"aarch64", [] { return true; }},
+};
+#else
+#error "no code targets for this architecture"
+#endif
+
+} // namespace
+
+std::span<const CodeTarget> codeTargets() { return kTargets; }
 
 std::vector<std::string> detectTargets() {
-  std::vector<std::string> targets;
 #if defined(__x86_64__)
   __builtin_cpu_init();
-  if (__builtin_cpu_supports("x86-64-v4"))
-    targets.push_back("x86-64-v4");
-  if (__builtin_cpu_supports("x86-64-v3"))
-    targets.push_back("x86-64-v3");
-  if (__builtin_cpu_supports("x86-64-v2"))
-    targets.push_back("x86-64-v2");
-#elif defined(__aarch64__)
-  targets.push_back("aarch64");
 #endif
+  std::vector<std::string> targets;
+  for (const CodeTarget &target : kTargets)
+    if (target.runsHere())
+      targets.emplace_back(target.name);
   return targets;
 }
 

@@ -12,12 +12,21 @@
 
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace lamina {
 
-/// The code targets that this machine runs, best first: ["x86-64-v4", "x86-64-v3", "x86-64-v2"]. Each is a
-/// value of lamina-opt's --cpu-targets.
+/// An instruction set that the compiler makes code for, by the name in lib/Target/CPU/TargetInfo.
+struct CodeTarget {
+  std::string_view name;
+  bool (*runsHere)();
+};
+
+/// All of this architecture, best first: a new one is a line in CodeLibrary.cpp.
+std::span<const CodeTarget> codeTargets();
+
+/// Those that this machine runs, best first: ["x86-64-v4", "x86-64-v3", "x86-64-v2"].
 std::vector<std::string> detectTargets();
 
 /// The file whose target comes first in `targets`. FailedPrecondition names both sides if none fits.
