@@ -182,7 +182,7 @@ Json descriptionJson(const ArtifactReader &artifact) {
 } // namespace
 
 absl::Status describe(const RunOptions &options) {
-  LAMINA_ASSIGN_OR_RETURN(ArtifactReader artifact, openArtifact(options));
+  LAMINA_ASSIGN_OR_RETURN(ArtifactReader artifact, openArtifact(modelSource(options)));
   if (options.json) {
     std::printf("%s\n", dumpLine(descriptionJson(artifact)).c_str());
     return absl::OkStatus();

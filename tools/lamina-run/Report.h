@@ -4,6 +4,7 @@
 #define LAMINA_TOOLS_LAMINA_RUN_REPORT_H
 
 #include "runtime/generate/Request.h"
+#include "tools/common/Text.h"
 #include "tools/lamina-run/Session.h"
 
 #include <nlohmann/json_fwd.hpp>
@@ -12,16 +13,6 @@
 #include <string>
 
 namespace lamina::run {
-
-/// "1.5 MiB".
-std::string bytesText(double bytes);
-/// "1.10 billion".
-std::string countText(uint64_t count);
-/// Text that may not be UTF-8 becomes U+FFFD there; one line.
-std::string dumpLine(const nlohmann::ordered_json &json);
-
-/// Tokens per second; 0 if no time passed.
-double perSecond(int64_t tokens, double milliseconds);
 
 /// The object of one generation as described in docs/formats/generation-json.md.
 nlohmann::ordered_json generationJson(const GenerationResult &result, const Session &session);

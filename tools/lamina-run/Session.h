@@ -5,8 +5,8 @@
 
 #include "runtime/executor/Engine.h"
 #include "runtime/generate/EngineRunner.h"
-#include "runtime/io/ArtifactReader.h"
 #include "runtime/tokenizer/Tokenizer.h"
+#include "tools/common/OpenArtifact.h"
 #include "tools/lamina-run/Options.h"
 
 #include <memory>
@@ -26,9 +26,7 @@ struct Session {
   double loadMs = 0; ///< hashes, weights and workers; not a compilation
 };
 
-/// Verifies MODEL if that is an artifact; of a GGUF file the artifact in the cache, compiled if it is not
-/// there yet or damaged. `began` receives when the verification of what is returned began.
-absl::StatusOr<ArtifactReader> openArtifact(const RunOptions &options, uint64_t *began = nullptr);
+inline ModelSource modelSource(const RunOptions &options) { return {options.model, options.threads}; }
 
 /// The tokenizer of a GGUF file; null if it has no vocabulary. A doubtful one is warned of on standard error.
 absl::StatusOr<std::unique_ptr<Tokenizer>> loadTokenizer(const std::string &ggufPath);
@@ -36,9 +34,6 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> loadTokenizer(const std::string &gguf
 /// The ids of a text prompt, special tokens in it recognised.
 absl::StatusOr<std::vector<int32_t>> encodePrompt(const Tokenizer *tokenizer, std::string_view text,
                                                   bool noBos);
-
-/// Whether a file begins as GGUF files do.
-bool isGGUFFile(const std::string &path);
 
 } // namespace lamina::run
 

@@ -271,7 +271,7 @@ TEST_F(LaminaRun, CompilesAModelOnceIntoTheCache) {
                                                     {"PATH", "/usr/bin:/bin"}};
   std::vector<std::string> arguments = {model_.gguf(), "--prompt", kFifteen, "-n", "2"};
   Outcome outcome = runProgram(program, arguments, "", environment);
-  refused(outcome, 1, "lamina-opt is neither beside lamina-run nor in PATH");
+  refused(outcome, 1, "lamina-opt is neither beside this program nor in PATH");
 
   auto install = [&](const std::string &script) {
     writeFile(compiler, "#!/bin/sh\n" + script + "\n");

@@ -1,6 +1,6 @@
 //===- CompileCache.cpp - artifacts of GGUF files that are run directly -------------------------------===//
 
-#include "tools/lamina-run/CompileCache.h"
+#include "tools/common/CompileCache.h"
 
 #include "runtime/base/Sha256.h"
 #include "runtime/base/StrCat.h"
@@ -21,7 +21,7 @@
 
 extern char **environ;
 
-namespace lamina::run {
+namespace lamina {
 namespace {
 
 namespace fs = std::filesystem;
@@ -42,8 +42,8 @@ absl::StatusOr<std::string> findCompiler() {
       return candidate;
   }
   return absl::NotFoundError(
-      "a GGUF file must be compiled first, and lamina-opt is neither beside lamina-run nor in "
-      "PATH; install it, or compile elsewhere with lamina-opt MODEL -o NAME.lamina");
+      "a GGUF file must be compiled first, and lamina-opt is neither beside this program nor in PATH; "
+      "install it, or compile elsewhere with lamina-opt MODEL -o NAME.lamina");
 }
 
 absl::StatusOr<fs::path> cacheFolder() {
@@ -65,7 +65,8 @@ absl::StatusOr<fs::path> cacheFolder() {
 
 /// Everything that the artifact depends on. The compiler's size and time stand for its version, which alone
 /// would not tell two builds of a developer's apart.
-absl::StatusOr<std::string> keyOf(const std::string &model, const std::string &compiler) {
+absl::StatusOr<std::string> keyOf(const std::string &model, const std::string &compiler,
+                                  const std::vector<std::string> &flags) {
   Sha256 sha;
   // The parts of a split model are found by the reader, which also refuses what is no model before hours of
   // work.
@@ -76,18 +77,25 @@ absl::StatusOr<std::string> keyOf(const std::string &model, const std::string &c
   ::stat(compiler.c_str(), &info);
   sha.update(strCat("\n", LAMINA_VERSION, "\n", info.st_size, "\n", info.st_mtim.tv_sec, "\n",
                     info.st_mtim.tv_nsec));
+  for (const std::string &flag : flags)
+    sha.update(strCat("\n", flag));
   return Sha256::hex(sha.finish());
 }
 
 /// Runs the compiler with its output on our standard error, so that ours holds nothing but results.
-absl::Status runCompiler(const std::string &compiler, const std::string &model, const std::string &output) {
-  std::string program = compiler, input = model, flag = "-o", target = output;
-  char *arguments[] = {program.data(), input.data(), flag.data(), target.data(), nullptr};
+absl::Status runCompiler(const std::string &compiler, const std::string &model,
+                         const std::vector<std::string> &flags, const std::string &output) {
+  std::vector<std::string> words = {compiler, model, "-o", output};
+  words.insert(words.end(), flags.begin(), flags.end());
+  std::vector<char *> arguments;
+  for (std::string &word : words)
+    arguments.push_back(word.data());
+  arguments.push_back(nullptr);
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
   pid_t pid;
-  int error = ::posix_spawn(&pid, program.c_str(), &actions, nullptr, arguments, environ);
+  int error = ::posix_spawn(&pid, compiler.c_str(), &actions, nullptr, arguments.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
   if (error != 0)
     return absl::UnavailableError(strCat("cannot start '", compiler, "': ", std::strerror(error)));
@@ -106,9 +114,10 @@ absl::Status runCompiler(const std::string &compiler, const std::string &model, 
 
 } // namespace
 
-absl::StatusOr<std::string> compileIntoCache(const std::string &model, bool again) {
+absl::StatusOr<std::string> compileIntoCache(const std::string &model, const std::vector<std::string> &flags,
+                                             bool again) {
   LAMINA_ASSIGN_OR_RETURN(std::string compiler, findCompiler());
-  LAMINA_ASSIGN_OR_RETURN(std::string key, keyOf(model, compiler));
+  LAMINA_ASSIGN_OR_RETURN(std::string key, keyOf(model, compiler, flags));
   LAMINA_ASSIGN_OR_RETURN(fs::path folder, cacheFolder());
   std::string artifact = (folder / (key + kArtifactSuffix)).string();
   if (!again && isArtifactDirectory(artifact))
@@ -118,8 +127,8 @@ absl::StatusOr<std::string> compileIntoCache(const std::string &model, bool agai
   fs::remove_all(artifact, ignored);
   if (::isatty(STDERR_FILENO))
     std::fprintf(stderr, "compiling %s into %s\n", model.c_str(), artifact.c_str());
-  LAMINA_RETURN_IF_ERROR(runCompiler(compiler, model, artifact));
+  LAMINA_RETURN_IF_ERROR(runCompiler(compiler, model, flags, artifact));
   return artifact;
 }
 
-} // namespace lamina::run
+} // namespace lamina

@@ -1,0 +1,27 @@
+//===- OpenArtifact.h - the artifact behind MODEL on a command line -------------------------*- C++ -*-===//
+
+#ifndef LAMINA_TOOLS_COMMON_OPENARTIFACT_H
+#define LAMINA_TOOLS_COMMON_OPENARTIFACT_H
+
+#include "runtime/base/Status.h"
+#include "runtime/io/ArtifactReader.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace lamina {
+
+struct ModelSource {
+  std::string model;                          ///< an artifact, or a GGUF file to compile first
+  int threads = 0;                            ///< that hash; 0: one per CPU
+  std::vector<std::string> compileFlags = {}; ///< for lamina-opt
+};
+
+/// Verifies the model if it is an artifact; of a GGUF file the artifact in the cache, compiled if it is not
+/// there yet or damaged. `began` receives when the verification of what is returned began.
+absl::StatusOr<ArtifactReader> openArtifact(const ModelSource &source, uint64_t *began = nullptr);
+
+} // namespace lamina
+
+#endif // LAMINA_TOOLS_COMMON_OPENARTIFACT_H
