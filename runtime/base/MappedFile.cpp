@@ -89,6 +89,11 @@ void MappedFile::unmap() {
   size_ = 0;
 }
 
+void MappedFile::preferHugePages() const {
+  if (data_)
+    ::madvise(const_cast<uint8_t *>(data_), size_, MADV_HUGEPAGE);
+}
+
 void MappedFile::willNeed(size_t offset, size_t length) const {
   if (!data_ || offset >= size_)
     return;

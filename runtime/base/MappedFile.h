@@ -37,6 +37,10 @@ public:
   size_t size() const { return size_; }
   std::span<const uint8_t> bytes() const { return {data_, size_}; }
 
+  /// Asks the kernel to cache in huge pages what it still has to read of the file, and to map what it has so. A
+  /// hint: not every file system can.
+  void preferHugePages() const;
+
   /// Tells the kernel that [offset, offset + length) will be read soon. A hint: errors are ignored.
   void willNeed(size_t offset, size_t length) const;
 

@@ -13,9 +13,11 @@
 namespace lamina {
 
 /// Version of the directory and its manifest. Raised when an older runtime would misread the result.
-inline constexpr uint32_t kArtifactFormatVersion = 1;
-/// The oldest artifact that this runtime reads: the previous format version, once there is one.
+inline constexpr uint32_t kArtifactFormatVersion = 2;
+/// The oldest artifact that this runtime reads: the previous format version.
 inline constexpr uint32_t kOldestArtifactFormatVersion = 1;
+/// The first version whose files have digests of chunks instead of one over all bytes.
+inline constexpr uint32_t kChunkDigestFormatVersion = 2;
 /// Version of plan.proto's meaning (Plan.format_version), with the same rule.
 inline constexpr uint32_t kPlanFormatVersion = 1;
 inline constexpr uint32_t kOldestPlanFormatVersion = 1;
@@ -31,6 +33,11 @@ inline constexpr char kWeightsFolder[] = "weights"; // <worker>.bin
 
 /// Weight shards are mapped: their buffers start at multiples of LAMINA_BUFFER_ALIGNMENT, the file at a page.
 inline constexpr size_t kWeightsPageBytes = 4096;
+
+/// A file's digest is the SHA-256 of the SHA-256 digests of its chunks of this size, the last of which may be
+/// shorter: so several threads can share a large file. Writers write whole chunks, which lets file systems
+/// cache them in huge pages.
+inline constexpr size_t kDigestChunkBytes = size_t{4} << 20;
 
 /// Bounds that the reader enforces before it allocates.
 inline constexpr size_t kMaxManifestBytes = size_t{16} << 20;

@@ -71,7 +71,12 @@ absl::StatusOr<std::vector<std::string>> stringsField(const Json &object, const 
   return values;
 }
 
-absl::StatusOr<std::map<std::string, ArtifactFile>> filesField(const Json &object) {
+/// The name that a file's digest has, which says how it is computed.
+const char *digestKey(uint32_t formatVersion) {
+  return formatVersion >= kChunkDigestFormatVersion ? "chunks_sha256" : "sha256";
+}
+
+absl::StatusOr<std::map<std::string, ArtifactFile>> filesField(const Json &object, uint32_t formatVersion) {
   auto field = object.find("files");
   if (field == object.end() || !field->is_object())
     return fieldError("files", "an object");
@@ -82,13 +87,14 @@ absl::StatusOr<std::map<std::string, ArtifactFile>> filesField(const Json &objec
     if (!isArtifactPath(entry.key()) || entry.key() == kManifestFile)
       return absl::InvalidArgumentError(strCat(
           "file name '", entry.key(), "' may not stand in an artifact; it was not made by lamina-opt"));
+    const char *key = digestKey(formatVersion);
     if (!entry->is_object() || entry->size() != 2)
-      return fieldError(entry.key(), "an object of bytes and sha256");
+      return fieldError(entry.key(), strCat("an object of bytes and ", key));
     ArtifactFile file;
     LAMINA_ASSIGN_OR_RETURN(file.bytes, unsignedField(*entry, "bytes"));
-    LAMINA_ASSIGN_OR_RETURN(file.sha256, stringField(*entry, "sha256"));
-    if (!isDigest(file.sha256))
-      return fieldError(entry.key(), "a sha256 of 64 lower-case hexadecimal digits");
+    LAMINA_ASSIGN_OR_RETURN(file.digest, stringField(*entry, key));
+    if (!isDigest(file.digest))
+      return fieldError(entry.key(), strCat("a ", key, " of 64 lower-case hexadecimal digits"));
     files.emplace(entry.key(), std::move(file));
   }
   return files;
@@ -124,7 +130,7 @@ bool isArtifactPath(std::string_view path) {
 std::string formatManifest(const ArtifactManifest &manifest) {
   Json files = Json::object();
   for (const auto &[path, file] : manifest.files)
-    files[path] = {{"bytes", file.bytes}, {"sha256", file.sha256}};
+    files[path] = {{"bytes", file.bytes}, {digestKey(manifest.formatVersion), file.digest}};
   // Json objects are sorted by key, which makes the text canonical.
   Json object = {{"format_version", manifest.formatVersion},
                  {"compiler_version", manifest.compilerVersion},
@@ -156,7 +162,7 @@ absl::StatusOr<ArtifactManifest> parseManifest(std::string_view text) {
   LAMINA_ASSIGN_OR_RETURN(manifest.modelSha256, stringField(*model, "sha256"));
   LAMINA_ASSIGN_OR_RETURN(manifest.targets, stringsField(object, "targets"));
   LAMINA_ASSIGN_OR_RETURN(manifest.flags, stringsField(object, "flags"));
-  LAMINA_ASSIGN_OR_RETURN(manifest.files, filesField(object));
+  LAMINA_ASSIGN_OR_RETURN(manifest.files, filesField(object, manifest.formatVersion));
   return manifest;
 }
 

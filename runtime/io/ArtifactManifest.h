@@ -1,6 +1,6 @@
 //===- ArtifactManifest.h - manifest.json ---------------------------------------------------*- C++ -*-===//
 //
-// What an artifact says about itself: versions, source model, targets, and size and SHA-256 of every file.
+// What an artifact says about itself: versions, source model, targets, and size and digest of every file.
 // The text is canonical (sorted, no time stamps), so equal artifacts have equal manifests. Its first line
 // carries the SHA-256 of all that follows it; a damaged manifest is therefore recognised before it is
 // believed.
@@ -23,7 +23,7 @@ namespace lamina {
 
 struct ArtifactFile {
   uint64_t bytes = 0;
-  std::string sha256; ///< 64 lower-case hexadecimal digits
+  std::string digest; ///< 64 lower-case hexadecimal digits; see kChunkDigestFormatVersion
 
   bool operator==(const ArtifactFile &) const = default;
 };

@@ -13,7 +13,6 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <memory>
-#include <mutex>
 #include <set>
 #include <sys/stat.h>
 #include <thread>
@@ -96,58 +95,95 @@ private:
   std::set<std::string> seen_;
 };
 
-/// Hashes all files, largest first so that no thread is left with a large one at the end.
-class HashCheck {
+/// Hashes all files, a chunk at a time, so that every thread has work until the end.
+class DigestCheck {
 public:
-  HashCheck(const std::string &root, const ArtifactManifest &manifest) : root_(root) {
-    for (const auto &entry : manifest.files)
-      files_.push_back(&entry);
-    std::sort(files_.begin(), files_.end(),
-              [](auto *a, auto *b) { return a->second.bytes > b->second.bytes; });
+  DigestCheck(const std::string &root, const ArtifactManifest &manifest)
+      : root_(root), chunked_(manifest.formatVersion >= kChunkDigestFormatVersion) {
+    for (const auto &[name, listed] : manifest.files)
+      files_.push_back({.name = name, .listed = listed, .mapped = {}, .digests = {}});
   }
 
   absl::Status run(unsigned threads) {
+    for (File &file : files_)
+      LAMINA_RETURN_IF_ERROR(map(file));
     if (threads == 0)
       threads = std::max(1u, std::thread::hardware_concurrency());
-    threads = static_cast<unsigned>(std::min<size_t>(threads, files_.size()));
+    threads = static_cast<unsigned>(std::min<size_t>(threads, chunks_.size()));
     std::vector<std::thread> helpers;
     for (unsigned i = 1; i < threads; ++i)
       helpers.emplace_back([this] { work(); });
     work();
     for (std::thread &helper : helpers)
       helper.join();
-    return failed_ ? checkOne(*failed_) : absl::OkStatus();
+    for (const File &file : files_)
+      LAMINA_RETURN_IF_ERROR(compare(file));
+    return absl::OkStatus();
   }
 
 private:
-  using File = std::pair<const std::string, ArtifactFile>;
+  struct File {
+    const std::string &name;
+    const ArtifactFile &listed;
+    MappedFile mapped;
+    std::vector<Sha256::Digest> digests; // by chunk
+  };
+  struct Chunk {
+    File *file;
+    size_t index;
+  };
+
+  absl::Status map(File &file) {
+    absl::StatusOr<MappedFile> mapped = MappedFile::open(strCat(root_, "/", file.name));
+    if (!mapped.ok())
+      return inArtifact(root_, file.name, mapped.status());
+    file.mapped = *std::move(mapped);
+    if (file.mapped.size() != file.listed.bytes) // it was right a moment ago
+      return absl::DataLossError(
+          strCat("artifact '", root_, "': ", file.name, ": is being changed; try again"));
+    file.mapped.preferHugePages();
+    file.digests.resize(chunked_ ? (file.mapped.size() + kDigestChunkBytes - 1) / kDigestChunkBytes : 1);
+    for (size_t i = 0; i < file.digests.size(); ++i)
+      chunks_.push_back({&file, i});
+    return absl::OkStatus();
+  }
 
   void work() {
-    for (size_t i = next_++; i < files_.size(); i = next_++) {
-      if (checkOne(*files_[i]).ok())
-        continue;
-      // Of several damaged files report the first by name, whatever the threads did.
-      std::lock_guard lock(mutex_);
-      if (!failed_ || files_[i]->first < failed_->first)
-        failed_ = files_[i];
+    Sha256 sha;
+    for (size_t i = next_++; i < chunks_.size(); i = next_++) {
+      auto [file, index] = chunks_[i];
+      std::span<const uint8_t> bytes = file->mapped.bytes();
+      if (chunked_) {
+        bytes = bytes.subspan(index * kDigestChunkBytes);
+        bytes = bytes.first(std::min(bytes.size(), kDigestChunkBytes));
+      }
+      sha.update(bytes);
+      file->digests[index] = sha.finish();
     }
   }
 
-  absl::Status checkOne(const File &file) const {
-    absl::StatusOr<std::string> digest = Sha256::hexOfFile(strCat(root_, "/", file.first));
-    if (!digest.ok())
-      return inArtifact(root_, file.first, digest.status());
-    if (*digest == file.second.sha256)
+  std::string digestOf(const File &file) const {
+    if (!chunked_)
+      return Sha256::hex(file.digests[0]);
+    Sha256 sha;
+    for (const Sha256::Digest &digest : file.digests)
+      sha.update(digest);
+    return Sha256::hex(sha.finish());
+  }
+
+  absl::Status compare(const File &file) const {
+    std::string actual = digestOf(file);
+    if (actual == file.listed.digest)
       return absl::OkStatus();
-    return absl::DataLossError(strCat("artifact '", root_, "': ", file.first, ": sha256 is ", *digest,
-                                      ", expected ", file.second.sha256, "; ", kRemedy));
+    return absl::DataLossError(strCat("artifact '", root_, "': ", file.name, ": sha256 is ", actual,
+                                      ", expected ", file.listed.digest, "; ", kRemedy));
   }
 
   const std::string &root_;
-  std::vector<const File *> files_;
+  const bool chunked_;      // or each file as one, as before there were chunks
+  std::vector<File> files_; // in the manifest's order, which is that of their names
+  std::vector<Chunk> chunks_;
   std::atomic<size_t> next_ = 0;
-  std::mutex mutex_;
-  const File *failed_ = nullptr; // guarded by mutex_ while threads run
 };
 
 absl::StatusOr<ArtifactManifest> readManifest(const std::string &path) {
@@ -209,7 +245,7 @@ absl::StatusOr<ArtifactReader> ArtifactReader::open(const std::string &path, uns
       return inArtifact(reader.path_, kManifestFile,
                         absl::DataLossError(strCat("lists no ", required, "; recompile")));
   LAMINA_RETURN_IF_ERROR(Listing(reader.path_, reader.manifest_).check());
-  LAMINA_RETURN_IF_ERROR(HashCheck(reader.path_, reader.manifest_).run(threads));
+  LAMINA_RETURN_IF_ERROR(DigestCheck(reader.path_, reader.manifest_).run(threads));
   LAMINA_ASSIGN_OR_RETURN(MappedFile file, MappedFile::open(reader.filePath(kPlanFile)));
   auto plan = parsePlan({reinterpret_cast<const char *>(file.data()), file.size()}, reader.manifest_);
   if (!plan.ok())

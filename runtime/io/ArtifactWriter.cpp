@@ -24,9 +24,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Large enough that the system call does not count, small enough to be hashed from the cache.
-constexpr size_t kChunkBytes = size_t{1} << 20;
-
 absl::Status pathError(std::string_view what, std::string_view path, int error, std::string_view remedy) {
   return absl::UnavailableError(
       strCat("cannot ", what, " '", path, "': ", std::strerror(error), "; ", remedy));
@@ -84,7 +81,8 @@ ArtifactFileWriter::ArtifactFileWriter(ArtifactWriter &writer, std::string name,
 
 ArtifactFileWriter::ArtifactFileWriter(ArtifactFileWriter &&other) noexcept
     : writer_(other.writer_), name_(std::move(other.name_)), fd_(std::exchange(other.fd_, -1)),
-      offset_(other.offset_), expectedBytes_(other.expectedBytes_), sha_(std::move(other.sha_)) {}
+      offset_(other.offset_), expectedBytes_(other.expectedBytes_), chunk_(std::move(other.chunk_)),
+      digest_(std::move(other.digest_)) {}
 
 ArtifactFileWriter::~ArtifactFileWriter() {
   if (fd_ >= 0)
@@ -93,14 +91,25 @@ ArtifactFileWriter::~ArtifactFileWriter() {
 
 absl::Status ArtifactFileWriter::append(std::span<const uint8_t> bytes) {
   while (!bytes.empty()) {
-    std::span<const uint8_t> chunk = bytes.first(std::min(bytes.size(), kChunkBytes));
-    sha_.update(chunk);
-    if (int error = writeAll(fd_, chunk.data(), chunk.size()))
-      return writer_->writeError(name_, error,
-                                 std::max<uint64_t>(expectedBytes_, offset_ + bytes.size()) - offset_);
-    offset_ += chunk.size();
-    bytes = bytes.subspan(chunk.size());
+    std::span<const uint8_t> part = bytes.first(std::min(bytes.size(), kDigestChunkBytes - chunk_.size()));
+    chunk_.insert(chunk_.end(), part.begin(), part.end());
+    offset_ += part.size();
+    bytes = bytes.subspan(part.size());
+    if (chunk_.size() == kDigestChunkBytes)
+      LAMINA_RETURN_IF_ERROR(writeChunk());
   }
+  return absl::OkStatus();
+}
+
+absl::Status ArtifactFileWriter::writeChunk() {
+  if (int error = writeAll(fd_, chunk_.data(), chunk_.size())) {
+    uint64_t written = offset_ - chunk_.size();
+    return writer_->writeError(name_, error, std::max(expectedBytes_, offset_) - written);
+  }
+  Sha256 sha;
+  sha.update(chunk_);
+  digest_.update(sha.finish());
+  chunk_.clear();
   return absl::OkStatus();
 }
 
@@ -120,6 +129,8 @@ absl::Status ArtifactFileWriter::alignTo(uint64_t alignment) {
 }
 
 absl::Status ArtifactFileWriter::close() {
+  if (!chunk_.empty())
+    LAMINA_RETURN_IF_ERROR(writeChunk());
   // The reservation may have been longer than what was written.
   int error = ::ftruncate(fd_, static_cast<off_t>(offset_)) == 0 && ::fsync(fd_) == 0 ? 0 : errno;
   if (::close(std::exchange(fd_, -1)) != 0 && error == 0)
@@ -127,7 +138,7 @@ absl::Status ArtifactFileWriter::close() {
   if (error != 0)
     return writer_->writeError(name_, error, offset_);
   std::lock_guard lock(writer_->mutex_);
-  writer_->files_[name_] = {offset_, Sha256::hex(sha_.finish())};
+  writer_->files_[name_] = {offset_, Sha256::hex(digest_.finish())};
   return absl::OkStatus();
 }
 
@@ -145,7 +156,8 @@ std::vector<std::pair<std::string, pid_t>> unfinishedArtifacts(const std::string
   fs::path parent = fs::path(path).parent_path();
   std::string prefix = strCat(fs::path(path).filename().string(), kPartialInfix);
   std::error_code ignored;
-  for (fs::directory_iterator it(parent.empty() ? "." : parent, ignored), end; it != end; it.increment(ignored)) {
+  for (fs::directory_iterator it(parent.empty() ? "." : parent, ignored), end; it != end;
+       it.increment(ignored)) {
     std::string name = it->path().filename().string();
     pid_t pid = name.starts_with(prefix) ? static_cast<pid_t>(std::atoi(name.c_str() + prefix.size())) : 0;
     if (pid > 0)

@@ -2,8 +2,8 @@
 //
 // Files go into a temporary directory beside the final one, are hashed on the way, and reach the disk before
 // one rename gives them their name. Until commit() succeeds the final name keeps what it held; whatever fails
-// or is abandoned is removed. A killed process leaves at most NAME.partial-PID-XXXXXX, never a half-written NAME; the
-// next writer of NAME removes it.
+// or is abandoned is removed. A killed process leaves at most NAME.partial-PID-XXXXXX, never a half-written
+// NAME; the next writer of NAME removes it.
 //
 // The writer and each of its files serve one thread at a time; different files may be written by different
 // threads.
@@ -25,6 +25,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace lamina {
 
@@ -50,13 +51,15 @@ public:
 private:
   friend class ArtifactWriter;
   ArtifactFileWriter(ArtifactWriter &writer, std::string name, int fd, uint64_t expectedBytes);
+  absl::Status writeChunk();
 
   ArtifactWriter *writer_;
   std::string name_;
   int fd_;
   uint64_t offset_ = 0;
   uint64_t expectedBytes_;
-  Sha256 sha_;
+  std::vector<uint8_t> chunk_; // what was appended since the last whole chunk
+  Sha256 digest_;              // of the digests of the chunks so far
 };
 
 class ArtifactWriter {
@@ -100,8 +103,8 @@ private:
   bool committed_ = false;
 };
 
-/// Removes what writers of this process have begun of the artifact `path`: for a process that is about to end by a
-/// signal and runs no destructors. Thread-safe; what a writer still creates meanwhile may stay.
+/// Removes what writers of this process have begun of the artifact `path`: for a process that is about to end
+/// by a signal and runs no destructors. Thread-safe; what a writer still creates meanwhile may stay.
 void removeUnfinishedArtifact(const std::string &path);
 
 /// Whether `path` is a directory that holds an artifact's manifest.

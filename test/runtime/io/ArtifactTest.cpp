@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -121,6 +122,45 @@ TEST_F(ArtifactTest, RefusesEveryFlippedByte) {
   EXPECT_EQ(refusal(), "accepted");
 }
 
+TEST_F(ArtifactTest, FindsDamageInEveryChunkWithAnyNumberOfThreads) {
+  std::string weights(2 * kDigestChunkBytes + 5, 'w');
+  ASSERT_TRUE(write(planBytes(), weights).ok());
+  for (unsigned threads : {1u, 2u, 7u}) {
+    EXPECT_TRUE(ArtifactReader::open(path_, threads).ok());
+    for (size_t place : {size_t(0), kDigestChunkBytes - 1, kDigestChunkBytes, weights.size() - 1}) {
+      std::string damaged = weights;
+      damaged[place] ^= 1;
+      writeFile(path_ + "/weights/compute0.bin", damaged);
+      EXPECT_THAT(std::string(ArtifactReader::open(path_, threads).status().message()),
+                  HasSubstr("weights/compute0.bin: sha256 is"))
+          << place;
+    }
+    // Chunks that are right but in another place.
+    std::string swapped = weights;
+    swapped[0] = 'x';
+    ASSERT_TRUE(write(planBytes(), swapped).ok());
+    std::rotate(swapped.begin(), swapped.begin() + kDigestChunkBytes,
+                swapped.begin() + 2 * kDigestChunkBytes);
+    writeFile(path_ + "/weights/compute0.bin", swapped);
+    EXPECT_THAT(std::string(ArtifactReader::open(path_, threads).status().message()), HasSubstr("sha256 is"));
+    ASSERT_TRUE(write(planBytes(), weights).ok());
+  }
+}
+
+TEST_F(ArtifactTest, ReadsThePreviousFormatVersion) {
+  ASSERT_TRUE(write().ok());
+  ArtifactManifest manifest = *parseManifest(readFile(path_ + "/manifest.json"));
+  manifest.formatVersion = 1;
+  for (auto &[name, file] : manifest.files)
+    file.digest = *Sha256::hexOfFile(path_ + "/" + name);
+  writeFile(path_ + "/manifest.json", formatManifest(manifest));
+  EXPECT_THAT(readFile(path_ + "/manifest.json"),
+              HasSubstr("\"sha256\": \"" + manifest.files.begin()->second.digest));
+  EXPECT_EQ(refusal(), "accepted");
+  writeFile(path_ + "/weights/compute0.bin", std::string(300, 'v'));
+  EXPECT_THAT(refusal(), HasSubstr("weights/compute0.bin: sha256 is"));
+}
+
 TEST_F(ArtifactTest, RefusesMissingExtraTruncatedAndLinkedFiles) {
   ASSERT_TRUE(write().ok());
   fs::path weights = fs::path(path_) / "weights/compute0.bin", kept = folder_ / "kept";
@@ -146,9 +186,9 @@ TEST_F(ArtifactTest, RefusesOtherVersionsAndSaysWhatToDo) {
   ASSERT_TRUE(write(planBytes(99)).ok());
   EXPECT_THAT(refusal(), HasSubstr("plan.pb: plan format version 99, this lamina-run reads 1 to 1"));
   ArtifactManifest manifest = header();
-  manifest.formatVersion = 2;
+  manifest.formatVersion = 3;
   EXPECT_THAT(std::string(parseManifest(formatManifest(manifest)).status().message()),
-              HasSubstr("artifact format version 2, this lamina-run reads 1 to 1; use the lamina-run of"));
+              HasSubstr("artifact format version 3, this lamina-run reads 1 to 2; use the lamina-run of"));
   manifest.formatVersion = 0;
   EXPECT_THAT(std::string(parseManifest(formatManifest(manifest)).status().message()),
               HasSubstr("compile the model again"));
