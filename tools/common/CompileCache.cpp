@@ -6,6 +6,7 @@
 #include "runtime/base/StrCat.h"
 #include "runtime/io/ArtifactWriter.h"
 #include "runtime/io/GGUFReader.h"
+#include "tools/common/ModelDigest.h"
 
 #include <cerrno>
 #include <csignal>
@@ -66,13 +67,12 @@ absl::StatusOr<fs::path> cacheFolder() {
 /// Everything that the artifact depends on. The compiler's size and time stand for its version, which alone
 /// would not tell two builds of a developer's apart.
 absl::StatusOr<std::string> keyOf(const std::string &model, const std::string &compiler,
-                                  const std::vector<std::string> &flags) {
+                                  const std::vector<std::string> &flags, const fs::path &folder) {
   Sha256 sha;
   // The parts of a split model are found by the reader, which also refuses what is no model before hours of
   // work.
   LAMINA_ASSIGN_OR_RETURN(GGUFReader reader, GGUFReader::open(model));
-  for (size_t part = 0; part < reader.numParts(); ++part)
-    sha.update(reader.fileBytes(part));
+  sha.update(modelDigest(reader, folder.string()));
   struct stat info = {};
   ::stat(compiler.c_str(), &info);
   sha.update(strCat("\n", LAMINA_VERSION, "\n", info.st_size, "\n", info.st_mtim.tv_sec, "\n",
@@ -117,8 +117,8 @@ absl::Status runCompiler(const std::string &compiler, const std::string &model,
 absl::StatusOr<std::string> compileIntoCache(const std::string &model, const std::vector<std::string> &flags,
                                              bool again) {
   LAMINA_ASSIGN_OR_RETURN(std::string compiler, findCompiler());
-  LAMINA_ASSIGN_OR_RETURN(std::string key, keyOf(model, compiler, flags));
   LAMINA_ASSIGN_OR_RETURN(fs::path folder, cacheFolder());
+  LAMINA_ASSIGN_OR_RETURN(std::string key, keyOf(model, compiler, flags, folder));
   std::string artifact = (folder / (key + kArtifactSuffix)).string();
   if (!again && isArtifactDirectory(artifact))
     return artifact;

@@ -11,9 +11,9 @@
 namespace lamina {
 
 /// The artifact of a GGUF file: $XDG_CACHE_HOME/lamina/KEY.lamina (~/.cache/lamina without the variable),
-/// where KEY is the SHA-256 of the model's bytes (of all parts of a split model), the version, the compiler
-/// that is found and its `flags`. If it is missing, lamina-opt makes it: the one beside this program, or else
-/// the one in PATH. `again`: even if it is there, because it is damaged.
+/// where KEY is the SHA-256 of the model's bytes (see modelDigest), the version, the compiler that is found
+/// and its `flags`. If it is missing, lamina-opt makes it: the one beside this program, or else the one in
+/// PATH. `again`: even if it is there, because it is damaged.
 absl::StatusOr<std::string> compileIntoCache(const std::string &model, const std::vector<std::string> &flags,
                                              bool again = false);
 
