@@ -100,7 +100,7 @@ func.func @linear_result(%x: tensor<?x16xf32>, %w: tensor<4x16x!lm.block<f16>>) 
 // -----
 
 func.func @static_tokens(%x: tensor<3x16xf32>, %w: tensor<4x16x!lm.block<f16>>) {
-  // expected-error @+1 {{must be an f32 tensor with dynamic leading dimension}}
+  // expected-error @+1 {{must be an f32 or q8 tensor with dynamic leading dimension}}
   %0 = lm.linear %x, %w : (tensor<3x16xf32>, tensor<4x16x!lm.block<f16>>) -> tensor<?x4xf32>
   return
 }
@@ -416,5 +416,61 @@ func.func @combine_width(%y: tensor<?x2x8xf32>, %w: tensor<?x2xf32>) {
 func.func @empty_norm_weight(%x: tensor<?x8xf32>, %g: tensor<0xf32>) {
   // expected-error @+1 {{expected a weight whose length divides 8, got: 0}}
   %0 = lm.rms_norm %x, %g {epsilon = 1.0e-5 : f32} : tensor<?x8xf32>, tensor<0xf32>
+  return
+}
+
+// -----
+
+func.func @quantize_part_of_a_block(%x: tensor<?x48xf32>) {
+  // expected-error @+1 {{expected rows of a multiple of 32 elements, got: 48}}
+  %0 = lm.quantize %x : tensor<?x48xf32> -> tensor<?x48x!lm.q8>
+  return
+}
+
+// -----
+
+func.func @quantize_to_another_shape(%x: tensor<?x64xf32>) {
+  // expected-error @+1 {{expected a result of the input's shape, got: 'tensor<?x32x!lm.q8>'}}
+  %0 = lm.quantize %x : tensor<?x64xf32> -> tensor<?x32x!lm.q8>
+  return
+}
+
+// -----
+
+func.func @quantize_to_floats(%x: tensor<?x64xf32>) {
+  // expected-error @+1 {{result #0 must be a q8 tensor with dynamic leading dimension}}
+  %0 = lm.quantize %x : tensor<?x64xf32> -> tensor<?x64xf32>
+  return
+}
+
+// -----
+
+func.func @quantize_twice(%x: tensor<?x64x!lm.q8>) {
+  // expected-error @+1 {{operand #0 must be an f32 tensor with dynamic leading dimension}}
+  %0 = lm.quantize %x : tensor<?x64x!lm.q8> -> tensor<?x64x!lm.q8>
+  return
+}
+
+// -----
+
+func.func @quantized_input_of_a_plain_weight(%x: tensor<?x32x!lm.q8>, %w: tensor<4x32x!lm.block<bf16>>) {
+  // expected-error @+1 {{expected a weight in a quantised format for input of '!lm.q8', got: bf16}}
+  %0 = lm.linear %x, %w : (tensor<?x32x!lm.q8>, tensor<4x32x!lm.block<bf16>>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @quantized_input_of_plain_experts(%x: tensor<?x32x!lm.q8>, %i: tensor<?x2xi32>, %w: tensor<4x8x32x!lm.block<f32>>) {
+  // expected-error @+1 {{expected a weight in a quantised format for input of '!lm.q8', got: f32}}
+  %0 = lm.expert_linear %x, %i, %w : (tensor<?x32x!lm.q8>, tensor<?x2xi32>, tensor<4x8x32x!lm.block<f32>>) -> tensor<?x2x8xf32>
+  return
+}
+
+// -----
+
+func.func @scale_of_quantized(%x: tensor<?x32x!lm.q8>) {
+  // expected-error @+1 {{operand #0 must be an f32 tensor with dynamic leading dimension}}
+  %0 = lm.scale %x, 2.0 : tensor<?x32x!lm.q8>
   return
 }

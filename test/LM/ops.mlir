@@ -25,6 +25,10 @@ func.func @decoder(%batch: !lm.batch, %cache: !lm.kv_cache<4 x 8 x 8, f16>) -> t
   %n = lm.rms_norm %s, %g {epsilon = 1.0e-5 : f32} : tensor<?x64xf32>, tensor<64xf32>
   // CHECK: lm.linear
   %q = lm.linear %n, %w : (tensor<?x64xf32>, tensor<64x64x!lm.block<q4_0>>) -> tensor<?x64xf32>
+  // CHECK: lm.quantize %{{.*}} : tensor<?x64xf32> -> tensor<?x64x!lm.q8>
+  %n8 = lm.quantize %n : tensor<?x64xf32> -> tensor<?x64x!lm.q8>
+  // CHECK: lm.linear %{{.*}} : (tensor<?x64x!lm.q8>, tensor<64x64x!lm.block<q4_0>>) -> tensor<?x64xf32>
+  %q8 = lm.linear %n8, %w : (tensor<?x64x!lm.q8>, tensor<64x64x!lm.block<q4_0>>) -> tensor<?x64xf32>
   // CHECK: lm.bias_add
   %b = lm.bias_add %q, %g : tensor<?x64xf32>, tensor<64xf32>
   // CHECK: lm.rope_table %{{.*}} {frequencies = array<f64: 1.000000e+00, 1.000000e-01>, magnitude = 1.000000e+00 : f32}

@@ -116,6 +116,14 @@ module @sizes attributes {plan.limits = {kv_pages = 4 : i64, max_batch_tokens = 
   plan.program @output0 on @compute {
     %a = plan.buffer arena "a" extent output_rows : !plan.buffer<tensor<?x64xf32>>
   }
+  // 8 rows x 2 blocks x 64 bytes, for each of 3 experts.
+  // CHECK-LABEL: plan.program @quantized0 on @compute arena 4096
+  plan.program @quantized0 on @compute {
+    // CHECK: "a" extent output_rows at 3072
+    // CHECK: "b" extent output_rows at 0
+    %a = plan.buffer arena "a" extent output_rows : !plan.buffer<tensor<?x64x!lm.q8>>
+    %b = plan.buffer arena "b" extent output_rows : !plan.buffer<tensor<?x3x64x!lm.q8>>
+  }
   // CHECK-LABEL: plan.program @weights0 on @compute arena 0 weights 69632
   plan.program @weights0 on @compute {
     // CHECK: "norm" extent fixed at 0 from @norm

@@ -334,6 +334,15 @@ plan.program @p on @compute {
 
 // -----
 
+// No rounded activations cross a link.
+plan.program @p on @compute {
+  %x = plan.buffer arena "x" extent tokens : !plan.buffer<tensor<?x64x!lm.q8>>
+  // expected-error @below {{'plan.send' op expected buffers of activations, got: 'tensor<?x64x!lm.q8>'}}
+  plan.send 0 @q(%x) "" slice 0 : !plan.buffer<tensor<?x64x!lm.q8>>
+}
+
+// -----
+
 // Instruction outside a program.
 // expected-error @below {{'plan.wait' op expects parent op 'plan.program'}}
 plan.wait 0 slice 0

@@ -25,9 +25,10 @@ def LM_Dialect : Dialect {
   let cppNamespace = "::lamina::lm";
   let summary = "what is computed: a transformer as tensors";
   let description = [{
-    Operations of a decoder transformer on tensors whose leading dimension is the tokens of a ragged batch. All
-    activations are f32; matrices of weights keep the block format of their file in the element type
-    (`tensor<4096x4096x!lm.block<q4_k>>`) and are decoded where they are used. See docs/dialects/lm.md.
+    Operations of a decoder transformer on tensors whose leading dimension is the tokens of a ragged batch.
+    Activations are f32, or q8 where products with quantised weights read them; matrices of weights keep the block
+    format of their file in the element type (`tensor<4096x4096x!lm.block<q4_k>>`) and are decoded where they are used.
+    See docs/dialects/lm.md.
   }];
   let useDefaultTypePrinterParser = 1;
   let useDefaultAttributePrinterParser = 1;

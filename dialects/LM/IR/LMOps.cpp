@@ -2,6 +2,9 @@
 
 #include "dialects/LM/IR/LM.h"
 
+#include "runtime/device/cpu/KernelABI.h"
+#include "runtime/io/BlockFormat.h"
+
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/OpImplementation.h"
 
@@ -26,6 +29,18 @@ LogicalResult expectEqual(Operation *op, StringRef what, int64_t expected, int64
 
 LogicalResult expectRank(Operation *op, StringRef what, int64_t expected, Value value) {
   return expectEqual(op, (what + " rank").str(), expected, tensor(value).getRank());
+}
+
+/// Verifies that eight-bit input meets a weight of blocks, which have the scales that the order of the sum follows.
+LogicalResult verifyProduct(Operation *op, Value input, Value weight) {
+  if (!isa<Q8Type>(tensor(input).getElementType()))
+    return success();
+  StringRef name = cast<BlockType>(tensor(weight).getElementType()).getFormat();
+  const lamina::BlockFormat *format = lamina::findBlockFormat(std::string_view(name));
+  if (format && format->isPlain())
+    return op->emitOpError() << "expected a weight in a quantised format for input of " << tensor(input).getElementType()
+                             << ", got: " << name;
+  return success();
 }
 
 /// The arrays that place tokens in a cache: two vectors and the page table.
@@ -93,15 +108,30 @@ LogicalResult GatherRowsOp::verify() {
 }
 
 /// Verifies the following:
+/// - the result has the input's shape
+/// - blocks divide the row
+LogicalResult QuantizeOp::verify() {
+  if (tensor(getInput()).getShape() != tensor(getResult()).getShape())
+    return emitOpError() << "expected a result of the input's shape, got: " << getResult().getType();
+  if (lastDim(getInput()) % LAMINA_QUANTIZED_BLOCK_ELEMENTS != 0)
+    return emitOpError() << "expected rows of a multiple of " << int(LAMINA_QUANTIZED_BLOCK_ELEMENTS)
+                         << " elements, got: " << lastDim(getInput());
+  return success();
+}
+
+/// Verifies the following:
 /// - input and result are matrices of rows
 /// - the input is as wide as the weight's rows
 /// - the result is as wide as the weight has rows
+/// - q8 input meets a weight of blocks
 LogicalResult LinearOp::verify() {
   if (failed(expectRank(*this, "input", 2, getInput())) || failed(expectRank(*this, "result", 2, getResult())))
     return failure();
   if (failed(expectEqual(*this, "input width", lastDim(getWeight()), lastDim(getInput()))))
     return failure();
-  return expectEqual(*this, "result width", tensor(getWeight()).getDimSize(0), lastDim(getResult()));
+  if (failed(expectEqual(*this, "result width", tensor(getWeight()).getDimSize(0), lastDim(getResult()))))
+    return failure();
+  return verifyProduct(*this, getInput(), getWeight());
 }
 
 LogicalResult BiasAddOp::verify() { return expectEqual(*this, "bias length", lastDim(getInput()), lastDim(getBias())); }
@@ -192,6 +222,7 @@ LogicalResult RouteExpertsOp::verify() {
 /// Verifies the following:
 /// - the input is as wide as the weight's rows
 /// - the result is [tokens, chosen experts, rows of the weight]
+/// - q8 input meets a weight of blocks
 LogicalResult ExpertLinearOp::verify() {
   if (failed(expectRank(*this, "result", 3, getResult())) || failed(expectRank(*this, "experts", 2, getExperts())))
     return failure();
@@ -199,7 +230,9 @@ LogicalResult ExpertLinearOp::verify() {
     return failure();
   if (failed(expectEqual(*this, "chosen experts", lastDim(getExperts()), tensor(getResult()).getDimSize(1))))
     return failure();
-  return expectEqual(*this, "result width", tensor(getWeight()).getDimSize(1), lastDim(getResult()));
+  if (failed(expectEqual(*this, "result width", tensor(getWeight()).getDimSize(1), lastDim(getResult()))))
+    return failure();
+  return verifyProduct(*this, getInput(), getWeight());
 }
 
 LogicalResult CombineExpertsOp::verify() {

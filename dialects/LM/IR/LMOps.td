@@ -72,13 +72,42 @@ def LM_GatherRowsOp : LM_Op<"gather_rows", [Pure]> {
 
 //===--- Linear algebra ---------------------------------------------------------------------------------------===//
 
+def LM_QuantizeOp : LM_Op<"quantize", [Pure]> {
+  let summary = "rounds activations to eight bits, 32 elements with one scale";
+  let description = [{
+    For each block of 32 elements of a row, with `largest` the largest magnitude in it:
+
+        code[i] = to the nearest integer, ties to even: x[i] · (127 / largest)        in [-127, 127]
+        scale   = largest / 127
+
+    and code[i]·scale stands for x[i]. All operations are single f32 ones, so every device gives the same bits. A block
+    whose `largest` is below 2^-100 is all zeros; one with an infinity or a NaN has codes of 0 and a scale that is not
+    finite, so whatever is computed from it is a NaN. A block is kept with the sums of its codes
+    (LaminaQuantizedBlock in runtime/device/cpu/KernelABI.h).
+
+    Example:
+    ```mlir
+    %q = lm.quantize %x : tensor<?x2048xf32> -> tensor<?x2048x!lm.q8>
+    ```
+  }];
+  let arguments = (ins LM_Activations:$input);
+  let results = (outs LM_QuantizedActivations:$result);
+  let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
+  let hasVerifier = 1;
+}
+
 def LM_LinearOp : LM_Op<"linear", [Pure]> {
   let summary = "product with a weight matrix: result[t, n] = sum over k of input[t, k] · weight[n, k]";
   let description = [{
-    The sum runs over k in ascending order in one chain of fused multiply-adds per output, whatever the number of
-    tokens: batching and chunking never change a bit.
+    Its order is fixed, so batching and chunking never change a bit. With f32 input the sum runs over k in ascending
+    order in one chain of fused multiply-adds per output. With q8 input, which takes a weight in a block format, s runs
+    in ascending order over the weight's scales, at most 32 elements each:
+
+        dot(s) = sum over the elements of s of code(input) · value(weight)                      exact, in i32
+        result = fma(dot(s), scale(weight, s) · scale(input, s), result), and for a format with mins then
+        result = fma(-min(weight, s), scale(input, s) · (sum of the codes of the input in s), result)
   }];
-  let arguments = (ins LM_Activations:$input, LM_Matrix:$weight);
+  let arguments = (ins LM_ProductInput:$input, LM_Matrix:$weight);
   let results = (outs LM_Activations:$result);
   let assemblyFormat = "$input `,` $weight attr-dict `:` functional-type(operands, results)";
   let hasVerifier = 1;
@@ -209,10 +238,10 @@ def LM_RouteExpertsOp : LM_Op<"route_experts", [Pure]> {
 def LM_ExpertLinearOp : LM_Op<"expert_linear", [Pure]> {
   let summary = "product with the matrices of the chosen experts";
   let description = [{
-    result[t, j, n] = sum over k of x[t, (j,) k] · weight[experts[t, j], n, k]; `input` is `[t, k]` (one row for all
-    chosen experts) or `[t, j, k]`.
+    result[t, j, n] = sum over k of x[t, (j,) k] · weight[experts[t, j], n, k], in the order of lm.linear; `input` is
+    `[t, k]` (one row for all chosen experts) or `[t, j, k]`.
   }];
-  let arguments = (ins LM_Activations:$input, LM_Indices:$experts, LM_ExpertMatrices:$weight);
+  let arguments = (ins LM_ProductInput:$input, LM_Indices:$experts, LM_ExpertMatrices:$weight);
   let results = (outs LM_Activations:$result);
   let assemblyFormat = "$input `,` $experts `,` $weight attr-dict `:` functional-type(operands, results)";
   let hasVerifier = 1;

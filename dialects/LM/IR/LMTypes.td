@@ -17,6 +17,14 @@ def LM_BlockType : LM_Type<"Block", "block"> {
   let hasCustomAssemblyFormat = 1;
 }
 
+def LM_Q8Type : LM_Type<"Q8", "q8"> {
+  let summary = "element of an activation rounded to eight bits";
+  let description = [{
+    `tensor<?x2048x!lm.q8>`: rows that lm.quantize has made, in blocks of 32 elements with a scale each. Only products
+    with weights in a block format read them, and they stay on the device that computed them.
+  }];
+}
+
 def LM_BatchType : LM_Type<"Batch", "batch"> {
   let summary = "a ragged batch: which tokens of which sequences one step computes";
 }
@@ -63,6 +71,11 @@ def LM_IsBlocks : And<[CPred<"::llvm::isa<::mlir::RankedTensorType>($_self)">,
 
 class LM_TensorOf<list<Pred> preds, string summary> : Type<And<preds>, summary, "::mlir::RankedTensorType">;
 def LM_Activations : LM_TensorOf<[RankedTensorOf<[F32]>.predicate, LM_IsRagged], "an f32 tensor with dynamic leading dimension">;
+def LM_IsQuantized : And<[CPred<"::llvm::isa<::mlir::RankedTensorType>($_self)">,
+    CPred<"::llvm::isa<::lamina::lm::Q8Type>(::llvm::cast<::mlir::RankedTensorType>($_self).getElementType())">]>;
+def LM_QuantizedActivations : LM_TensorOf<[LM_IsQuantized, LM_IsRagged], "a q8 tensor with dynamic leading dimension">;
+def LM_ProductInput : LM_TensorOf<[Or<[RankedTensorOf<[F32]>.predicate, LM_IsQuantized]>, LM_IsRagged],
+                                  "an f32 or q8 tensor with dynamic leading dimension">;
 def LM_Vector : LM_TensorOf<[RankedTensorOf<[F32]>.predicate, LM_RankIs<1>, LM_IsStatic], "a static f32 vector">;
 def LM_Indices : LM_TensorOf<[RankedTensorOf<[I32]>.predicate], "an i32 tensor">;
 def LM_Matrix : LM_TensorOf<[LM_IsBlocks, LM_RankIs<2>], "a matrix of blocks">;

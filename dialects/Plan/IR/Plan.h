@@ -28,7 +28,7 @@
 namespace lamina::plan {
 
 /// Bytes of one row of a value with dynamic leading dimension: the last dimension padded to LAMINA_ROW_PADDING
-/// elements, vectors of indices unpadded. 4-byte elements only, as all activations are.
+/// elements of 4 bytes, vectors of indices unpadded; rows of q8 are LaminaQuantizedBlocks.
 int64_t rowBytes(mlir::RankedTensorType type);
 
 } // namespace lamina::plan

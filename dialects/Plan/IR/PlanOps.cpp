@@ -37,10 +37,12 @@ void PlanDialect::initialize() {
 int64_t plan::rowBytes(RankedTensorType type) {
   if (type.getRank() == 1)
     return 4;
-  int64_t elements = llvm::alignTo(type.getShape().back(), LAMINA_ROW_PADDING);
+  int64_t bytes = 4 * llvm::alignTo(type.getShape().back(), LAMINA_ROW_PADDING);
+  if (isa<lm::Q8Type>(type.getElementType()))
+    bytes = type.getShape().back() / LAMINA_QUANTIZED_BLOCK_ELEMENTS * int64_t(sizeof(LaminaQuantizedBlock));
   for (int64_t dim : type.getShape().slice(1, type.getRank() - 2))
-    elements *= dim;
-  return 4 * elements;
+    bytes *= dim;
+  return bytes;
 }
 
 namespace {
@@ -83,12 +85,13 @@ Type contents(Value buffer) { return cast<BufferType>(buffer.getType()).getConte
 /// Verifies the following:
 /// - something is transferred
 /// - every buffer has rows (its leading dimension is dynamic), so no weight and no cache crosses a link
+/// - rounded activations stay where they were computed
 LogicalResult verifyTransfer(Operation *op, OperandRange buffers) {
   if (buffers.empty())
     return op->emitOpError("expected at least one buffer");
   for (Value buffer : buffers) {
     auto type = dyn_cast<RankedTensorType>(contents(buffer));
-    if (!type || !type.isDynamicDim(0))
+    if (!type || !type.isDynamicDim(0) || isa<lm::Q8Type>(type.getElementType()))
       return op->emitOpError() << "expected buffers of activations, got: " << contents(buffer);
   }
   return success();
@@ -104,7 +107,8 @@ bool canHold(BufferKind kind, Type contents) {
   switch (kind) {
   case BufferKind::arena:
     return type.isDynamicDim(0) && type.getNumDynamicDims() == 1 &&
-           (type.getElementType().isF32() || type.getElementType().isInteger(32));
+           (type.getElementType().isF32() || type.getElementType().isInteger(32) ||
+            isa<lm::Q8Type>(type.getElementType()));
   case BufferKind::weight:
     return type.hasStaticShape() && (type.getElementType().isF32() || isa<lm::BlockType>(type.getElementType()));
   default:

@@ -36,6 +36,27 @@ enum { LAMINA_BUFFER_ALIGNMENT = 64 };
 /// Rows of activations are padded to this many elements; the padding holds zeros and kernels keep it so.
 enum { LAMINA_ROW_PADDING = 16 };
 
+/// Elements of a row that share a scale once they are rounded to eight bits.
+enum { LAMINA_QUANTIZED_BLOCK_ELEMENTS = 32 };
+
+/// A block of a row of quantised activations; a row is its blocks one after another. Where `largest` is the largest
+/// magnitude in the block, an element x has the code x·(127 / largest) to the nearest integer, ties to even. A block
+/// with `largest` below 2^-100 is all zeros; one with an infinity or a NaN has codes of 0 and a scale that is none.
+typedef struct LaminaQuantizedBlock {
+  int8_t codes[LAMINA_QUANTIZED_BLOCK_ELEMENTS]; ///< in [-127, 127]
+  float scale;            ///< largest / 127
+  int32_t negatedSums[3]; ///< minus the sum of codes 0 to 15, 16 to 31, all: times a format's offset, what an integer
+                          ///< product of unsigned weight codes starts from
+  float scaledSums[3];    ///< scale times the same sums, not negated: factors of a format's mins
+  int32_t padding;        ///< 0
+} LaminaQuantizedBlock;
+
+#ifdef __cplusplus
+static_assert(sizeof(LaminaQuantizedBlock) == LAMINA_BUFFER_ALIGNMENT, "a block is a cache line");
+#else
+_Static_assert(sizeof(LaminaQuantizedBlock) == LAMINA_BUFFER_ALIGNMENT, "a block is a cache line");
+#endif
+
 /// Tokens in one page of the KV cache; also the block of positions that attention handles at once, so that the
 /// order of additions depends on absolute positions alone.
 enum { LAMINA_KV_PAGE_TOKENS = 16 };
