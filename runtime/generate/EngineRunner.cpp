@@ -8,14 +8,18 @@
 
 namespace lamina {
 
+RunnerLimits limitsOf(const plan::Plan &plan) {
+  return {.batchTokens = plan.limits().max_batch_tokens(),
+          .outputRows = plan.limits().max_output_rows(),
+          .sequences = plan.limits().max_sequences(),
+          .context = plan.limits().max_context(),
+          .pages = plan.limits().kv_pages(),
+          .vocabulary = plan.model().vocab_size(),
+          .trainedContext = plan.model().context_length()};
+}
+
 EngineRunner::EngineRunner(Engine &engine, const plan::Plan &plan)
-    : engine_(engine), limits_{.batchTokens = plan.limits().max_batch_tokens(),
-                               .outputRows = plan.limits().max_output_rows(),
-                               .sequences = plan.limits().max_sequences(),
-                               .context = plan.limits().max_context(),
-                               .pages = plan.limits().kv_pages(),
-                               .vocabulary = plan.model().vocab_size(),
-                               .trainedContext = plan.model().context_length()} {
+    : engine_(engine), limits_(limitsOf(plan)) {
   totals_.workers.resize(static_cast<size_t>(plan.workers_size()));
 }
 

@@ -19,6 +19,9 @@ struct StepTotals {
   std::vector<StepTimings::Worker> workers; ///< in the plan's order
 };
 
+/// What the plan and its model bound.
+RunnerLimits limitsOf(const plan::Plan &plan);
+
 class EngineRunner : public StepRunner {
 public:
   /// `engine` must outlive the runner.

@@ -1,0 +1,126 @@
+//===- Bench.cpp - runs what the command line asks for ------------------------------------------------===//
+
+#include "tools/lamina-bench/Bench.h"
+
+#include "runtime/base/Clock.h"
+#include "runtime/base/StrCat.h"
+#include "tools/common/OpenArtifact.h"
+#include "tools/lamina-bench/Needs.h"
+#include "tools/lamina-bench/Probe.h"
+#include "tools/lamina-bench/Writer.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+
+namespace lamina::bench {
+namespace {
+
+/// What the start-up row's prompt has.
+constexpr int64_t kFirstPrompt = 16;
+
+struct Output {
+  std::unique_ptr<Writer> writer, errorWriter;
+
+  template <typename Result> void put(const Environment &environment, const Result &result) {
+    for (Writer *each : {writer.get(), errorWriter.get()})
+      if constexpr (std::is_same_v<Result, TestResult>)
+        each->test(environment, result);
+      else
+        each->batched(environment, result);
+  }
+};
+
+/// A line on standard error for each test that begins.
+class Progress {
+public:
+  explicit Progress(const BenchOptions &options)
+      : shown_(options.progress),
+        count_((options.tests.size() + options.batched.size()) * options.threads.size()) {}
+
+  void begin(const std::string &test) {
+    ++done_;
+    if (shown_)
+      std::fprintf(stderr, "lamina-bench: benchmark %zu/%zu: %s\n", done_, count_, test.c_str());
+  }
+
+private:
+  bool shown_;
+  size_t count_, done_ = 0;
+};
+
+/// Everything with one number of threads.
+absl::Status runWith(const BenchOptions &options, const ArtifactReader &artifact, int threads, uint64_t began,
+                     Output &output, Progress &progress) {
+  LAMINA_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine,
+                          Engine::create(artifact.plan(), artifact.path(),
+                                         {.threadsPerWorker = threads, .inProcess = options.inProcess}));
+  EngineRunner runner(*engine, artifact.plan());
+  Environment environment = describe(options.model, artifact.plan(), threads);
+  environment.loadNs = monotonicNanoseconds() - began;
+  Bencher bencher(artifact.plan(), *engine, runner);
+  environment.firstPrompt = std::min(kFirstPrompt, runner.limits().context);
+  LAMINA_RETURN_IF_ERROR(bencher.prompt(environment.firstPrompt));
+  environment.firstTokenNs = monotonicNanoseconds() - began;
+  LAMINA_ASSIGN_OR_RETURN(environment.readBandwidth, readBandwidth(threads));
+  for (const TestSpec &spec : options.tests) {
+    progress.begin(spec.name());
+    LAMINA_ASSIGN_OR_RETURN(TestResult result, bencher.run(spec, options.repetitions, options.warmUp));
+    output.put(environment, result);
+  }
+  for (const BatchedSpec &spec : options.batched) {
+    progress.begin(strCat(spec.sequences, " sequences"));
+    LAMINA_ASSIGN_OR_RETURN(BatchedResult result, bencher.run(spec, options.warmUp));
+    output.put(environment, result);
+  }
+  return absl::OkStatus();
+}
+
+} // namespace
+
+std::string TestSpec::name() const {
+  std::string text;
+  if (prompt > 0)
+    text = strCat("pp", prompt);
+  if (generate > 0)
+    text += strCat(prompt > 0 ? "+" : "", "tg", generate);
+  return depth > 0 ? strCat(text, " @ d", depth) : text;
+}
+
+absl::Status runTests(const BenchOptions &options, uint64_t began) {
+  uint64_t opened = 0;
+  LAMINA_ASSIGN_OR_RETURN(
+      ArtifactReader artifact,
+      openArtifact({options.model, options.threads.front(), compileFlags(options)}, &opened));
+  LAMINA_RETURN_IF_ERROR(checkRoom(options, limitsOf(artifact.plan())));
+  // An artifact's start-up begins with the process; that of a GGUF file, when it is compiled.
+  std::error_code ignored; // what has been opened exists
+  if (!std::filesystem::is_directory(options.model, ignored))
+    began = opened;
+  Output output = {Writer::create(options.output, stdout), Writer::create(options.errorOutput, stderr)};
+  Progress progress(options);
+  for (int threads : options.threads) {
+    LAMINA_RETURN_IF_ERROR(runWith(options, artifact, threads, began, output, progress));
+    began = monotonicNanoseconds(); // what follows has no process of its own
+  }
+  output.writer->finish();
+  output.errorWriter->finish();
+  return absl::OkStatus();
+}
+
+int benchMain(int argc, char **argv, uint64_t began) {
+  ParsedCommandLine parsed = parseCommandLine(argc, argv);
+  if (!parsed.options)
+    return parsed.exitStatus;
+  absl::Status status = parsed.options->probe ? probe(*parsed.options) : runTests(*parsed.options, began);
+  // A full disk behind a redirection shows only when the buffer is written.
+  if (status.ok() && (std::fflush(stdout) != 0 || std::ferror(stdout) != 0))
+    status = absl::UnavailableError("cannot write to standard output; is the disk full?");
+  if (status.ok())
+    return 0;
+  std::fflush(stdout);
+  std::fprintf(stderr, "lamina-bench: error: %s\n", std::string(status.message()).c_str());
+  return 1;
+}
+
+} // namespace lamina::bench

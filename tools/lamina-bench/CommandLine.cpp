@@ -1,0 +1,237 @@
+//===- CommandLine.cpp - lamina-bench's command line --------------------------------------------------===//
+
+#include "runtime/device/cpu/ThreadPool.h"
+#include "tools/lamina-bench/Options.h"
+#include "tools/lamina-bench/Ranges.h"
+
+#include <CLI/CLI.hpp>
+
+#include <iostream>
+#include <map>
+#include <sched.h>
+
+namespace lamina::bench {
+namespace {
+
+constexpr char kDescription[] =
+    "Measures how fast a compiled model runs, with the tests, the output and the field names of llama-bench.";
+
+constexpr char kFooter[] =
+    R"(MODEL is an artifact (NAME.lamina), or a GGUF file, which lamina-opt compiles into a cache first, with a
+context that is long enough for the tests.
+
+-p, -n, -d, -t, --npp, --ntg and --npl take lists (128,512) and ranges (128-512+128, 1-32*2).
+
+-p measures pp512: a prompt of 512 tokens, logits of the last alone. -n measures tg128: 128 tokens one after another.
+Both begin in an empty cache, or with -d behind that many tokens that are not timed. Tokens are random; nothing is
+sampled. --npl measures what llama-batched-bench does, once each, instead of the default pp512 and tg128.
+
+Exit status: 0 success, 1 a failed run, 2 a wrong command line.)";
+
+constexpr char kProgram[] = "lamina-bench";
+
+/// llama-bench's and llama-batched-bench's options of several letters behind one dash.
+std::string spelledOut(const std::string &word) {
+  static const std::map<std::string, std::string> known = {
+      {"-pg", "--pg"}, {"-oe", "--output-err"}, {"-npp", "--npp"}, {"-ntg", "--ntg"}, {"-npl", "--npl"}};
+  auto found = known.find(word);
+  return found == known.end() ? word : found->second;
+}
+
+int availableCpus() {
+  cpu_set_t set;
+  return sched_getaffinity(0, sizeof(set), &set) == 0 ? std::max(CPU_COUNT(&set), 1) : 1;
+}
+
+const std::map<std::string, Format> kFormats = {{"none", Format::None},
+                                                {"md", Format::Markdown},
+                                                {"csv", Format::Csv},
+                                                {"json", Format::Json},
+                                                {"jsonl", Format::JsonLines}};
+
+/// The options as written; finish() makes tests of them and returns what is wrong, empty if nothing.
+struct Parser {
+  BenchOptions options;
+  std::string prompts = "512", generates = "128", depths = "0", threads;
+  std::string batchedPrompts = "128", batchedGenerates = "128", batchedSequences;
+  std::vector<std::string> pairs;
+  std::string output = "md", errorOutput = "none";
+  bool noWarmUp = false;
+
+  void addTests(CLI::App &app) {
+    app.add_option("-p,--n-prompt", prompts, "Prompt tokens (default 512); 0: no such test")->type_name("N");
+    app.add_option("-n,--n-gen", generates, "Generated tokens (default 128); 0: no such test")
+        ->type_name("N");
+    app.add_option("--pg", pairs, "A prompt and then generation, timed together; also written -pg")
+        ->expected(1)
+        ->take_all()
+        ->type_name("PP,TG");
+    app.add_option("-d,--n-depth", depths, "Tokens in the cache before a test begins (default 0)")
+        ->type_name("N");
+    app.add_option("--npl", batchedSequences, "Sequences that decode together")->type_name("N");
+    app.add_option("--npp", batchedPrompts, "Prompt tokens of each of them (default 128)")->type_name("N");
+    app.add_option("--ntg", batchedGenerates, "Tokens that each of them generates (default 128)")
+        ->type_name("N");
+    app.add_option("-r,--repetitions", options.repetitions, "How often each test runs (default 5)")
+        ->type_name("N")
+        ->check(CLI::Range(1, 1000000).description(""));
+    app.add_flag("--no-warmup", noWarmUp, "Do not run a test once before it is timed");
+  }
+
+  void addExecution(CLI::App &app) {
+    app.add_option("-t,--threads", threads, "Threads of each worker (default: one per CPU)")->type_name("N");
+    app.add_flag("--inproc", options.inProcess, "Run the workers as threads of this process");
+    app.add_flag("--progress", options.progress, "Say on standard error which test runs");
+  }
+
+  void addOutput(CLI::App &app) {
+    app.add_option("-o,--output", output,
+                   "md (default), csv, json, jsonl or none; with --probe the cluster file")
+        ->type_name("FORM");
+    app.add_option("--output-err", errorOutput,
+                   "The same, on standard error (default none); also written -oe")
+        ->type_name("FORM");
+  }
+
+  void addProbe(CLI::App &app) {
+    app.add_flag("--probe", options.probe,
+                 "Measure this machine: read bandwidth, multiply-adds, transport; -o FILE writes a cluster "
+                 "file for lamina-opt");
+  }
+
+  /// A list of numbers, each in [least, most].
+  static std::string parseList(const char *flag, const std::string &text, int64_t least, int64_t most,
+                               std::vector<int64_t> &numbers) {
+    std::optional<std::vector<int64_t>> parsed = parseRanges(text);
+    bool good = parsed.has_value();
+    for (size_t i = 0; good && i < parsed->size(); ++i)
+      good = (*parsed)[i] >= least && (*parsed)[i] <= most;
+    if (good)
+      numbers = *std::move(parsed);
+    return good ? ""
+                : std::string(flag) + ": expected numbers from " + std::to_string(least) + " to " +
+                      std::to_string(most) + " such as 128,512 or 128-512+128, got '" + text + "'";
+  }
+
+  std::string parsePairs(std::vector<TestSpec> &tests) const {
+    for (const std::string &text : pairs) {
+      std::optional<std::vector<int64_t>> numbers = parseRanges(text);
+      if (!numbers || numbers->size() != 2 || (*numbers)[0] + (*numbers)[1] == 0)
+        return "-pg: expected two numbers such as 512,128, got '" + text + "'";
+      tests.push_back({.prompt = (*numbers)[0], .generate = (*numbers)[1]});
+    }
+    return "";
+  }
+
+  /// The tests in llama-bench's order.
+  std::string makeTests(const CLI::App &app) {
+    constexpr int64_t kMost = 1 << 24;
+    std::vector<int64_t> n;
+    std::vector<TestSpec> tests;
+    // --npl replaces tests that nobody asked for.
+    bool batchedOnly = !batchedSequences.empty();
+    if (!batchedOnly || app.count("--n-prompt")) {
+      if (std::string problem = parseList("--n-prompt", prompts, 0, kMost, n); !problem.empty())
+        return problem;
+      for (int64_t prompt : n)
+        tests.push_back({.prompt = prompt});
+    }
+    if (!batchedOnly || app.count("--n-gen")) {
+      if (std::string problem = parseList("--n-gen", generates, 0, kMost, n); !problem.empty())
+        return problem;
+      for (int64_t generate : n)
+        tests.push_back({.generate = generate});
+    }
+    if (std::string problem = parsePairs(tests); !problem.empty())
+      return problem;
+    if (std::string problem = parseList("--n-depth", depths, 0, kMost, n); !problem.empty())
+      return problem;
+    for (int64_t depth : n)
+      for (TestSpec test : tests)
+        if (test.depth = depth; test.tokens() > 0)
+          options.tests.push_back(test);
+    return makeBatchedTests();
+  }
+
+  std::string makeBatchedTests() {
+    constexpr int64_t kMost = 1 << 24;
+    std::vector<int64_t> prompt, generate, sequences;
+    if (batchedSequences.empty())
+      return "";
+    for (std::string problem : {parseList("--npp", batchedPrompts, 1, kMost, prompt),
+                                parseList("--ntg", batchedGenerates, 1, kMost, generate),
+                                parseList("--npl", batchedSequences, 1, 4096, sequences)})
+      if (!problem.empty())
+        return problem;
+    for (int64_t pp : prompt)
+      for (int64_t tg : generate)
+        for (int64_t pl : sequences)
+          options.batched.push_back({pp, tg, pl});
+    return "";
+  }
+
+  std::string finish(const CLI::App &app) {
+    std::vector<int64_t> counts = {availableCpus()};
+    if (!threads.empty())
+      if (std::string problem = parseList("--threads", threads, 1, ThreadPool::kMaxThreads, counts);
+          !problem.empty())
+        return problem;
+    options.threads.assign(counts.begin(), counts.end());
+    options.warmUp = !noWarmUp;
+    if (options.probe) {
+      if (!options.model.empty())
+        return "--probe measures the machine and takes no model, got '" + options.model + "'";
+      options.clusterFile = app.count("--output") ? output : "";
+      return "";
+    }
+    if (options.model.empty())
+      return "nothing to measure: give MODEL or --probe";
+    for (const std::string &form : {output, errorOutput})
+      if (!kFormats.contains(form))
+        return "--output: expected md, csv, json, jsonl or none, got '" + form + "'";
+    options.output = kFormats.at(output);
+    options.errorOutput = kFormats.at(errorOutput);
+    if (std::string problem = makeTests(app); !problem.empty())
+      return problem;
+    return options.tests.empty() && options.batched.empty() ? "no test is left: -p, -n and -pg are all 0"
+                                                            : "";
+  }
+};
+
+} // namespace
+
+ParsedCommandLine parseCommandLine(int argc, const char *const *argv) {
+  CLI::App app(kDescription, kProgram);
+  app.footer(kFooter);
+  app.set_version_flag("--version", "lamina-bench " LAMINA_VERSION);
+  Parser parser;
+  app.add_option("-m,--model,MODEL", parser.options.model, "An artifact or a GGUF file")->type_name("");
+  // Options added from here on stand under this heading of --help.
+  auto heading = [&](const char *text) { app.option_defaults()->group(text); };
+  heading("Tests");
+  parser.addTests(app);
+  heading("Execution");
+  parser.addExecution(app);
+  heading("Output");
+  parser.addOutput(app);
+  heading("Instead of testing a model");
+  parser.addProbe(app);
+  std::vector<std::string> words; // last first, as CLI11 takes them
+  for (int i = argc - 1; i > 0; --i)
+    words.push_back(spelledOut(argv[i]));
+  std::string problem;
+  try { // CLI11 reports by exception
+    app.parse(std::move(words));
+    problem = parser.finish(app);
+  } catch (const CLI::ParseError &error) {
+    if (error.get_exit_code() == 0)
+      return {std::nullopt, app.exit(error)};
+    problem = error.what();
+  }
+  if (problem.empty())
+    return {std::move(parser.options), 0};
+  std::cerr << kProgram << ": " << problem << "; see " << kProgram << " --help\n";
+  return {std::nullopt, 2};
+}
+
+} // namespace lamina::bench

@@ -1,0 +1,89 @@
+//===- TransportProbe.cpp - latency and bandwidth between two processes -------------------------------===//
+
+#include "runtime/base/Clock.h"
+#include "runtime/device/cpu/CpuDevice.h"
+#include "runtime/transport/SharedMemoryTransport.h"
+#include "tools/lamina-bench/Probe.h"
+#include "tools/lamina-bench/Statistics.h"
+
+#include <csignal>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace lamina::bench {
+namespace {
+
+/// What a worker with a core of its own spins before it sleeps.
+constexpr uint64_t kSpinNanoseconds = 50'000;
+
+/// One end of two transfers, 0 from the first process to the second and 1 back, `rowBytes` each way.
+class Exchange {
+public:
+  Exchange(SharedMemoryLinks &links, Device &device, bool first, uint64_t outBytes, uint64_t backBytes)
+      : first_(first), out_(outBytes), back_(backBytes),
+        endpoint_(links.endpoint(first ? 0 : 1, device, abort_, kSpinNanoseconds)) {
+    status_.Update(endpoint_->bind(0, {{out_.data(), outBytes}}));
+    status_.Update(endpoint_->bind(1, {{back_.data(), backBytes}}));
+  }
+
+  void roundTrip() {
+    endpoint_->beginStep(++step_);
+    if (first_)
+      status_.Update(endpoint_->send(0, 1));
+    uint32_t incoming = first_ ? 1 : 0;
+    status_.Update(endpoint_->recv(incoming, 1));
+    status_.Update(endpoint_->wait(incoming));
+    if (!first_)
+      status_.Update(endpoint_->send(1, 1));
+  }
+
+  const absl::Status &status() const { return status_; }
+
+private:
+  const bool first_;
+  std::vector<std::byte> out_, back_;
+  std::atomic<uint32_t> abort_{0};
+  std::unique_ptr<Transport> endpoint_;
+  absl::Status status_;
+  uint64_t step_ = 0;
+};
+
+/// Median seconds of a round trip of that many bytes there and back.
+absl::StatusOr<double> medianRoundTrip(uint64_t outBytes, uint64_t backBytes, int repeats) {
+  LAMINA_ASSIGN_OR_RETURN(std::unique_ptr<SharedMemoryLinks> links,
+                          SharedMemoryLinks::create({{0, 1, outBytes, "out"}, {1, 0, backBytes, "back"}},
+                                                    {{0, 1, 2, 2 * (outBytes + kFrameAlignment)},
+                                                     {1, 0, 2, 2 * (backBytes + kFrameAlignment)}}));
+  LAMINA_ASSIGN_OR_RETURN(std::unique_ptr<CpuDevice> device, CpuDevice::create(1, 0));
+  pid_t child = ::fork();
+  if (child < 0)
+    return absl::UnavailableError("cannot start a process to measure the transport with");
+  if (child == 0)
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  Exchange exchange(*links, *device, child != 0, outBytes, backBytes);
+  std::vector<double> seconds;
+  for (int i = 0; i < repeats && exchange.status().ok(); ++i) {
+    uint64_t began = monotonicNanoseconds();
+    exchange.roundTrip();
+    seconds.push_back(static_cast<double>(monotonicNanoseconds() - began) * 1e-9);
+  }
+  if (child == 0)
+    ::_exit(exchange.status().ok() ? 0 : 1);
+  if (!exchange.status().ok())
+    ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+  LAMINA_RETURN_IF_ERROR(exchange.status());
+  return median(std::move(seconds));
+}
+
+} // namespace
+
+absl::StatusOr<TransportFigures> probeTransport() {
+  constexpr uint64_t kRow = 64, kLarge = uint64_t{4} << 20;
+  LAMINA_ASSIGN_OR_RETURN(double empty, medianRoundTrip(kRow, kRow, 20000));
+  LAMINA_ASSIGN_OR_RETURN(double large, medianRoundTrip(kLarge, kRow, 200));
+  return TransportFigures{empty, static_cast<double>(kLarge) / (large - empty)};
+}
+
+} // namespace lamina::bench
