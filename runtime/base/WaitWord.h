@@ -1,9 +1,9 @@
 //===- WaitWord.h - a 32-bit word that threads and processes wait on ------------------------*- C++ -*-===//
 //
-// Publishers change the word; waiters spin for a short while and then sleep on it (futex). Changing the word
-// is one atomic operation and a system call only if somebody sleeps. Zeroed memory is a valid WaitWord, so it
-// can live in a shared segment. A waiter that is killed leaves the word usable: later changes make a needless
-// system call.
+// Publishers change the word; waiters spin for a while, giving their CPU to whoever else is ready in between,
+// and then sleep on it (futex). Changing the word is one atomic operation and a system call only if somebody
+// sleeps. Zeroed memory is a valid WaitWord, so it can live in a shared segment. A waiter that is killed
+// leaves the word usable: later changes make a needless system call.
 //
 //===--------------------------------------------------------------------------------------------------------===//
 
@@ -16,6 +16,7 @@
 #include <climits>
 #include <cstdint>
 #include <linux/futex.h>
+#include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -63,9 +64,12 @@ public:
       uint64_t now = monotonicNanoseconds();
       if (deadline == 0)
         deadline = now + spin;
-      else if (now >= deadline)
+      if (now >= deadline)
         break;
-    } while (spin != 0);
+      // Whom we wait for may be waiting for this very CPU: threads of two workers share it. With nobody else
+      // the call costs less than the pauses.
+      sched_yield();
+    } while (true);
     // A publisher changes the word and then reads the count, we count and then read the word: one of us sees
     // the other, so no change is slept through.
     sleepers_.fetch_add(1, std::memory_order_seq_cst);

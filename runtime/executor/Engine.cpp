@@ -2,6 +2,7 @@
 
 #include "runtime/executor/Engine.h"
 
+#include "runtime/base/Affinity.h"
 #include "runtime/executor/BatchSegment.h"
 #include "runtime/executor/ChannelSizing.h"
 #include "runtime/executor/PlanCheck.h"
@@ -11,7 +12,6 @@
 #include "absl/strings/str_cat.h"
 
 #include <algorithm>
-#include <sched.h>
 
 namespace lamina {
 namespace {
@@ -19,14 +19,20 @@ namespace {
 /// How often the front end looks whether its workers live while it waits for them.
 constexpr uint64_t kLivenessNanoseconds = 20'000'000;
 
-/// Spinning hides the cost of waking a sleeper (tens of microseconds), which pays only while every thread has
-/// a CPU of its own; otherwise the spinner keeps the one it waits for from running.
-constexpr uint64_t kSpinNanoseconds = 50'000;
-constexpr uint64_t kCrowdedSpinNanoseconds = 3'000;
+/// Falling asleep and being woken costs both sides microseconds, many times in a layer; spinning costs nobody
+/// anything while it offers the CPU to others. Longer than what a step of one token leaves a thread without
+/// work.
+constexpr uint64_t kSpinNanoseconds = 200'000;
 
-int availableCpus() {
-  cpu_set_t set;
-  return sched_getaffinity(0, sizeof(set), &set) == 0 ? std::max(CPU_COUNT(&set), 1) : 1;
+/// The CPUs of a worker's threads, if the threads of all workers need every CPU: then thread i of one worker
+/// takes turns with thread i of the next instead of meeting it anywhere. With CPUs to spare the system knows
+/// better which are free.
+std::vector<int> cpusOf(int worker, int workers, int threads, const std::vector<int> &available) {
+  std::vector<int> cpus;
+  if (int64_t(threads) * workers >= int64_t(available.size()))
+    for (int i = 0; i < threads; ++i)
+      cpus.push_back(available[(size_t(worker) * size_t(threads) + size_t(i)) % available.size()]);
+  return cpus;
 }
 
 TraceEvent::Kind traceKind(const plan::Instruction &instruction) {
@@ -192,14 +198,14 @@ private:
   }
 
   WorkerContext contextOf(int index) const {
-    int cpus = availableCpus();
-    int threads = options_.threadsPerWorker != 0 ? options_.threadsPerWorker : cpus;
-    bool crowded = int64_t(threads) * plan_.workers_size() + 1 > cpus;
+    std::vector<int> available = availableCpus();
+    int threads = options_.threadsPerWorker != 0 ? options_.threadsPerWorker : int(available.size());
     return {.plan = &plan_,
             .index = index,
             .artifactDir = artifactDir_,
             .threads = threads,
-            .spinNanoseconds = crowded ? kCrowdedSpinNanoseconds : kSpinNanoseconds,
+            .cpus = cpusOf(index, plan_.workers_size(), threads, available),
+            .spinNanoseconds = kSpinNanoseconds,
             .batch = &segment_,
             .links = links_.get(),
             .control = control_,

@@ -38,8 +38,10 @@ class Plan;
 namespace lamina {
 
 struct EngineOptions {
-  int threadsPerWorker =
-      0;                  ///< threads that compute in each worker; 0 = one per CPU that this process may use
+  /// Threads that compute in each worker; 0 = one per CPU that this process may use. If all workers together
+  /// have at least as many threads as there are CPUs, each thread stays on one CPU and threads of several
+  /// workers take turns.
+  int threadsPerWorker = 0;
   bool inProcess = false; ///< workers are threads of this process instead of processes
   bool trace = false;     ///< record the begin and end of every instruction
   /// Asked now and then during a step; true ends the step and the workers with Cancelled. May be null.

@@ -26,7 +26,7 @@ absl::StatusOr<std::unique_ptr<Device>> createDevice(const WorkerContext &contex
   const plan::Worker &worker = context.plan->workers(context.index);
   const std::string &kind = context.plan->classes(int(worker.device_class())).device();
   LAMINA_RETURN_IF_ERROR(checkDeviceKind(kind));
-  return CpuDevice::create(context.threads, context.spinNanoseconds);
+  return CpuDevice::create(context.threads, context.spinNanoseconds, context.cpus);
 }
 
 absl::Status runSteps(const WorkerContext &context, Executor &executor) {

@@ -16,6 +16,7 @@
 
 #include <atomic>
 #include <string>
+#include <vector>
 
 namespace lamina {
 
@@ -47,6 +48,7 @@ struct WorkerContext {
   int index;
   std::string artifactDir;
   int threads;
+  std::vector<int> cpus; ///< of each thread; empty: wherever the system puts them
   uint64_t spinNanoseconds;
   const BatchSegment *batch;
   SharedMemoryLinks *links;

@@ -114,7 +114,7 @@ struct Parser {
   }
 
   void addExecution(CLI::App &app) {
-    app.add_option("--threads", options.threads, "Threads of each worker; 0: one per CPU")
+    app.add_option("--threads", options.threads, "Threads of each worker; 0 (default): one per CPU that the process may use")
         ->type_name("N")
         ->check(CLI::Range(0, ThreadPool::kMaxThreads).description(""));
     app.add_flag("--inproc", options.inProcess, "Run the workers as threads of this process");

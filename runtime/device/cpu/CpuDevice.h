@@ -21,7 +21,8 @@ namespace lamina {
 class CpuDevice final : public Device {
 public:
   /// See ThreadPool::create.
-  static absl::StatusOr<std::unique_ptr<CpuDevice>> create(int threads, uint64_t spinNanoseconds);
+  static absl::StatusOr<std::unique_ptr<CpuDevice>> create(int threads, uint64_t spinNanoseconds,
+                                                           std::span<const int> cpus = {});
   ~CpuDevice() override;
 
   std::string description() const override;

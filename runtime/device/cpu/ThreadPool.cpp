@@ -2,6 +2,8 @@
 
 #include "runtime/device/cpu/ThreadPool.h"
 
+#include "runtime/base/Affinity.h"
+
 #include "absl/strings/str_cat.h"
 
 #include <algorithm>
@@ -23,7 +25,8 @@ static_assert(ThreadPool::kMaxThreads * kChunksPerThread <= 0xffff);
 
 } // namespace
 
-absl::StatusOr<std::unique_ptr<ThreadPool>> ThreadPool::create(int threads, uint64_t spinNanoseconds) {
+absl::StatusOr<std::unique_ptr<ThreadPool>> ThreadPool::create(int threads, uint64_t spinNanoseconds,
+                                                               std::span<const int> cpus) {
   if (threads < 1 || threads > kMaxThreads)
     return absl::InvalidArgumentError(
         absl::StrCat("a worker cannot have ", threads, " threads: choose 1 to ", kMaxThreads));
@@ -33,12 +36,17 @@ absl::StatusOr<std::unique_ptr<ThreadPool>> ThreadPool::create(int threads, uint
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   int error = 0;
+  // A thread inherits its CPU from the one that starts it, so each is where it belongs before it runs.
   for (int i = 1; i < threads && error == 0; ++i) {
     pthread_t helper;
+    if (!cpus.empty())
+      stayOnCpu(cpus[size_t(i)]);
     error = pthread_create(&helper, nullptr, helperMain, pool.get());
     if (error == 0)
       pool->helpers_.push_back(helper);
   }
+  if (!cpus.empty())
+    stayOnCpu(cpus[0]);
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   if (error != 0)
     return absl::ResourceExhaustedError(

@@ -1,8 +1,9 @@
 //===- ThreadPool.h - splits one dispatch over threads --------------------------------------*- C++ -*-===//
 //
 // A pool of N threads, one of which is the caller. Handing out work takes a few atomic operations: no lock,
-// no allocation, and a system call only to wake a thread that went to sleep. Idle threads spin for a few
-// microseconds and then sleep, so that a pool whose worker waits for its peer leaves the cores to that peer.
+// no allocation, and a system call only to wake a thread that went to sleep. Idle threads offer their CPU to
+// others while they spin for a fraction of a millisecond, and then sleep, so that a pool whose worker waits
+// for its peer leaves the CPUs to that peer.
 //
 //===--------------------------------------------------------------------------------------------------------===//
 
@@ -16,6 +17,7 @@
 #include <cstdint>
 #include <memory>
 #include <pthread.h>
+#include <span>
 #include <vector>
 
 namespace lamina {
@@ -28,8 +30,9 @@ public:
   using Body = void (*)(void *context, int64_t begin, int64_t end);
 
   /// `threads` counts the caller: a pool of 1 runs everything inline. Idle threads spin for
-  /// `spinNanoseconds`.
-  static absl::StatusOr<std::unique_ptr<ThreadPool>> create(int threads, uint64_t spinNanoseconds);
+  /// `spinNanoseconds`. With `cpus`, one for each thread, thread i stays on cpus[i]; thread 0 is the caller.
+  static absl::StatusOr<std::unique_ptr<ThreadPool>> create(int threads, uint64_t spinNanoseconds,
+                                                            std::span<const int> cpus = {});
   ~ThreadPool();
   ThreadPool(const ThreadPool &) = delete;
   ThreadPool &operator=(const ThreadPool &) = delete;

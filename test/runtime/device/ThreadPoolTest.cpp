@@ -2,14 +2,18 @@
 
 #include "runtime/device/cpu/ThreadPool.h"
 
+#include "runtime/base/Affinity.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <ctime>
+#include <map>
 #include <mutex>
 #include <random>
 #include <set>
+#include <thread>
 #include <unistd.h>
 
 namespace lamina {
@@ -83,6 +87,38 @@ TEST_P(ThreadPoolTest, EveryThreadTakesPart) {
         &seen, GetParam() * 4);
   EXPECT_EQ(int(seen.threads.size()), GetParam());
   EXPECT_EQ(seen.threads.count(pthread_self()), 1u) << "the caller takes part";
+}
+
+TEST_P(ThreadPoolTest, EveryThreadStaysOnItsCpu) {
+  std::vector<int> available = availableCpus(), cpus;
+  for (int i = 0; i < GetParam(); ++i)
+    cpus.push_back(available[size_t(i) % available.size()]);
+  // Of its own, because creating the pool ties the caller down.
+  std::thread([&] {
+    auto pool = ThreadPool::create(GetParam(), 0, cpus);
+    ASSERT_TRUE(pool.ok());
+    EXPECT_EQ(availableCpus(), std::vector<int>{cpus[0]});
+    struct Seen {
+      std::mutex mutex;
+      std::map<pthread_t, std::vector<int>> threads;
+    } seen;
+    for (int round = 0; round < 200 && int(seen.threads.size()) < GetParam(); ++round)
+      (*pool)->parallelFor(
+          [](void *context, int64_t begin, int64_t end) {
+            Seen &seen = *static_cast<Seen *>(context);
+            usleep(500);
+            std::lock_guard lock(seen.mutex);
+            seen.threads[pthread_self()] = availableCpus();
+          },
+          &seen, GetParam() * 4);
+    std::vector<int> used;
+    for (const auto &[thread, allowed] : seen.threads) {
+      ASSERT_EQ(allowed.size(), 1u);
+      used.push_back(allowed[0]);
+    }
+    EXPECT_THAT(used, ::testing::UnorderedElementsAreArray(cpus));
+  }).join();
+  EXPECT_EQ(availableCpus(), available);
 }
 
 TEST(ThreadPool, RefusesImpossibleNumbers) {

@@ -3,11 +3,13 @@
 #include "runtime/executor/Engine.h"
 
 #include "TestPlan.h"
+#include "runtime/base/Affinity.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <random>
 #include <unistd.h>
@@ -222,6 +224,32 @@ TEST_P(EngineTest, BrokenPlanIsRefusedBeforeAnythingStarts) {
   plan::Plan plan = makePlan();
   plan.mutable_transfers(SendQ)->set_bytes_per_row(1);
   EXPECT_THAT(std::string(create(plan).status().message()), HasSubstr("the plan is broken"));
+}
+
+/// The CPU of each thread of a process that has just one to be on.
+std::vector<int> cpusOfThreads(int pid) {
+  std::vector<int> cpus;
+  for (const auto &task : std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/task")) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    EXPECT_EQ(sched_getaffinity(std::stoi(task.path().filename()), sizeof(set), &set), 0);
+    EXPECT_EQ(CPU_COUNT(&set), 1);
+    for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu)
+      if (CPU_ISSET(cpu, &set))
+        cpus.push_back(cpu);
+  }
+  std::sort(cpus.begin(), cpus.end());
+  return cpus;
+}
+
+TEST(EngineCpus, WorkersThatNeedEveryCpuShareThemEvenly) {
+  std::vector<int> available = availableCpus();
+  TestArtifact artifact;
+  auto engine = Engine::create(makePlan(), artifact.path(), {.threadsPerWorker = int(available.size())});
+  ASSERT_TRUE(engine.ok()) << engine.status();
+  for (const WorkerInfo &worker : (*engine)->workers())
+    EXPECT_EQ(cpusOfThreads(worker.pid), available) << worker.name;
+  EXPECT_EQ(availableCpus(), available) << "the front end stays free";
 }
 
 TEST_P(EngineTest, AnyNumberOfThreads) {
