@@ -2,6 +2,9 @@
 
 #include "lib/Target/CPU/ElementwiseTail.h"
 
+#include "lib/Target/CPU/QuantizedBlock.h"
+#include "runtime/device/cpu/KernelABI.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -10,13 +13,26 @@ using namespace lamina;
 
 Value ElementwiseTail::address(Value source, const Point &point) {
   auto type = cast<RankedTensorType>(source.getType());
-  Value bytes = b_.mul(point.column, 4);
+  bool blocks = isa<lm::Q8Type>(type.getElementType());
+  Value bytes =
+      b_.mul(point.column, blocks ? sizeof(LaminaQuantizedBlock) / LAMINA_QUANTIZED_BLOCK_ELEMENTS : 4);
   if (type.getRank() == 1) // a vector that all rows share
     return b_.offset(kernel_.pointer(source), bytes);
   Value row = kernel_.rowPointer(source, point.row);
   if (type.getRank() == 3)
-    row = b_.offset(row, b_.mul(point.slot, 4 * paddedWidth(source)));
+    row = b_.offset(row, b_.mul(point.slot, rowBytes(source) / type.getDimSize(1)));
   return b_.offset(row, bytes);
+}
+
+void ElementwiseTail::storeBlock(lm::QuantizeOp op, const Point &point, Value low, Value high) {
+  emitQuantizedBlock(b_, low, high, address(op, point));
+}
+
+void ElementwiseTail::storeBlock(lm::QuantizeOp op, const Point &point) {
+  constexpr int64_t kHalf = LAMINA_QUANTIZED_BLOCK_ELEMENTS / 2;
+  Value low = at(op.getInput(), {point.row, point.slot, point.column, kHalf});
+  Value high = at(op.getInput(), {point.row, point.slot, b_.add(point.column, kHalf), kHalf});
+  storeBlock(op, point, low, high);
 }
 
 void ElementwiseTail::storePadding(Value source, Value row, Value slot) {

@@ -24,10 +24,15 @@ public:
   /// The scalar 1 / rms by which rms_norm `op` multiplies.
   void setNormFactor(mlir::Operation *op, Value factor) { normFactors_[op] = factor; }
 
+  /// The elements at a point; `source` is not rounded.
   Value at(Value source, const Point &point);
   /// Where the elements of a bound value at a point lie.
   Value address(Value source, const Point &point);
   void storeResult(Value source, const Point &point) { b_.store(at(source, point), address(source, point)); }
+  /// Rounds the 32 elements from `point` on and stores their block. `low` and `high` are the halves of the
+  /// input.
+  void storeBlock(lm::QuantizeOp op, const Point &point, Value low, Value high);
+  void storeBlock(lm::QuantizeOp op, const Point &point);
   /// Zeros from the end of a row (of the row of each slot) to its padding.
   void storePadding(Value source, Value row, Value slot);
 

@@ -119,11 +119,13 @@ Value KernelBuilder::foldLanes(Value vector, llvm::function_ref<Value(Value, Val
 }
 
 Value KernelBuilder::sumLanes(Value vector) {
-  return foldLanes(vector, [&](Value a, Value b) { return addf(a, b); });
+  bool integers = getElementTypeOrSelf(vector).isInteger();
+  return foldLanes(vector, [&](Value a, Value b) { return integers ? add(a, b) : addf(a, b); });
 }
 
 Value KernelBuilder::maxLanes(Value vector) {
-  return foldLanes(vector, [&](Value a, Value b) { return maxf(a, b); });
+  bool integers = getElementTypeOrSelf(vector).isInteger();
+  return foldLanes(vector, [&](Value a, Value b) { return integers ? max(a, b) : maxf(a, b); });
 }
 
 Value KernelBuilder::lookupBytes(Value indices, ArrayRef<int8_t> table) {

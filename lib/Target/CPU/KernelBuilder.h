@@ -84,7 +84,7 @@ public:
   Value extract(Value vector, int64_t lane);
   /// [0, 1, …, lanes - 1] as i32.
   Value iota(int64_t lanes);
-  /// Sum and maximum of the lanes by halving, the same tree everywhere.
+  /// Sum and maximum of the lanes, floats or integers, by halving: the same tree everywhere.
   Value sumLanes(Value vector);
   Value maxLanes(Value vector);
   /// Bytes of `indices` (i32 lanes, each byte < 16) looked up in `table` of 16 bytes.

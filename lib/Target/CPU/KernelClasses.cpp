@@ -74,7 +74,8 @@ private:
   LogicalResult check(Operation *op) {
     if (kindOf(op))
       return checkRoot(op);
-    bool rowOp = isa<lm::RMSNormOp, lm::RotaryEmbeddingOp, lm::GatherRowsOp, lm::CombineExpertsOp>(op);
+    bool rowOp =
+        isa<lm::RMSNormOp, lm::RotaryEmbeddingOp, lm::GatherRowsOp, lm::CombineExpertsOp, lm::QuantizeOp>(op);
     if (!isElementwise(op) && !rowOp)
       return refuse(op);
     if (rowOp ? *kind_ != KernelKind::Row : *kind_ != KernelKind::Row && !takesTail(*kind_))
@@ -120,8 +121,28 @@ private:
     return success();
   }
 
+  static bool isYielded(Operation *op) {
+    return llvm::all_of(op->getUsers(),
+                        [](Operation *user) { return user->hasTrait<OpTrait::IsTerminator>(); });
+  }
+
+  /// Rounding ends a chain that works on whole rows; rows of several experts are rounded by themselves.
+  LogicalResult checkRounding(lm::QuantizeOp op) {
+    bool alone = isa<BlockArgument>(op.getInput()) && op->getNextNode() == block_.getTerminator();
+    bool heads = llvm::any_of(block_, [&](Operation &other) {
+      auto norm = dyn_cast<lm::RMSNormOp>(other);
+      return isa<lm::RotaryEmbeddingOp>(other) || (norm && width(norm.getWeight()) != rowWidth());
+    });
+    if (!isYielded(op) || heads || op.getResult().getType().getRank() > (alone ? 3 : 2) ||
+        width(op) != rowWidth())
+      return refuse(op);
+    return success();
+  }
+
   /// Rows of one width; a rotation ends its chain, and where there are heads they have one length.
   LogicalResult checkRow(Operation *op) {
+    if (auto quantize = dyn_cast<lm::QuantizeOp>(op))
+      return checkRounding(quantize);
     auto type = dyn_cast<RankedTensorType>(op->getResult(0).getType());
     if (!type || type.getRank() != 2 || !type.getElementType().isF32() ||
         type.getShape().back() != rowWidth())
@@ -131,9 +152,7 @@ private:
       head = width(norm.getWeight());
     if (auto rotary = dyn_cast<lm::RotaryEmbeddingOp>(op)) {
       head = rotary.getHeadLength();
-      bool yielded = llvm::all_of(rotary->getUsers(),
-                                  [](Operation *user) { return user->hasTrait<OpTrait::IsTerminator>(); });
-      if (!yielded || !isa<BlockArgument>(rotary.getTable()))
+      if (!isYielded(rotary) || !isa<BlockArgument>(rotary.getTable()))
         return refuse(op);
     }
     if (head != rowWidth() && headLength_ && *headLength_ != head)

@@ -1,11 +1,13 @@
 //===- RowKernels.cpp - kernels that work on one row after another ------------------------------------===//
 //
-// Norms, rotations, gathers, sums of experts and chains of elementwise operations; the table of rotary
-// angles. A workgroup is a row.
+// Norms, rotations, gathers, sums of experts, chains of elementwise operations and the rounding of what
+// these give. A workgroup is a row.
 //
 //===------------------------------------------------------------------------------------------------------------===//
 
 #include "lib/Target/CPU/ElementwiseTail.h"
+
+#include "runtime/device/cpu/KernelABI.h"
 
 using namespace mlir;
 using namespace lamina;
@@ -31,6 +33,8 @@ public:
   void emit() {
     b_.loop(kernel_.begin, kernel_.end, 1, [&](Value row) {
       row_ = row;
+      if (cast<RankedTensorType>(kernel_.results()[0].getType()).getRank() == 3)
+        return roundSlots();
       for (auto norm : kernel_.ops<lm::RMSNormOp>())
         if (width(norm.getWeight()) == width_)
           tail_.setNormFactor(norm, normFactor(norm, b_.i64(0), paddedWidth(norm.getInput())));
@@ -65,6 +69,8 @@ private:
     for (Value result : kernel_.results()) {
       if (auto rotary = result.getDefiningOp<lm::RotaryEmbeddingOp>())
         rotate(rotary, begin);
+      else if (auto quantize = result.getDefiningOp<lm::QuantizeOp>())
+        round(quantize, {});
       else
         store(result, result, begin, length);
     }
@@ -80,6 +86,17 @@ private:
     });
     if (length < paddedWidth(result) && width_ != paddedWidth(result))
       tail_.storePadding(result, row_, {});
+  }
+
+  void round(lm::QuantizeOp quantize, Value slot) {
+    b_.loop(width_, LAMINA_QUANTIZED_BLOCK_ELEMENTS,
+            [&](Value column) { tail_.storeBlock(quantize, {row_, slot, column, 0}); });
+  }
+
+  /// The rows of all chosen experts of a token.
+  void roundSlots() {
+    auto quantize = kernel_.ops<lm::QuantizeOp>().front();
+    b_.loop(quantize.getResult().getType().getDimSize(1), 1, [&](Value slot) { round(quantize, slot); });
   }
 
   void rotate(lm::RotaryEmbeddingOp rotary, Value begin) {
