@@ -223,3 +223,52 @@ func.func @borders(%x: !rows) -> !rows {
   }
   return %z : !rows
 }
+
+// -----
+
+// Rounding joins the row that it rounds; a kernel gives that row too where something else reads it.
+!rows = !mpmd.placed<tensor<?x64xf32>, @compute>
+mpmd.topology @cluster {
+  mpmd.device_class @compute : compute on cpu
+}
+lm.weight @g : tensor<64xf32> from [#lm.source<"g" : f32, 0 at 0>]
+lm.weight @head : tensor<16xf32> from [#lm.source<"head" : f32, 0 at 0>]
+lm.weight @w : tensor<64x64x!lm.block<q4_0>> from [#lm.source<"w" : q4_0, 0 at 0>]
+// CHECK:       plan.kernel @rms_norm_quantize {
+// CHECK-NEXT:  ^bb0(%[[X:.*]]: tensor<?x64xf32>, %[[G:.*]]: tensor<64xf32>):
+// CHECK-NEXT:    %[[N:.*]] = lm.rms_norm %[[X]], %[[G]]
+// CHECK-NEXT:    %[[Q:.*]] = lm.quantize %[[N]]
+// CHECK-NEXT:    plan.yield %[[N]], %[[Q]] : tensor<?x64xf32>, tensor<?x64x!lm.q8>
+// CHECK:       plan.kernel @linear {
+// CHECK:       plan.kernel @addf_quantize {
+// CHECK:         %[[Q:.*]] = lm.quantize
+// CHECK-NEXT:    plan.yield %[[Q]] : tensor<?x64x!lm.q8>
+// CHECK:       plan.kernel @rms_norm {
+// CHECK:       plan.kernel @quantize {
+// CHECK-LABEL: func.func @rounding
+func.func @rounding(%x: !rows) -> !rows {
+  %y = mpmd.fragment @compute "slice0"(%a = %x) : (!rows) -> (!rows) {
+    %g = lm.get_weight @g : tensor<64xf32>
+    %h = lm.get_weight @head : tensor<16xf32>
+    %w = lm.get_weight @w : tensor<64x64x!lm.block<q4_0>>
+    // CHECK: %[[NQ:.*]]:2 = plan.call @rms_norm_quantize(
+    %0 = lm.rms_norm %a, %g {epsilon = 1.0e-5 : f32} : tensor<?x64xf32>, tensor<64xf32>
+    %1 = lm.quantize %0 : tensor<?x64xf32> -> tensor<?x64x!lm.q8>
+    // CHECK: plan.call @linear(%[[NQ]]#1, %{{.*}})
+    %2 = lm.linear %1, %w : (tensor<?x64x!lm.q8>, tensor<64x64x!lm.block<q4_0>>) -> tensor<?x64xf32>
+    // CHECK: %[[S:.*]] = plan.call @addf_quantize(%[[NQ]]#0, %{{.*}})
+    %4 = arith.addf %0, %a : tensor<?x64xf32>
+    %5 = lm.quantize %4 : tensor<?x64xf32> -> tensor<?x64x!lm.q8>
+    // CHECK: plan.call @linear(%[[S]], %{{.*}})
+    %6 = lm.linear %5, %w : (tensor<?x64x!lm.q8>, tensor<64x64x!lm.block<q4_0>>) -> tensor<?x64xf32>
+    // A norm of heads has no whole row at hand.
+    // CHECK: %[[H:.*]] = plan.call @rms_norm(
+    // CHECK: plan.call @quantize(%[[H]])
+    %7 = lm.rms_norm %6, %h {epsilon = 1.0e-5 : f32} : tensor<?x64xf32>, tensor<16xf32>
+    %8 = lm.quantize %7 : tensor<?x64xf32> -> tensor<?x64x!lm.q8>
+    // CHECK: plan.call @linear(
+    %9 = lm.linear %8, %w : (tensor<?x64x!lm.q8>, tensor<64x64x!lm.block<q4_0>>) -> tensor<?x64xf32>
+    mpmd.return %9 : tensor<?x64xf32>
+  }
+  return %y : !rows
+}

@@ -21,7 +21,7 @@ using namespace lamina::plan;
 
 namespace {
 
-/// Operations that become one dispatch, in program order; the first names it and only the last one's results leave.
+/// Operations that become one dispatch, in program order; the first names it, and it stands where the last one does.
 using Group = SmallVector<Operation *, 4>;
 
 bool isSource(Operation *op) { return isa<lm::GetWeightOp, lm::BatchFieldOp>(op); }
@@ -41,12 +41,17 @@ bool takesTail(Operation *root) {
          !isHeadNorm(root);
 }
 
+/// Whether a kernel that begins with `root` works on whole rows, so that it can round them too.
+bool givesRows(Operation *root) {
+  return isa<lm::RMSNormOp, lm::CombineExpertsOp, lm::GatherRowsOp>(root) ? !isHeadNorm(root) : isElementwise(root);
+}
+
 /// Forms the groups of one fragment's body.
 class Grouping {
 public:
   explicit Grouping(Block &body) {
     for (Operation &op : body.without_terminator())
-      if (!isSource(&op) && !joinGated(&op) && !joinRotary(&op) && !joinTail(&op))
+      if (!isSource(&op) && !joinGated(&op) && !joinRotary(&op) && !joinTail(&op) && !joinRounding(&op))
         open(&op);
   }
 
@@ -64,9 +69,12 @@ private:
   }
 
   /// The group that ends with the operation behind `value`, if nothing but the caller uses that value.
-  Group *groupEndingWith(Value value) {
+  Group *groupEndingWith(Value value) { return value.hasOneUse() ? groupGiving(value) : nullptr; }
+
+  /// The same, whatever else uses the value.
+  Group *groupGiving(Value value) {
     auto it = groupOf_.find(value.getDefiningOp());
-    if (it == groupOf_.end() || !value.hasOneUse() || groups_[it->second].back() != value.getDefiningOp())
+    if (it == groupOf_.end() || groups_[it->second].back() != value.getDefiningOp())
       return nullptr;
     return &groups_[it->second];
   }
@@ -91,6 +99,16 @@ private:
     auto rotary = dyn_cast<lm::RotaryEmbeddingOp>(op);
     Group *group = rotary ? groupEndingWith(rotary.getInput()) : nullptr;
     if (!group || group->size() != 1 || !isHeadNorm(group->front()))
+      return false;
+    append(*group, op);
+    return true;
+  }
+
+  /// Rounding follows the row that it rounds at once, so both forms of it can leave.
+  bool joinRounding(Operation *op) {
+    auto quantize = dyn_cast<lm::QuantizeOp>(op);
+    Group *group = quantize ? groupGiving(quantize.getInput()) : nullptr;
+    if (!group || !givesRows(group->front()) || quantize->getPrevNode() != group->back())
       return false;
     append(*group, op);
     return true;
@@ -129,9 +147,9 @@ class KernelTable {
 public:
   explicit KernelTable(ModuleOp module) : symbols_(module) {}
 
-  /// The kernel that computes `group` from `operands`; a new one is placed before `user`.
-  KernelOp get(const Group &group, ArrayRef<Value> operands, Operation *user) {
-    KernelOp kernel = build(group, operands);
+  /// The kernel that computes `results` of `group` from `operands`; a new one is placed before `user`.
+  KernelOp get(const Group &group, ArrayRef<Value> operands, ArrayRef<Value> results, Operation *user) {
+    KernelOp kernel = build(group, operands, results);
     std::string body;
     llvm::raw_string_ostream os(body);
     kernel.getBody().front().print(os);
@@ -146,7 +164,7 @@ public:
   size_t size() const { return byBody_.size(); }
 
 private:
-  static KernelOp build(const Group &group, ArrayRef<Value> operands) {
+  static KernelOp build(const Group &group, ArrayRef<Value> operands, ArrayRef<Value> results) {
     OpBuilder builder(group.front()->getContext());
     std::string name;
     for (Operation *op : group)
@@ -158,10 +176,10 @@ private:
       mapping.map(operand, body->addArgument(operand.getType(), operand.getLoc()));
     for (Operation *op : group)
       builder.clone(*op, mapping);
-    SmallVector<Value> results;
-    for (Value result : group.back()->getResults())
-      results.push_back(mapping.lookup(result));
-    YieldOp::create(builder, kernel.getLoc(), results);
+    SmallVector<Value> yielded;
+    for (Value result : results)
+      yielded.push_back(mapping.lookup(result));
+    YieldOp::create(builder, kernel.getLoc(), yielded);
     return kernel;
   }
 
@@ -184,17 +202,23 @@ struct PlanFormDispatchesPass : plan::impl::PlanFormDispatchesPassBase<PlanFormD
 
   void replaceByCall(Group &group, KernelTable &kernels, Operation *step) {
     llvm::SetVector<Value> operands;
+    SmallVector<Value> results;
     llvm::SmallPtrSet<Operation *, 4> inside(group.begin(), group.end());
-    for (Operation *op : group)
+    auto isInside = [&](Operation *op) { return inside.contains(op); };
+    for (Operation *op : group) {
       for (Value operand : op->getOperands())
-        if (!inside.contains(operand.getDefiningOp()))
+        if (!isInside(operand.getDefiningOp()))
           operands.insert(operand);
-    KernelOp kernel = kernels.get(group, operands.getArrayRef(), step);
-    Operation *last = group.back();
-    OpBuilder builder(last);
-    auto call = CallOp::create(builder, group.front()->getLoc(), last->getResultTypes(), kernel.getSymName(),
+      for (Value result : op->getResults())
+        if (op == group.back() || !llvm::all_of(result.getUsers(), isInside))
+          results.push_back(result);
+    }
+    KernelOp kernel = kernels.get(group, operands.getArrayRef(), results, step);
+    OpBuilder builder(group.back());
+    auto call = CallOp::create(builder, group.front()->getLoc(), TypeRange(results), kernel.getSymName(),
                                operands.getArrayRef(), labelOf(group.front()->getLoc()));
-    last->replaceAllUsesWith(call);
+    for (auto [result, output] : llvm::zip(results, call.getOutputs()))
+      result.replaceAllUsesWith(output);
     for (Operation *op : llvm::reverse(group))
       op->erase();
     ++numCalls;

@@ -10,7 +10,8 @@ def PlanFormDispatchesPass : Pass<"plan-form-dispatches", "::mlir::ModuleOp"> {
   let description = [{
     Each operation that walks memory on its own (linear, norm, rotation, attention, …) starts a group; elementwise
     operations that follow its only result join it, two linears join their gated activation, a rotation joins the norm
-    of its heads. Groups become `plan.kernel`s, equal ones once for all layers, and `plan.call`s in their place.
+    of its heads, rounding the row that it rounds. Groups become `plan.kernel`s, equal ones once for all layers, and
+    `plan.call`s in their place; all that something outside reads leaves them.
 
     Before:
     ```mlir
