@@ -93,6 +93,9 @@ static void buildComm(OpPassManager &pm) {
 }
 
 static void buildSchedule(OpPassManager &pm, const CompileOptions &options) {
+  // After everything has its place, so that links carry f32; before dispatches, which fuse the rounding.
+  if (options.quantizeActivations)
+    pm.addPass(lm::createLMQuantizeActivationsPass());
   // Dispatches are formed inside fragments, so that fusion never reaches over a transfer.
   pm.addPass(plan::createPlanFormDispatchesPass());
   MPMDToPlanPassOptions sizes;

@@ -73,6 +73,8 @@ void addSizes(CLI::App &app, CompileOptions &options) {
       ->check(CLI::Range(int64_t(16), int64_t(1) << 32));
   addChoice(app, "--kv-type", options.kvF32, Choices<bool>{{"f16", false}, {"f32", true}},
             "element of the KV cache: f16 (default) or f32");
+  addChoice(app, "--activations", options.quantizeActivations, Choices<bool>{{"f32", false}, {"q8", true}},
+            "what meets quantised weights: f32 (default), or q8 rounded to eight bits");
 }
 
 void addPlacement(CLI::App &app, CommandLine &line) {
@@ -90,6 +92,7 @@ void addPlacement(CLI::App &app, CommandLine &line) {
 std::vector<std::string> canonicalFlags(const CompileOptions &options) {
   std::vector<std::string> flags{std::string("placement=") + (options.monolithic ? "monolithic" : "disaggregated"),
                                  std::string("kv-type=") + (options.kvF32 ? "f32" : "f16"),
+                                 std::string("activations=") + (options.quantizeActivations ? "q8" : "f32"),
                                  "max-batch-tokens=" + std::to_string(options.maxBatchTokens),
                                  "max-sequences=" + std::to_string(options.maxSequences),
                                  "max-output-rows=" + std::to_string(options.maxOutputRows)};

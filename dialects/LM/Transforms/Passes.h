@@ -1,4 +1,4 @@
-//===- Passes.h - contracts of the import and mark phases -----------------------------------------*- C++ -*-===//
+//===- Passes.h - passes on what is computed ------------------------------------------------------*- C++ -*-===//
 
 #ifndef LAMINA_DIALECTS_LM_TRANSFORMS_PASSES_H
 #define LAMINA_DIALECTS_LM_TRANSFORMS_PASSES_H

@@ -1,4 +1,4 @@
-//===- Passes.td - contracts of the import and mark phases ----------------------------------*- tablegen -*-===//
+//===- Passes.td - passes on what is computed -----------------------------------------------*- tablegen -*-===//
 
 #ifndef LAMINA_DIALECTS_LM_TRANSFORMS_PASSES
 #define LAMINA_DIALECTS_LM_TRANSFORMS_PASSES
@@ -22,6 +22,28 @@ def LMVerifyMarkPass : Pass<"lm-verify-mark", "::mlir::ModuleOp"> {
     - there is one attention for each cache of `step`, and it reads that cache after this step's tokens were added
     - the model says as many layers (`lm.layers`, where present) as there are attentions
   }];
+}
+
+def LMQuantizeActivationsPass : Pass<"lm-quantize-activations", "::mlir::ModuleOp"> {
+  let summary = "rounds the inputs of products with quantised weights to eight bits";
+  let description = [{
+    Each product whose weight has a block format reads a rounded input, so that it can be taken in integers; products of
+    one block that share an input share the rounding. Products with plain weights (F32, F16, BF16) keep their f32 input.
+    It runs after everything has its place: what crosses a link stays f32.
+
+    Before:
+    ```mlir
+    %k = lm.linear %n, %wk : (tensor<?x64xf32>, tensor<32x64x!lm.block<q4_0>>) -> tensor<?x32xf32>
+    %v = lm.linear %n, %wv : (tensor<?x64xf32>, tensor<32x64x!lm.block<q6_k>>) -> tensor<?x32xf32>
+    ```
+    After:
+    ```mlir
+    %0 = lm.quantize %n : tensor<?x64xf32> -> tensor<?x64x!lm.q8>
+    %k = lm.linear %0, %wk : (tensor<?x64x!lm.q8>, tensor<32x64x!lm.block<q4_0>>) -> tensor<?x32xf32>
+    %v = lm.linear %0, %wv : (tensor<?x64x!lm.q8>, tensor<32x64x!lm.block<q6_k>>) -> tensor<?x32xf32>
+    ```
+  }];
+  let statistics = [Statistic<"numQuantized", "quantized", "Inputs rounded">];
 }
 
 #endif // LAMINA_DIALECTS_LM_TRANSFORMS_PASSES
