@@ -17,6 +17,38 @@ namespace {
 
 /// Smaller regions would waste more in half-used huge pages than they save in page-table walks.
 constexpr uint64_t kHugePageThreshold = 8u << 20;
+/// Where huge pages begin, on every machine that has them.
+constexpr uint64_t kHugePageBytes = 2u << 20;
+
+/// mmap, of large regions in huge pages if the system has them: of a file those that its cache holds.
+/// MAP_FAILED and errno as mmap.
+void *mapMemory(uint64_t length, int protection, int flags, int file) {
+  if (length < kHugePageThreshold)
+    return mmap(nullptr, length, protection, flags, file, 0);
+  // Not every kernel chooses an address that huge pages can begin at.
+  uint64_t reserved = length + kHugePageBytes;
+  void *space = mmap(nullptr, reserved, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (space == MAP_FAILED)
+    return MAP_FAILED;
+  uintptr_t begin = reinterpret_cast<uintptr_t>(space);
+  uintptr_t aligned = (begin + kHugePageBytes - 1) / kHugePageBytes * kHugePageBytes;
+  void *address = mmap(reinterpret_cast<void *>(aligned), length, protection, flags | MAP_FIXED, file, 0);
+  int error = errno;
+  if (address == MAP_FAILED) {
+    munmap(space, reserved);
+    errno = error;
+    return MAP_FAILED;
+  }
+  // Unmapping rounds its end up to a page, as mapping did.
+  uint64_t page = uint64_t(sysconf(_SC_PAGESIZE));
+  uintptr_t end = aligned + (length + page - 1) / page * page;
+  if (aligned > begin)
+    munmap(space, aligned - begin);
+  if (end < begin + reserved)
+    munmap(reinterpret_cast<void *>(end), begin + reserved - end);
+  madvise(address, length, MADV_HUGEPAGE); // a hint
+  return address;
+}
 
 /// What the pool's threads need of one launch; lives on the launching thread's stack.
 struct Launch {
@@ -51,13 +83,10 @@ std::string CpuDevice::description() const {
 absl::StatusOr<std::byte *> CpuDevice::allocate(uint64_t bytes, const std::string &what) {
   uint64_t length = std::max<uint64_t>(bytes, 1);
   // Not reserved: a cache for the longest context costs only the pages that sequences have reached.
-  void *address =
-      mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void *address = mapMemory(length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1);
   if (address == MAP_FAILED)
     return absl::ResourceExhaustedError(
         absl::StrCat("cannot reserve ", bytes, " bytes for ", what, ": ", strerror(errno)));
-  if (length >= kHugePageThreshold)
-    madvise(address, length, MADV_HUGEPAGE);
   mappings_.push_back({address, length});
   return static_cast<std::byte *>(address);
 }
@@ -73,7 +102,7 @@ absl::StatusOr<std::byte *> CpuDevice::loadWeights(const std::string &path, uint
                                             " bytes, the plan needs ", bytes,
                                             ": the artifact is incomplete, copy or compile it again"));
   }
-  void *address = mmap(nullptr, bytes, PROT_READ, MAP_PRIVATE, file, 0);
+  void *address = mapMemory(bytes, PROT_READ, MAP_PRIVATE, file);
   int error = errno;
   close(file);
   if (address == MAP_FAILED)

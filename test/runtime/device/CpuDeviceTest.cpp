@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <fstream>
+#include <sys/prctl.h>
 
 namespace lamina {
 namespace {
@@ -117,6 +118,31 @@ TEST(CpuDevice, LoadsWeights) {
               HasSubstr("has 10 bytes, the plan needs 11"));
   std::remove(path.c_str());
   EXPECT_EQ(device->loadWeights(path, 10).status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST(CpuDevice, LargeMemoryAndWeightsBeginWhereHugePagesCan) {
+  constexpr uint64_t kHuge = 2u << 20, kBytes = (9u << 20) + 100;
+  std::string path = ::testing::TempDir() + "lamina-large-weights.bin";
+  std::ofstream(path) << std::string(kBytes, 'w');
+  auto device = makeDevice();
+  auto memory = device->allocate(kBytes, "a test");
+  auto weights = device->loadWeights(path, kBytes);
+  ASSERT_TRUE(memory.ok() && weights.ok());
+  EXPECT_EQ(reinterpret_cast<uintptr_t>(*memory) % kHuge, 0u);
+  EXPECT_EQ(reinterpret_cast<uintptr_t>(*weights) % kHuge, 0u);
+  std::fill(*memory, *memory + kBytes, std::byte(1)); // to the last byte
+  EXPECT_TRUE(std::all_of(*weights, *weights + kBytes, [](std::byte b) { return b == std::byte('w'); }));
+  std::remove(path.c_str());
+}
+
+/// Where the system forbids huge pages nothing but the page size changes.
+TEST(CpuDevice, WorksWithoutHugePages) {
+  ASSERT_EQ(prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0), 0);
+  auto device = makeDevice();
+  auto memory = device->allocate(64u << 20, "a test");
+  prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0);
+  ASSERT_TRUE(memory.ok()) << memory.status();
+  std::fill(*memory, *memory + (64u << 20), std::byte(1));
 }
 
 TEST(CpuDevice, RunsAllWorkgroupsOfAKernel) {

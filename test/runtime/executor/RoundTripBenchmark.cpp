@@ -8,6 +8,7 @@
 //===--------------------------------------------------------------------------------------------------------===//
 
 #include "TestPlan.h"
+#include "runtime/base/Affinity.h"
 #include "runtime/base/Clock.h"
 #include "runtime/device/cpu/CpuDevice.h"
 #include "runtime/transport/SharedMemoryTransport.h"
@@ -36,16 +37,21 @@ template <typename Body> void measure(const char *name, Body body) {
          double(samples[kRepeats * 9 / 10]) / 1e3);
 }
 
-void measureRoundTrip(const char *name, uint64_t rowBytes, uint64_t spin) {
+/// As in the engine.
+constexpr uint64_t kSpin = 200'000;
+
+void measureRoundTrip(const char *name, uint64_t rowBytes, uint64_t spin, bool sameCpu) {
   auto links = SharedMemoryLinks::create({{0, 1, rowBytes, "q"}, {1, 0, rowBytes, "out"}},
                                          {{0, 1, 2, 2 * rowBytes}, {1, 0, 2, 2 * rowBytes}});
   auto device = CpuDevice::create(1, 0);
   std::atomic<uint32_t> abort{0};
   std::vector<std::byte> buffer(rowBytes);
   uint32_t self = 0;
+  std::vector<int> cpus = availableCpus();
   pid_t child = fork();
   if (child == 0)
     self = 1;
+  stayOnCpu(self == 0 || sameCpu ? cpus.front() : cpus.back());
   auto endpoint = (*links)->endpoint(self, **device, abort, spin);
   bool ok = endpoint->bind(0, {{buffer.data(), rowBytes}}).ok() &&
             endpoint->bind(1, {{buffer.data(), rowBytes}}).ok();
@@ -63,6 +69,11 @@ void measureRoundTrip(const char *name, uint64_t rowBytes, uint64_t spin) {
   }
   measure(name, [&] { exchange(0, 1); });
   waitpid(child, nullptr, 0);
+  cpu_set_t all;
+  CPU_ZERO(&all);
+  for (int cpu : cpus)
+    CPU_SET(cpu, &all);
+  sched_setaffinity(0, sizeof(all), &all);
   if (!ok)
     exit(1);
 }
@@ -70,9 +81,12 @@ void measureRoundTrip(const char *name, uint64_t rowBytes, uint64_t spin) {
 } // namespace
 
 int main() {
-  measureRoundTrip("round trip, 64 B", 64, 3000);
-  measureRoundTrip("round trip, 16 KiB", 16384, 3000);
-  measureRoundTrip("round trip, no spinning", 64, 0);
+  for (bool sameCpu : {false, true}) {
+    printf("two processes on %s\n", sameCpu ? "one CPU" : "CPUs of their own");
+    measureRoundTrip("  round trip, 64 B", 64, kSpin, sameCpu);
+    measureRoundTrip("  round trip, 16 KiB", 16384, kSpin, sameCpu);
+    measureRoundTrip("  round trip, no spinning", 64, 0, sameCpu);
+  }
   test::TestArtifact artifact;
   for (int threads : {1, 2}) {
     auto engine = Engine::create(test::makePlan(), artifact.path(), {.threadsPerWorker = threads});
@@ -81,7 +95,7 @@ int main() {
     LaminaStep step = test::fillBatch(**engine, {{1, 0, 0}});
     measure(threads == 1 ? "step, 1 thread" : "step, 2 threads", [&] { (void)(*engine)->step(step); });
   }
-  auto pool = ThreadPool::create(2, 3000);
+  auto pool = ThreadPool::create(2, kSpin);
   measure("dispatch, 2 threads",
           [&] { (*pool)->parallelFor([](void *, int64_t, int64_t) {}, nullptr, 1000); });
 }
