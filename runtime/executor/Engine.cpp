@@ -266,7 +266,8 @@ private:
     timings.workers.resize(size_t(plan_.workers_size()));
     for (size_t i = 0; i < timings.workers.size(); ++i)
       timings.workers[i] = {slots_[i].lastBusyNanoseconds.load(std::memory_order_relaxed),
-                            slots_[i].lastWaitNanoseconds.load(std::memory_order_relaxed)};
+                            slots_[i].lastWaitNanoseconds.load(std::memory_order_relaxed),
+                            slots_[i].lastCommunicationNanoseconds.load(std::memory_order_relaxed)};
   }
 
   void stop() {

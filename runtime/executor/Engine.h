@@ -66,6 +66,8 @@ struct StepTimings {
   struct Worker {
     uint64_t busyNanoseconds = 0; ///< within the step: computing and copying
     uint64_t waitNanoseconds = 0; ///< within the step: waiting for a peer
+    /// Within the step: kept from computing by transfers alone (Transport::communicationNanoseconds).
+    uint64_t communicationNanoseconds = 0;
   };
   uint64_t wallNanoseconds = 0; ///< from publishing the step until every worker was done
   std::vector<Worker> workers;  ///< in the plan's order

@@ -59,6 +59,7 @@ absl::Status Executor::runTraced(const LaminaStep &step, uint64_t number) {
 absl::Status Executor::runStep(const LaminaStep &step, uint64_t number) {
   uint64_t begin = monotonicNanoseconds();
   uint64_t waited = transport_.waitedNanoseconds();
+  uint64_t communicated = transport_.communicationNanoseconds();
   transport_.beginStep(number);
   if (trace_.records.empty()) {
     for (const WorkerProgram::Op &op : program_.ops())
@@ -69,6 +70,7 @@ absl::Status Executor::runStep(const LaminaStep &step, uint64_t number) {
   LAMINA_RETURN_IF_ERROR(device_.synchronize());
   stepNanoseconds_ = monotonicNanoseconds() - begin;
   waitNanoseconds_ = transport_.waitedNanoseconds() - waited;
+  communicationNanoseconds_ = transport_.communicationNanoseconds() - communicated;
   return absl::OkStatus();
 }
 

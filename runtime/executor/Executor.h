@@ -43,6 +43,8 @@ public:
   /// Of the last step: time in it, and time in it spent waiting for peers.
   uint64_t stepNanoseconds() const { return stepNanoseconds_; }
   uint64_t waitNanoseconds() const { return waitNanoseconds_; }
+  /// Transport::communicationNanoseconds of it.
+  uint64_t communicationNanoseconds() const { return communicationNanoseconds_; }
 
 private:
   absl::Status execute(const WorkerProgram::Op &op, const LaminaStep &step);
@@ -55,6 +57,7 @@ private:
   TraceRing trace_;
   uint64_t stepNanoseconds_ = 0;
   uint64_t waitNanoseconds_ = 0;
+  uint64_t communicationNanoseconds_ = 0;
 };
 
 } // namespace lamina

@@ -45,6 +45,7 @@ absl::Status runSteps(const WorkerContext &context, Executor &executor) {
     uint64_t busy = executor.stepNanoseconds() - executor.waitNanoseconds();
     slot.lastBusyNanoseconds.store(busy, std::memory_order_relaxed);
     slot.lastWaitNanoseconds.store(executor.waitNanoseconds(), std::memory_order_relaxed);
+    slot.lastCommunicationNanoseconds.store(executor.communicationNanoseconds(), std::memory_order_relaxed);
     slot.busyNanoseconds.fetch_add(busy, std::memory_order_relaxed);
     slot.completed.store(done, std::memory_order_release);
     control.events.add(1);

@@ -37,6 +37,7 @@ struct alignas(64) WorkerSlot {
   std::atomic<uint64_t> busyNanoseconds; ///< of all steps
   std::atomic<uint64_t> lastBusyNanoseconds;
   std::atomic<uint64_t> lastWaitNanoseconds;
+  std::atomic<uint64_t> lastCommunicationNanoseconds;
   uint32_t errorCode; ///< absl::StatusCode; valid, like the text, once `failed` is set
   char device[128];   ///< Device::description(); valid once ready
   char error[1024];

@@ -31,6 +31,7 @@ absl::Status EngineRunner::step(const LaminaStep &step) {
   for (size_t i = 0; i < std::min(totals_.workers.size(), timings_.workers.size()); ++i) {
     totals_.workers[i].busyNanoseconds += timings_.workers[i].busyNanoseconds;
     totals_.workers[i].waitNanoseconds += timings_.workers[i].waitNanoseconds;
+    totals_.workers[i].communicationNanoseconds += timings_.workers[i].communicationNanoseconds;
   }
   return absl::OkStatus();
 }

@@ -128,6 +128,7 @@ absl::Status SharedMemoryEndpoint::send(uint32_t transfer, int64_t rows) {
   uint64_t bytes = links_.transfer(transfer).bytesPerRow * uint64_t(rows);
   uint64_t space = frameSpace(bytes);
   LAMINA_RETURN_IF_ERROR(waitForSpace(out, space, transfer));
+  uint64_t began = monotonicNanoseconds();
   LAMINA_RETURN_IF_ERROR(copyParts(*binding, channel, out.cursor, rows, true));
   uint64_t slot = out.sequence & (channel.frames - 1);
   FrameHeader &frame = channel.headers[slot];
@@ -135,12 +136,14 @@ absl::Status SharedMemoryEndpoint::send(uint32_t transfer, int64_t rows) {
   frame.step = step_;
   frame.bytes = bytes;
   frame.offset = out.cursor;
+  frame.sent = began;
   frame.transfer = transfer;
   out.frames[slot] = space;
   out.bytesInFlight += space;
   out.cursor = (out.cursor + space) % channel.payloadBytes;
   channel.state->published.add(1);
   links_.counters(transfer).bytesSent.fetch_add(bytes, std::memory_order_relaxed);
+  communication_ += monotonicNanoseconds() - began;
   return absl::OkStatus();
 }
 
@@ -178,7 +181,8 @@ absl::Status SharedMemoryEndpoint::checkFrame(const Incoming &in, const FrameHea
   return absl::OkStatus();
 }
 
-absl::Status SharedMemoryEndpoint::receiveNext(Incoming &in, uint32_t waitedFor) {
+/// `since`: when the caller began to wait for this frame; moved to when it is here.
+absl::Status SharedMemoryEndpoint::receiveNext(Incoming &in, uint32_t waitedFor, uint64_t &since) {
   const Channel &channel = *in.channel;
   if (channel.state->published.load() == uint32_t(in.sequence))
     LAMINA_RETURN_IF_ERROR(sleepOn(channel.state->published, uint32_t(in.sequence), "for", waitedFor));
@@ -192,6 +196,9 @@ absl::Status SharedMemoryEndpoint::receiveNext(Incoming &in, uint32_t waitedFor)
   ++in.sequence;
   links_.counters(frame.transfer).bytesReceived.fetch_add(frame.bytes, std::memory_order_relaxed);
   channel.state->consumed.add(1);
+  uint64_t now = monotonicNanoseconds();
+  communication_ += now - std::clamp(frame.sent, since, now);
+  since = now;
   return absl::OkStatus();
 }
 
@@ -201,8 +208,9 @@ absl::Status SharedMemoryEndpoint::wait(uint32_t transfer) {
     return absl::FailedPreconditionError(
         absl::StrCat(describe(transfer), " is waited for before it is received"));
   // Frames arrive in the order of the receives; earlier ones go where they belong on the way.
+  uint64_t since = monotonicNanoseconds();
   while (binding->arrived != step_)
-    LAMINA_RETURN_IF_ERROR(receiveNext(*binding->incoming, transfer));
+    LAMINA_RETURN_IF_ERROR(receiveNext(*binding->incoming, transfer, since));
   return absl::OkStatus();
 }
 

@@ -22,6 +22,7 @@ public:
   absl::Status recv(uint32_t transfer, int64_t rows) override;
   absl::Status wait(uint32_t transfer) override;
   uint64_t waitedNanoseconds() const override { return waited_; }
+  uint64_t communicationNanoseconds() const override { return communication_; }
 
 private:
   using Channel = SharedMemoryLinks::Channel;
@@ -56,7 +57,7 @@ private:
   void releaseConsumed(Outgoing &out);
   absl::Status sleepOn(SharedWaitWord &word, uint32_t seen, const char *purpose, uint32_t transfer);
   absl::Status waitForSpace(Outgoing &out, uint64_t space, uint32_t transfer);
-  absl::Status receiveNext(Incoming &in, uint32_t waitedFor);
+  absl::Status receiveNext(Incoming &in, uint32_t waitedFor, uint64_t &since);
   absl::Status checkFrame(const Incoming &in, const FrameHeader &frame) const;
   absl::Status copyParts(const Binding &binding, const Channel &channel, uint64_t offset, int64_t rows,
                          bool toRing);
@@ -69,6 +70,7 @@ private:
   const uint64_t spin_;
   uint64_t step_ = 0;
   uint64_t waited_ = 0;
+  uint64_t communication_ = 0;
   std::vector<Outgoing> outgoing_; // never grow after construction: bindings point into them
   std::vector<Incoming> incoming_;
   std::vector<Binding> bindings_; // by transfer

@@ -4,7 +4,7 @@
 // payload bytes, written by the source alone and read by the destination alone. It serves threads and forked
 // processes alike.
 //
-//   frame header: sequence, step, payload bytes, payload offset, transfer       (64 bytes, one slot per
+//   frame header: sequence, step, payload bytes, payload offset, time, transfer (64 bytes, one slot per
 //   frame) payload:      the rows of each buffer one after another, wrapping at the ring's end
 //
 // The destination checks every header against what the plan lets it expect before it copies a byte.
@@ -49,6 +49,7 @@ struct alignas(64) FrameHeader {
   uint64_t step;
   uint64_t bytes;
   uint64_t offset; ///< of the first payload byte in the payload ring
+  uint64_t sent; ///< when the source began to send, monotonicNanoseconds(); of no consequence to the transfer
   uint32_t transfer;
 };
 static_assert(sizeof(FrameHeader) == 64);

@@ -49,6 +49,11 @@ public:
 
   /// Time spent since the start waiting for peers in send and wait.
   virtual uint64_t waitedNanoseconds() const = 0;
+
+  /// Time spent since the start in which transfers alone kept the caller from its work: sending, but not
+  /// waiting for room; and in wait, from when the peer had begun to send until the message was in the
+  /// buffers.
+  virtual uint64_t communicationNanoseconds() const = 0;
 };
 
 } // namespace lamina

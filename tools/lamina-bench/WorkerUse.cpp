@@ -57,6 +57,7 @@ void UseMeter::count(int sign) {
     workers_[i].sent += sign * static_cast<double>(infos[i].bytesSent);
     workers_[i].received += sign * static_cast<double>(infos[i].bytesReceived);
     workers_[i].busyNs += sign * static_cast<double>(totals.workers[i].busyNanoseconds);
+    workers_[i].communicationNs += sign * static_cast<double>(totals.workers[i].communicationNanoseconds);
   }
 }
 

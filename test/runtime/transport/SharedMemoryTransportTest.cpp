@@ -2,11 +2,13 @@
 
 #include "runtime/transport/SharedMemoryTransport.h"
 
+#include "runtime/base/Clock.h"
 #include "runtime/device/cpu/CpuDevice.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cstring>
 #include <random>
 #include <sys/wait.h>
@@ -130,6 +132,37 @@ TEST(SharedMemoryTransport, Processes) {
   waitpid(child, &status, 0);
   EXPECT_EQ(status, 0);
   EXPECT_EQ(link.links->counters(kBig).bytesSent.load(), link.links->counters(kBig).bytesReceived.load());
+}
+
+TEST(SharedMemoryTransport, CommunicationBeginsWithTheSender) {
+  Link link;
+  auto source = link.endpoint(0), destination = link.endpoint(1);
+  ASSERT_TRUE(destination->recv(kSmall, 1).ok());
+  std::atomic<uint64_t> sending{0};
+  std::thread late([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    sending = monotonicNanoseconds();
+    EXPECT_TRUE(source->send(kSmall, 1).ok());
+  });
+  EXPECT_TRUE(destination->wait(kSmall).ok());
+  uint64_t end = monotonicNanoseconds();
+  late.join();
+  EXPECT_GT(source->communicationNanoseconds(), 0u);
+  EXPECT_GT(destination->communicationNanoseconds(), 0u);
+  EXPECT_LE(destination->communicationNanoseconds(), end - sending);
+}
+
+TEST(SharedMemoryTransport, CommunicationIsNoLongerThanTheWait) {
+  for (uint64_t claimed : {uint64_t(0), UINT64_MAX}) { // by a peer that has no clock
+    Link link;
+    auto source = link.endpoint(0), destination = link.endpoint(1);
+    ASSERT_TRUE(source->send(kSmall, 1).ok());
+    link.links->channels()[0].headers[0].sent = claimed;
+    ASSERT_TRUE(destination->recv(kSmall, 1).ok());
+    uint64_t begin = monotonicNanoseconds();
+    ASSERT_TRUE(destination->wait(kSmall).ok());
+    EXPECT_LE(destination->communicationNanoseconds(), monotonicNanoseconds() - begin);
+  }
 }
 
 TEST(SharedMemoryTransport, AbortEndsAWait) {
