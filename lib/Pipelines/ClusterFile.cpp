@@ -25,7 +25,7 @@ struct ClassEntry {
   std::string name;
   mpmd::Role role;
   mpmd::DeviceKind device;
-  Quantity count{1}, memory, flops, bandwidth;
+  Quantity count{1}, memory, flops, int8Ops, bandwidth;
 };
 
 struct LinkEntry {
@@ -87,6 +87,7 @@ template <> struct MappingTraits<ClassEntry> {
     io.mapOptional("count", entry.count);
     io.mapOptional("memory", entry.memory);
     io.mapOptional("flops", entry.flops);
+    io.mapOptional("int8_ops", entry.int8Ops);
     io.mapOptional("bandwidth", entry.bandwidth);
   }
 };
@@ -127,7 +128,8 @@ static void addTopology(ModuleOp module, StringRef path, const Cluster &cluster)
   builder.createBlock(&topology.getBody());
   for (const ClassEntry &entry : cluster.classes)
     mpmd::DeviceClassOp::create(builder, loc, entry.name, entry.role, entry.device, entry.count.value,
-                                orAbsent(entry.memory), orAbsent(entry.flops), orAbsent(entry.bandwidth));
+                                orAbsent(entry.memory), orAbsent(entry.flops), orAbsent(entry.int8Ops),
+                                orAbsent(entry.bandwidth));
   for (const LinkEntry &entry : cluster.links)
     mpmd::LinkOp::create(builder, loc, entry.from, entry.to, orAbsent(entry.bandwidth), orAbsent(entry.latency));
 }

@@ -4,7 +4,8 @@
 // and device may be absent, which means unknown:
 //
 //   classes:
-//     - { name: compute, role: compute, device: cpu, count: 1, memory: 80GiB, flops: 2e12, bandwidth: 3e11 }
+//     - { name: compute, role: compute, device: cpu, count: 1, memory: 80GiB, flops: 2e12, int8_ops: 8e12,
+//         bandwidth: 3e11 }
 //     - { name: memory,  role: memory,  device: cpu, count: 1, memory: 512GiB }
 //   links:
 //     - { from: compute, to: memory, bandwidth: 25e9, latency_ns: 2000 }

@@ -5,7 +5,7 @@
 
 // RUN: lamina-opt %t.gguf --cluster %t/good.yaml --compile-to=partition | FileCheck %s --check-prefix=GOOD
 // GOOD:      mpmd.topology @cluster {
-// GOOD-NEXT:   mpmd.device_class @gpu : compute on cpu {bandwidth = 300000000000 : i64, flops = 2000000000000 : i64, memory_bytes = 1610612736 : i64}
+// GOOD-NEXT:   mpmd.device_class @gpu : compute on cpu {bandwidth = 300000000000 : i64, flops = 2000000000000 : i64, int8_ops = 8000000000000 : i64, memory_bytes = 1610612736 : i64}
 // GOOD-NEXT:   mpmd.device_class @box : memory on cpu {memory_bytes = 1099511627776 : i64}
 // GOOD-NEXT:   mpmd.link @gpu -> @box {bandwidth = 25000000000 : i64, latency_ns = 2000 : i64}
 // GOOD:      mpmd.fragment @gpu
@@ -66,7 +66,7 @@
 
 //--- good.yaml
 classes:
-  - { name: gpu, role: compute, device: cpu, count: 1, memory: 1.5GiB, flops: 2e12, bandwidth: 3e11 }
+  - { name: gpu, role: compute, device: cpu, count: 1, memory: 1.5GiB, flops: 2e12, int8_ops: 8e12, bandwidth: 3e11 }
   - { name: box, role: memory, device: cpu, memory: 1TiB }
 links:
   - { from: gpu, to: box, bandwidth: 25e9, latency_ns: 2000 }

@@ -36,13 +36,15 @@ def MPMD_TopologyOp : MPMD_Op<"topology", [Symbol, SymbolTable, SingleBlock, NoT
 def MPMD_DeviceClassOp : MPMD_Op<"device_class", [Symbol, HasParent<"TopologyOp">]> {
   let summary = "equal devices that play one role";
   let description = [{
-    `count` devices, each with `memory_bytes` of memory, `flops` floating-point operations per second and `bandwidth`
-    bytes per second between its memory and its arithmetic; absent means unknown.
+    `count` devices, each with `memory_bytes` of memory, `flops` floating-point and `int8_ops` 8-bit integer operations
+    per second (a multiply-add is two) and `bandwidth` bytes per second between its memory and its arithmetic; absent
+    means unknown.
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, MPMD_Role:$role, MPMD_DeviceKind:$device,
                        DefaultValuedAttr<ConfinedAttr<I64Attr, [IntPositive]>, "1">:$count,
                        OptionalAttr<ConfinedAttr<I64Attr, [IntPositive]>>:$memory_bytes,
                        OptionalAttr<ConfinedAttr<I64Attr, [IntPositive]>>:$flops,
+                       OptionalAttr<ConfinedAttr<I64Attr, [IntPositive]>>:$int8_ops,
                        OptionalAttr<ConfinedAttr<I64Attr, [IntPositive]>>:$bandwidth);
   let assemblyFormat = "$sym_name `:` $role `on` $device attr-dict";
 }

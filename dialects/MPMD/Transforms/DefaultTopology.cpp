@@ -27,7 +27,7 @@ struct DefaultTopologyPass : public lamina::mpmd::impl::MPMDDefaultTopologyPassB
     auto addClass = [&](StringRef name, Role role) {
       DeviceClassOp::create(builder, loc, name, role, DeviceKind::cpu, /*count=*/1,
                             /*memory_bytes=*/IntegerAttr(),
-                            /*flops=*/IntegerAttr(), /*bandwidth=*/IntegerAttr());
+                            /*flops=*/IntegerAttr(), /*int8_ops=*/IntegerAttr(), /*bandwidth=*/IntegerAttr());
     };
     addClass("compute", Role::compute);
     if (monolithic)
