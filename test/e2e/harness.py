@@ -24,7 +24,7 @@ import unittest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("LAMINA_BUILD", ROOT / "build")).resolve()
 DATA = pathlib.Path(os.environ.get("LAMINA_TEST_DATA", ROOT / "../shared")).resolve()
-OPT, RUN = BUILD / "bin/lamina-opt", BUILD / "bin/lamina-run"
+OPT, RUN, BENCH = (BUILD / "bin" / name for name in ("lamina-opt", "lamina-run", "lamina-bench"))
 DEMO = ROOT / "test/data/demo.gguf"
 F32_LIMIT, F16_LIMIT = 2e-4, 5e-3   # relative L2 of logits against float64, with a KV cache of f32 and f16
 
