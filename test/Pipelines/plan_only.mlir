@@ -9,6 +9,10 @@
 // TEXT:      largest context: unknown
 // TEXT:      link: 768 bytes a token
 
+// What the model was trained for does not follow what was asked for.
+// RUN: lamina-opt %t.gguf --plan-only --max-context=64 | FileCheck %s --check-prefix=SHORTER
+// SHORTER: 256 tokens as compiled; trained for contexts of 128 tokens
+
 // RUN: lamina-opt %t.gguf --plan-only --output=json > %t.json
 // RUN: %python -c "import json; t = json.load(open('%t.json')); w = t['workers']; assert [x['name'] for x in w] == ['compute0', 'memory0'], w; assert all(x['total_bytes'] == x['weights_bytes'] + x['kv_cache_bytes'] + x['activation_bytes'] + x['transfer_bytes'] for x in w); assert w[1]['weights_bytes'] == 0 and w[1]['kv_cache_bytes'] == t['kv_cache_bytes_per_token'] * t['kv_cache_tokens'] == 65536 and w[0]['kv_cache_bytes'] == 0; assert 'largest_context' not in t and 'fits' not in w[0]"
 

@@ -71,6 +71,7 @@ void describe(ModuleOp module, const GGUFReader &file, const HyperParameters &pa
   module->setAttr("lm.hidden_size", b.getI64IntegerAttr(parameters.hidden));
   module->setAttr("lm.vocab_size", b.getI64IntegerAttr(weights.head.matrix.getTensorType().getDimSize(0)));
   module->setAttr("lm.context_length", b.getI64IntegerAttr(parameters.context));
+  module->setAttr("lm.trained_context", b.getI64IntegerAttr(parameters.trainedContext));
   SmallVector<StringRef> paths;
   for (size_t part = 0; part < file.numParts(); ++part)
     paths.push_back(file.path(part));

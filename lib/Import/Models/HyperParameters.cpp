@@ -50,11 +50,11 @@ private:
   int64_t numLayers() const { return int64_t(p_.layers.size()); }
 
   void readContext(int64_t wanted) {
-    trainedContext_ = in_.requiredInteger("context_length", kContext);
-    p_.context = wanted ? wanted : trainedContext_;
-    if (p_.context < 1 || p_.context > trainedContext_)
-      in_.fail("context_length", "is " + Twine(trainedContext_) + ", but a context of " + Twine(wanted) +
-                                     " was asked for; ask for 1 to " + Twine(trainedContext_));
+    p_.trainedContext = in_.requiredInteger("context_length", kContext);
+    p_.context = wanted ? wanted : p_.trainedContext;
+    if (p_.context < 1 || p_.context > p_.trainedContext)
+      in_.fail("context_length", "is " + Twine(p_.trainedContext) + ", but a context of " + Twine(wanted) +
+                                     " was asked for; ask for 1 to " + Twine(p_.trainedContext));
   }
 
   void readExperts() {
@@ -171,7 +171,7 @@ private:
                                            Twine(p_.keyLength));
     rope.base = in_.number("rope.freq_base", kRopeBase).value_or(10000);
     rope.originalContext =
-        in_.integer("rope.scaling.original_context_length", kContext).value_or(trainedContext_);
+        in_.integer("rope.scaling.original_context_length", kContext).value_or(p_.trainedContext);
     rope.magnitude = in_.number("rope.scaling.attn_factor", kNonNegative).value_or(1) *
                      in_.number("rope.scaling.yarn_attn_factor", kNonNegative).value_or(1);
     readScaling();
@@ -208,7 +208,6 @@ private:
   Metadata &in_;
   const Architecture &architecture_;
   HyperParameters p_;
-  int64_t trainedContext_ = 0;
 };
 
 } // namespace

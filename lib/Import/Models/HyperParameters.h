@@ -30,6 +30,7 @@ struct HyperParameters {
   const Architecture *architecture = nullptr;
   int64_t hidden = 0;
   int64_t context = 0;               ///< largest number of positions that the module is built for
+  int64_t trainedContext = 0;        ///< that the model was trained for
   std::optional<int64_t> vocabulary; ///< if the file says so; otherwise the embedding's rows
   int64_t keyLength = 0, valueLength = 0;
   double epsilon = 0;

@@ -23,7 +23,7 @@ FailureOr<FitTable> lamina::computeFitTable(ModuleOp module) {
     return failure();
   FitTable table;
   table.cacheTokens = limits->kvPages * LAMINA_KV_PAGE_TOKENS;
-  if (auto trained = module->getAttrOfType<IntegerAttr>("lm.context_length"))
+  if (auto trained = module->getAttrOfType<IntegerAttr>("lm.trained_context"))
     table.trainedContext = trained.getInt();
   for (auto program : module.getOps<plan::ProgramOp>()) {
     WorkerFit fit;

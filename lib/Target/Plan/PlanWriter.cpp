@@ -80,7 +80,7 @@ private:
     model->set_layers(number("lm.layers"));
     model->set_hidden_size(number("lm.hidden_size"));
     model->set_vocab_size(number("lm.vocab_size"));
-    model->set_context_length(number("lm.context_length"));
+    model->set_context_length(number("lm.trained_context"));
     uint64_t parameters = 0;
     llvm::MapVector<StringRef, uint64_t> bytesOfType;
     for (auto weight : module_.getOps<lm::WeightOp>()) {
