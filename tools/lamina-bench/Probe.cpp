@@ -60,7 +60,7 @@ size_t bufferBytes() {
 }
 
 constexpr size_t kPiece = 1 << 20;
-constexpr int kPasses = 6;
+constexpr int kPasses = 8;
 
 double operationsPerSecond(ThreadPool &pool, const ArithmeticKernel &kernel) {
   // Many short pieces: a thread that starts late takes fewer.
@@ -136,18 +136,22 @@ absl::StatusOr<ProbeFigures> probeMachine(int threads) {
 }
 
 absl::Status probe(const BenchOptions &options) {
+  auto failed = [&] {
+    return absl::UnavailableError(
+        strCat("cannot write '", options.clusterFile, "': ", std::strerror(errno), "; give -o another file"));
+  };
+  // Opened first: a wrong path should not take seconds to notice.
+  std::unique_ptr<std::FILE, int (*)(std::FILE *)> file(nullptr, std::fclose);
+  if (!options.clusterFile.empty())
+    if (file.reset(std::fopen(options.clusterFile.c_str(), "we")); !file)
+      return failed();
   LAMINA_ASSIGN_OR_RETURN(ProbeFigures figures, probeMachine(options.threads.front()));
   std::printf("%s", probeTable(figures).c_str());
-  if (options.clusterFile.empty())
+  if (!file)
     return absl::OkStatus();
-  std::FILE *file = std::fopen(options.clusterFile.c_str(), "we");
-  std::string text = clusterText(figures);
-  bool written = file && std::fwrite(text.data(), 1, text.size(), file) == text.size();
-  if (file && std::fclose(file) != 0)
-    written = false;
-  return written ? absl::OkStatus()
-                 : absl::UnavailableError(strCat("cannot write '", options.clusterFile,
-                                                 "': ", std::strerror(errno), "; give -o another file"));
+  std::fputs(clusterText(figures).c_str(), file.get());
+  bool broken = std::ferror(file.get()) != 0;
+  return std::fclose(file.release()) != 0 || broken ? failed() : absl::OkStatus();
 }
 
 } // namespace lamina::bench
