@@ -74,7 +74,7 @@ def native_target():
             flags = set(line.split())
             break
     if {"avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512cd"} <= flags:
-        return "x86-64-v4"
+        return "x86-64-v4-vnni" if "avx512_vnni" in flags else "x86-64-v4"
     if {"avx2", "fma", "bmi2", "f16c"} <= flags:
         return "x86-64-v3"
     return "x86-64-v2"

@@ -50,7 +50,7 @@ class Demo(unittest.TestCase):
     def test_vector_width_changes_no_bit(self):
         """x86-64-v2 has no fused multiply-add, so there the last bit of each product is another."""
         best = generate(compiled(DEMO), LONG)
-        for target in ("x86-64-v2", "x86-64-v3", "x86-64-v4"):
+        for target in ("x86-64-v2", "x86-64-v3", "x86-64-v4", "x86-64-v4-vnni"):
             if target <= native_target():
                 with self.subTest(target):
                     run = generate(compiled(DEMO, targets=target), LONG)

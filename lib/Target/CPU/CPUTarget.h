@@ -51,7 +51,8 @@ struct KernelVariant {
 /// body that is none of the kernels that this target knows.
 mlir::FailureOr<std::vector<KernelVariant>> describeKernel(const KernelSource &kernel);
 
-/// The targets that kernels can be compiled for: "x86-64-v2", "x86-64-v3", "x86-64-v4", "aarch64".
+/// The targets that kernels can be compiled for: "x86-64-v2", "x86-64-v3", "x86-64-v4",
+/// "x86-64-v4-vnni" (with the byte products of AVX-512 VNNI), "aarch64".
 llvm::ArrayRef<llvm::StringRef> cpuTargets();
 
 /// The best of cpuTargets() that the machine at hand can run; empty if there is none.

@@ -30,10 +30,11 @@ public:
       int64_t elements = decoder_.blockElements();
       b_.loop(decoder_.rowLength() / elements, 1, [&](Value block) {
         Value first = b_.mul(block, elements);
-        decoder_.decode(group, block, b_.add(block, 1), {}, [&](Value at, int64_t k, ValueRange w, Values &) {
-          Value place = b_.mul(b_.sub(at, first), 4 * kPackedRows);
-          b_.store(w[0], b_.offset(b_.offset(panel_, place), k * 4 * kPackedRows));
-        });
+        decoder_.decode(group, block, b_.add(block, 1), /*fetchAhead=*/false, {},
+                        [&](Value at, int64_t k, ValueRange w, Values &) {
+                          Value place = b_.mul(b_.sub(at, first), 4 * kPackedRows);
+                          b_.store(w[0], b_.offset(b_.offset(panel_, place), k * 4 * kPackedRows));
+                        });
         storeElements(row, first, lane);
       });
       for (Value result : kernel_.results())

@@ -1,7 +1,7 @@
 //===- ExpertKernels.cpp - choosing experts and multiplying with theirs -------------------------------===//
 
 #include "lib/Target/CPU/ElementwiseTail.h"
-#include "lib/Target/CPU/WeightDecoder.h"
+#include "lib/Target/CPU/RowProduct.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
@@ -20,14 +20,14 @@ public:
   explicit ExpertLinearKernel(KernelContext &kernel)
       : kernel_(kernel), b_(kernel.b), tail_(kernel), linears_(kernel.ops<lm::ExpertLinearOp>()) {
     for (lm::ExpertLinearOp linear : linears_)
-      decoders_.emplace_back(b_, linear.getWeight());
+      products_.emplace_back(b_, linear.getInput(), linear.getWeight());
   }
 
   void emit() {
-    int64_t groups = decoders_[0].groups();
+    int64_t groups = products_[0].decoder().groups();
     Value begin = b_.mul(kernel_.begin, kGroupsPerWorkgroup);
     Value end = b_.min(b_.mul(kernel_.end, kGroupsPerWorkgroup), b_.i64(groups));
-    int64_t together = b_.target().groupsAtOnce;
+    int64_t together = products_[0].groupsAtOnce(1);
     Value together_end = b_.add(begin, b_.mul(b_.div(b_.sub(end, begin), together), together));
     b_.loop(b_.i64(0), kernel_.rows, 1, [&](Value row) {
       b_.loop(width(linears_[0].getExperts()), 1, [&](Value slot) {
@@ -45,27 +45,21 @@ private:
   Value inputPointer(Value row, Value slot) {
     Value input = linears_[0].getInput();
     Value pointer = kernel_.rowPointer(input, row);
-    bool ownRows = cast<RankedTensorType>(input.getType()).getRank() == 3;
-    return ownRows ? b_.offset(pointer, b_.mul(slot, 4 * paddedWidth(input))) : pointer;
+    auto type = cast<RankedTensorType>(input.getType());
+    return type.getRank() == 3 ? b_.offset(pointer, b_.mul(slot, rowBytes(input) / type.getDimSize(1)))
+                               : pointer;
   }
 
   void emitGroups(Value row, Value slot, Value expert, Value group, int64_t together) {
     Value input = inputPointer(row, slot);
     SmallVector<Values> sums;
-    for (auto [linear, decoder] : llvm::zip(linears_, decoders_)) {
+    for (auto [linear, product] : llvm::zip(linears_, products_)) {
+      WeightDecoder &decoder = product.decoder();
       Value matrix = b_.offset(kernel_.pointer(linear.getWeight()), b_.mul(expert, decoder.matrixBytes()));
       Values groups;
       for (int64_t g = 0; g < together; ++g)
         groups.push_back(b_.offset(matrix, b_.mul(b_.add(group, g), decoder.groupBytes())));
-      Values zeros(together, b_.constant(b_.f32(kPackedRows), 0.0));
-      Value blocks = b_.i64(decoder.rowLength() / decoder.blockElements());
-      sums.push_back(decoder.decode(groups, b_.i64(0), blocks, zeros,
-                                    [&](Value first, int64_t k, ValueRange weights, Values &state) {
-                                      Value x = b_.offset(b_.offset(input, b_.mul(first, 4)), 4 * k);
-                                      x = b_.broadcast(b_.loadF32(x, 0), kPackedRows);
-                                      for (int64_t g = 0; g < together; ++g)
-                                        state[g] = b_.fma(weights[g], x, state[g]);
-                                    }));
+      sums.push_back(product.dot(groups, input));
     }
     for (int64_t g = 0; g < together; ++g) {
       for (size_t i = 0; i < linears_.size(); ++i)
@@ -79,7 +73,7 @@ private:
   KernelBuilder &b_;
   ElementwiseTail tail_;
   SmallVector<lm::ExpertLinearOp> linears_;
-  std::vector<WeightDecoder> decoders_;
+  std::vector<RowProduct> products_;
 };
 
 /// Softmax over the logits of all experts, then as many times as experts are chosen the largest that is left.

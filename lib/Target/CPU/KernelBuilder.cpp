@@ -102,6 +102,33 @@ Value KernelBuilder::extract(Value vector, int64_t lane) {
   return vector::ExtractOp::create(*this, vector, lane);
 }
 
+Values KernelBuilder::split(Value vector, int64_t lanes) {
+  Values parts;
+  for (int64_t begin = 0, end = lanesOf(vector); begin < end; begin += lanes) {
+    SmallVector<int64_t> chosen = llvm::to_vector(llvm::seq<int64_t>(begin, begin + lanes));
+    parts.push_back(lanes == end ? vector
+                                 : vector::ShuffleOp::create(*this, vector, vector, chosen).getResult());
+  }
+  return parts;
+}
+
+Value KernelBuilder::join(ValueRange vectors) {
+  Values parts(vectors);
+  while (parts.size() > 1) { // join neighbours until one vector is left
+    Values joined;
+    for (size_t i = 0; i < parts.size(); i += 2) {
+      SmallVector<int64_t> lanes = llvm::to_vector(llvm::seq<int64_t>(0, 2 * lanesOf(parts[i])));
+      joined.push_back(vector::ShuffleOp::create(*this, parts[i], parts[i + 1], lanes));
+    }
+    parts = std::move(joined);
+  }
+  return parts[0];
+}
+
+Value KernelBuilder::callIntrinsic(llvm::StringRef name, Type type, ValueRange arguments) {
+  return LLVM::CallIntrinsicOp::create(*this, type, getStringAttr(name), arguments).getResult(0);
+}
+
 Value KernelBuilder::iota(int64_t lanes) {
   SmallVector<int32_t> numbers = llvm::to_vector(llvm::seq<int32_t>(0, lanes));
   return arith::ConstantOp::create(*this,
@@ -135,24 +162,10 @@ Value KernelBuilder::lookupBytes(Value indices, ArrayRef<int8_t> table) {
   while (int64_t(repeated.size()) < part)
     repeated.push_back(table[repeated.size() % 16 % table.size()]);
   Value entries = arith::ConstantOp::create(*this, DenseElementsAttr::get(partType, ArrayRef(repeated)));
-  Value all = bitcast(indices, VectorType::get({bytes}, getI8Type()));
-  SmallVector<Value> parts;
-  for (int64_t begin = 0; begin < bytes; begin += part) {
-    SmallVector<int64_t> lanes = llvm::to_vector(llvm::seq<int64_t>(begin, begin + part));
-    Value chosen = part == bytes ? all : vector::ShuffleOp::create(*this, all, all, lanes).getResult();
-    parts.push_back(LLVM::CallIntrinsicOp::create(*this, partType, getStringAttr(target_.lookup.intrinsic),
-                                                  ValueRange{entries, chosen})
-                        .getResult(0));
-  }
-  while (parts.size() > 1) { // join neighbours until one vector is left
-    SmallVector<Value> joined;
-    for (size_t i = 0; i < parts.size(); i += 2) {
-      SmallVector<int64_t> lanes = llvm::to_vector(llvm::seq<int64_t>(0, 2 * lanesOf(parts[i])));
-      joined.push_back(vector::ShuffleOp::create(*this, parts[i], parts[i + 1], lanes));
-    }
-    parts = std::move(joined);
-  }
-  return bitcast(parts[0], indices.getType());
+  Values parts = split(bitcast(indices, VectorType::get({bytes}, getI8Type())), part);
+  for (Value &bytesOfPart : parts)
+    bytesOfPart = callIntrinsic(target_.lookup.intrinsic, partType, {entries, bytesOfPart});
+  return bitcast(join(parts), indices.getType());
 }
 
 //===--- Memory ----------------------------------------------------------------------------------------===//
@@ -183,6 +196,10 @@ Value KernelBuilder::load(Type type, Value pointer) {
 
 void KernelBuilder::store(Value value, Value pointer) {
   LLVM::StoreOp::create(*this, value, pointer, alignmentOf(value.getType()));
+}
+
+void KernelBuilder::prefetch(Value pointer) {
+  LLVM::Prefetch::create(*this, pointer, /*rw=*/0, /*hint=*/2, /*cache=*/1);
 }
 
 Value KernelBuilder::loadIndex(Value pointer, Value index) {

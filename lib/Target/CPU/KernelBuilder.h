@@ -82,6 +82,10 @@ public:
   //===--- Vectors
   Value broadcast(Value scalar, int64_t lanes);
   Value extract(Value vector, int64_t lane);
+  /// Parts of `lanes` lanes each, and the vector that such parts make.
+  Values split(Value vector, int64_t lanes);
+  Value join(ValueRange parts);
+  Value callIntrinsic(llvm::StringRef name, mlir::Type type, ValueRange arguments);
   /// [0, 1, …, lanes - 1] as i32.
   Value iota(int64_t lanes);
   /// Sum and maximum of the lanes, floats or integers, by halving: the same tree everywhere.
@@ -95,6 +99,8 @@ public:
   Value offset(Value pointer, int64_t bytes);
   Value load(mlir::Type type, Value pointer);
   void store(Value value, Value pointer);
+  /// Asks for the cache line at `pointer`, which need not exist, to be brought to the second-level cache.
+  void prefetch(Value pointer);
   Value loadF32(Value pointer, int64_t lanes) { return load(f32(lanes), pointer); }
   /// A number of `pointer`'s array of i32, widened.
   Value loadIndex(Value pointer, Value index);

@@ -58,7 +58,7 @@ std::unique_ptr<llvm::TargetMachine> createTargetMachine(const TargetInfo &targe
       llvm::FPOpFusion::Strict; // a product and a sum stay two operations on every target
   options.FunctionSections = true;
   return std::unique_ptr<llvm::TargetMachine>(backend->createTargetMachine(
-      triple, target.cpu, "", options, llvm::Reloc::PIC_, std::nullopt, llvm::CodeGenOptLevel::Default));
+      triple, target.cpu, target.features, options, llvm::Reloc::PIC_, std::nullopt, llvm::CodeGenOptLevel::Default));
 }
 
 /// Without the first attribute loops that copy or clear would become calls of libc; with the others vectors
@@ -71,6 +71,7 @@ void setAttributes(llvm::Module &module, const TargetInfo &target) {
     function.addFnAttr("prefer-vector-width", "512");
     function.addFnAttr("min-legal-vector-width", "512");
     function.addFnAttr("target-cpu", target.cpu);
+    function.addFnAttr("target-features", target.features);
     function.addFnAttr(llvm::Attribute::NoUnwind);
   }
 }

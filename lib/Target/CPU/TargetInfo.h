@@ -14,21 +14,33 @@ struct ByteLookup {
   int bytes; ///< looked up by one instruction
 };
 
+/// How products of unsigned and signed bytes are summed. An instruction set has `dot`, or `pairs` and
+/// `pairSums`, or none of them.
+struct ByteDot {
+  llvm::StringRef dot = {};      ///< adds four neighbouring products to each 32-bit lane
+  llvm::StringRef pairs = {};    ///< two neighbouring products summed in 16 bits, saturating
+  llvm::StringRef pairSums = {}; ///< two neighbouring products of 16-bit numbers summed in 32 bits
+  int bytes = 0;                 ///< multiplied by one instruction
+};
+
 /// An instruction set. Tile sizes choose how many chains of additions run side by side; they never change a
 /// result.
 struct TargetInfo {
   llvm::StringRef name;   ///< as in the artifact
   llvm::StringRef triple; ///< of LLVM
   llvm::StringRef cpu;
+  llvm::StringRef features = {}; ///< beyond the CPU's, as LLVM writes them
   llvm::StringRef linkerEmulation;
   bool fma;        ///< fused multiply-add; without it products are rounded before they are added
   bool halfFloats; ///< instructions that convert f16
   ByteLookup lookup;
+  ByteDot byteDot;
   int groupsAtOnce; ///< groups of 16 rows in a product with one token: enough chains to hide an addition's
                     ///< latency
   int groupsOfFour; ///< the same for up to four tokens
   int tileTokens;   ///< tokens in a tile of a product with many: accumulators fill the registers
-  int headsAtOnce;  ///< query heads that share a pass over a page of keys or values
+  int integerTileTokens; ///< the same for products of integers
+  int headsAtOnce;       ///< query heads that share a pass over a page of keys or values
 };
 
 /// Null if there is no such target.

@@ -2,6 +2,8 @@
 
 #include "lib/Target/CPU/WeightDecoder.h"
 
+#include "runtime/device/cpu/KernelABI.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
 #include <numeric>
@@ -23,33 +25,103 @@ WeightDecoder::WeightDecoder(KernelBuilder &builder, Value weight)
   blockElements_ = layout_.plain ? std::gcd(rowLength_, int64_t(16)) : layout_.blockElements;
 }
 
-Values WeightDecoder::decode(ValueRange groups, Value beginBlock, Value endBlock, ValueRange state,
-                             Consumer consume) {
-  int64_t blockBytes = layout_.plain ? blockElements_ * layout_.blockBytes : layout_.blockBytes;
+Values WeightDecoder::decode(ValueRange groups, Value beginBlock, Value endBlock, bool fetchAhead,
+                             ValueRange state, Consumer consume) {
+  if (!layout_.plain)
+    return loopOverSteps(groups, beginBlock, endBlock, fetchAhead, state,
+                         [&](ValueRange blocks, ArrayRef<Header> headers, Value index, Value first,
+                             Values &current) { step(blocks, headers, index, first, current, consume); });
+  int64_t bytes = blockElements_ * layout_.blockBytes;
+  return b_.loop(beginBlock, endBlock, 1, state, [&](Value block, ValueRange blockState) {
+    Values current(blockState), blocks;
+    for (Value group : groups)
+      blocks.push_back(b_.offset(group, b_.mul(block, bytes)));
+    if (fetchAhead)
+      for (Value address : blocks)
+        fetch(address, bytes);
+    plainBlock(blocks, b_.mul(block, blockElements_), current, consume);
+    return current;
+  });
+}
+
+Values WeightDecoder::loopOverSteps(ValueRange groups, Value beginBlock, Value endBlock, bool fetchAhead,
+                                    ValueRange state, Step step) {
+  int64_t steps = blockElements_ / kPackedStep, stepBytes = llvm::divideCeil(layout_.blockBytes, steps);
   return b_.loop(beginBlock, endBlock, 1, state, [&](Value block, ValueRange blockState) {
     Values current(blockState), blocks;
     Value first = b_.mul(block, blockElements_);
     for (Value group : groups)
-      blocks.push_back(b_.offset(group, b_.mul(block, blockBytes)));
-    if (layout_.plain) {
-      plainBlock(blocks, first, current, consume);
-      return current;
-    }
+      blocks.push_back(b_.offset(group, b_.mul(block, layout_.blockBytes)));
     SmallVector<Header> headers;
     for (Value address : blocks)
       headers.push_back(loadHeader(address));
-    if (blockElements_ == kPackedStep) {
-      step(blocks, headers, b_.i64(0), first, current, consume);
-      return current;
-    }
-    return b_.loop(
-        b_.i64(0), b_.i64(blockElements_ / kPackedStep), 1, current, [&](Value index, ValueRange inner) {
-          Values innerState(inner);
-          step(blocks, headers, index, b_.add(first, b_.mul(index, kPackedStep)), innerState, consume);
-          return innerState;
-        });
+    auto one = [&](Value index, ValueRange stepState) {
+      Values next(stepState);
+      if (fetchAhead)
+        for (Value address : blocks)
+          fetch(b_.offset(address, b_.mul(index, stepBytes)), stepBytes);
+      step(blocks, headers, index, b_.add(first, b_.mul(index, kPackedStep)), next);
+      return next;
+    };
+    return steps == 1 ? one(b_.i64(0), current) : b_.loop(b_.i64(0), b_.i64(steps), 1, current, one);
   });
 }
+
+/// How far ahead of its use a weight is fetched: some hundred nanoseconds at the speed of memory.
+static constexpr int64_t kFetchBytes = 8192;
+
+void WeightDecoder::fetch(Value address, int64_t bytes) {
+  for (int64_t line = 0; line < bytes; line += LAMINA_BUFFER_ALIGNMENT)
+    b_.prefetch(b_.offset(address, kFetchBytes + line));
+}
+
+//===--- Integers --------------------------------------------------------------------------------------===//
+
+Values WeightDecoder::decodeCodes(Value group, bool fetchAhead, ValueRange state, CodeConsumer consume) {
+  Value blocks = b_.i64(rowLength_ / blockElements_);
+  return loopOverSteps(
+      group, b_.i64(0), blocks, fetchAhead, state,
+      [&](ValueRange block, ArrayRef<Header> headers, Value index, Value first, Values &current) {
+        SmallVector<Value> words;
+        int64_t elements = std::min<int64_t>(layout_.format->subBlock, kPackedStep);
+        for (int64_t k = 0; k < kPackedStep; k += elements) {
+          auto quad = [&](int64_t q) { return unsignedCodes(fourCodes(block[0], index, k / 4 + q, words)); };
+          consume({first, k, elements, loadScale(block[0], headers[0], index, k), quad}, current);
+        }
+      });
+}
+
+/// Makes what an element stands for positive: the next power of two above the least.
+int64_t WeightDecoder::codeOffset() const {
+  const BlockFormat &format = *layout_.format;
+  int least = 0;
+  for (unsigned code = 0; code < 1u << format.codeBits; ++code)
+    least = std::min(least, format.valueOf(uint8_t(code)));
+  return least < 0 ? int64_t(llvm::bit_ceil(unsigned(-least))) : 0;
+}
+
+int64_t WeightDecoder::largestCode() const {
+  const BlockFormat &format = *layout_.format;
+  int largest = 0;
+  for (unsigned code = 0; code < 1u << format.codeBits; ++code)
+    largest = std::max(largest, format.valueOf(uint8_t(code)));
+  return largest + codeOffset();
+}
+
+/// Codes in the file's numbering to what codeOffset() is subtracted from.
+Value WeightDecoder::unsignedCodes(Value codes) {
+  const BlockFormat &format = *layout_.format;
+  if (format.codeSigned)
+    return arith::XOrIOp::create(b_, codes, b_.constant(codes.getType(), int64_t(0x80808080)));
+  if (format.values.empty())
+    return codes;
+  SmallVector<int8_t> table;
+  for (int8_t value : format.values)
+    table.push_back(int8_t(value + codeOffset()));
+  return b_.lookupBytes(codes, table);
+}
+
+//===--- Numbers ---------------------------------------------------------------------------------------===//
 
 bool WeightDecoder::foldsOffset() const {
   const BlockFormat &format = *layout_.format;
@@ -103,6 +175,10 @@ WeightDecoder::Scale WeightDecoder::loadScale(Value block, const Header &header,
     scale.factor = b_.mulf(scale.factor, b_.intToFloat(loadEntry(layout_.subScale, block, step, part)));
   if (scale.min && layout_.subMin.number != PackedNumber::None)
     scale.min = b_.mulf(scale.min, b_.intToFloat(loadEntry(layout_.subMin, block, step, part)));
+  return scale;
+}
+
+WeightDecoder::Scale WeightDecoder::foldOffset(Scale scale) {
   if (foldsOffset())
     scale.min =
         b_.mulf(scale.factor, b_.constant(scale.factor.getType(), double(layout_.format->valueOffset)));
@@ -115,21 +191,25 @@ void WeightDecoder::step(ValueRange blocks, ArrayRef<Header> headers, Value step
   SmallVector<SmallVector<Value>> words(blocks.size()); // of each group, loaded when first needed
   SmallVector<Scale> scales(blocks.size());
   SmallVector<Value> codes(blocks.size());
+  auto values = [&](Value fileCodes) {
+    ArrayRef<int8_t> table = layout_.format->values;
+    return table.empty() ? fileCodes : b_.lookupBytes(fileCodes, table);
+  };
   for (int64_t k = 0; k < kPackedStep; ++k) {
     Values weights;
     for (size_t g = 0; g < blocks.size(); ++g) {
       if (k % scaleElements == 0)
-        scales[g] = loadScale(blocks[g], headers[g], step, k);
+        scales[g] = foldOffset(loadScale(blocks[g], headers[g], step, k));
       if (k % 4 == 0)
-        codes[g] = fourCodes(blocks[g], step, k / 4, words[g]);
+        codes[g] = values(fourCodes(blocks[g], step, k / 4, words[g]));
       weights.push_back(weightOf(codes[g], k % 4, scales[g]));
     }
     consume(first, k, weights, state);
   }
 }
 
-/// The codes of elements 4·quad to 4·quad + 3 of a step as the bytes of 16 words, looked up where there is a
-/// table. `words` caches the word of each plane that was loaded last.
+/// The codes of elements 4·quad to 4·quad + 3 of a step as the bytes of 16 words. `words` caches the word of
+/// each plane that was loaded last.
 Value WeightDecoder::fourCodes(Value block, Value step, int64_t quad, SmallVectorImpl<Value> &words) {
   words.resize(layout_.planes.size());
   Value codes;
@@ -147,7 +227,7 @@ Value WeightDecoder::fourCodes(Value block, Value step, int64_t quad, SmallVecto
     bits = b_.shiftLeft(bits, plane.shift);
     codes = codes ? arith::OrIOp::create(b_, codes, bits).getResult() : bits;
   }
-  return layout_.format->values.empty() ? codes : b_.lookupBytes(codes, layout_.format->values);
+  return codes;
 }
 
 Value WeightDecoder::weightOf(Value codes, int64_t byte, const Scale &scale) {

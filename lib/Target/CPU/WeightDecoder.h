@@ -8,7 +8,8 @@
 namespace lamina {
 
 /// Generates loops that decode the weights of some groups of rows, element after element along the row. Every
-/// number comes out exactly as runtime/io/BlockFormat.h defines it.
+/// number comes out exactly as runtime/io/BlockFormat.h defines it, in f32 or as an integer with its scale
+/// and min.
 class WeightDecoder {
 public:
   /// `weight` is a source value of type tensor<…xNxKx!lm.block<…>>.
@@ -26,26 +27,56 @@ public:
   using Consumer = llvm::function_ref<void(Value first, int64_t k, ValueRange weights, Values &state)>;
 
   /// Decodes the blocks [beginBlock, endBlock) of the groups that begin at `groups`.
-  Values decode(ValueRange groups, Value beginBlock, Value endBlock, ValueRange state, Consumer consume);
+  /// Fetches ahead for consumers that are slower than memory.
+  Values decode(ValueRange groups, Value beginBlock, Value endBlock, bool fetchAhead, ValueRange state,
+                Consumer consume);
+
+  struct Scale {
+    Value factor, min; ///< f32 vectors; min is what is added and may be null
+  };
+  /// The elements [k, k + elements) of a step under one scale. An element is factor·(code - codeOffset()) +
+  /// min.
+  struct Codes {
+    Value first; ///< element at which the step begins
+    int64_t k, elements;
+    Scale scale;
+    llvm::function_ref<Value(int64_t quad)>
+        quad; ///< codes of elements k + 4·quad and up as the bytes of i32 lanes
+  };
+  using CodeConsumer = llvm::function_ref<void(const Codes &codes, Values &state)>;
+
+  /// The same for one group of a format in blocks, scale after scale.
+  Values decodeCodes(Value group, bool fetchAhead, ValueRange state, CodeConsumer consume);
+  /// 0 or a power of two.
+  int64_t codeOffset() const;
+  int64_t largestCode() const;
 
 private:
-  struct Scale {
-    Value factor, min; ///< f32 vectors; min may be null
-  };
   /// What is the same for all steps of a block.
   struct Header {
     Value superScale, superMin;
   };
+
+  /// Calls `step` for each kPackedStep elements of the blocks.
+  using Step = llvm::function_ref<void(ValueRange blocks, llvm::ArrayRef<Header> headers, Value step,
+                                       Value first, Values &state)>;
+  Values loopOverSteps(ValueRange groups, Value beginBlock, Value endBlock, bool fetchAhead, ValueRange state,
+                       Step step);
 
   /// (code + offset)·scale as code·scale + offset·scale: rounded once where the addition is fused, so the
   /// same bits.
   bool foldsOffset() const;
   void plainBlock(ValueRange blocks, Value first, Values &state, Consumer consume);
   Header loadHeader(Value block);
+  /// The scale as the format defines it.
   Scale loadScale(Value block, const Header &header, Value step, int64_t part);
+  /// The min as weightOf() takes it.
+  Scale foldOffset(Scale scale);
   void step(ValueRange blocks, llvm::ArrayRef<Header> headers, Value step, Value first, Values &state,
             Consumer consume);
   Value fourCodes(Value block, Value step, int64_t quad, llvm::SmallVectorImpl<Value> &words);
+  Value unsignedCodes(Value codes);
+  void fetch(Value address, int64_t bytes);
   Value weightOf(Value codes, int64_t byte, const Scale &scale);
   Value loadEntry(const PackedField &field, Value block, Value step, int64_t part);
 

@@ -190,6 +190,13 @@ Rows::Rows(int64_t rows, int64_t width)
     : rows(rows), width(width), stride((width + 15) / 16 * 16),
       data(rows * stride, std::numeric_limits<float>::quiet_NaN()) {}
 
+std::vector<float> Rows::unpadded() const {
+  std::vector<float> result;
+  for (int64_t r = 0; r < rows; ++r)
+    result.insert(result.end(), row(r), row(r) + width);
+  return result;
+}
+
 bool Rows::paddingIsZero() const {
   for (int64_t r = 0; r < rows; ++r)
     for (int64_t i = width; i < stride; ++i)
@@ -207,30 +214,76 @@ Rows test::randomRows(Random &random, int64_t rows, int64_t width, float scale) 
   return result;
 }
 
-Matrix test::randomMatrix(Random &random, const BlockFormat &format, int64_t rows, int64_t columns) {
-  Matrix matrix{rows,
-                columns,
-                std::vector<uint8_t>(format.bytesOf(rows * columns)),
-                std::vector<float>(rows * columns),
-                {}};
-  if (format.isPlain()) {
-    randomPlain(random, format, matrix.bytes);
-  } else {
-    for (uint8_t &byte : matrix.bytes)
-      byte = uint8_t(random());
-    for (uint8_t *block = matrix.bytes.data(); block < matrix.bytes.data() + matrix.bytes.size();
-         block += format.bytes) {
-      for (unsigned u = 0; u < format.numSuperBlocks(); ++u)
-        setField(format.superScale, u, block, randomScale(random, format.superScaleKind));
-      if (format.hasMins())
-        setField(format.superMin, 0, block, randomScale(random, format.superMinKind));
+QuantizedRows::QuantizedRows(int64_t rows, int64_t width)
+    : rows(rows), width(width), blocks(rows * width / LAMINA_QUANTIZED_BLOCK_ELEMENTS) {}
+
+double QuantizedRows::at(int64_t r, int64_t k) const {
+  const LaminaQuantizedBlock &block = row(r)[k / LAMINA_QUANTIZED_BLOCK_ELEMENTS];
+  return double(block.codes[k % LAMINA_QUANTIZED_BLOCK_ELEMENTS]) * double(block.scale);
+}
+
+void QuantizedRows::finish() {
+  for (LaminaQuantizedBlock &block : blocks) {
+    int sums[3] = {};
+    for (int i = 0; i < LAMINA_QUANTIZED_BLOCK_ELEMENTS; ++i)
+      sums[i / 16] += block.codes[i];
+    sums[2] = sums[0] + sums[1];
+    for (int i = 0; i < 3; ++i) {
+      block.negatedSums[i] = -sums[i];
+      block.scaledSums[i] = block.scale * float(sums[i]);
     }
   }
+}
+
+QuantizedRows test::quantized(const Rows &rows) {
+  QuantizedRows result(rows.rows, rows.width);
+  for (int64_t r = 0; r < rows.rows; ++r)
+    for (int64_t b = 0; b < rows.width / LAMINA_QUANTIZED_BLOCK_ELEMENTS; ++b) {
+      const float *x = rows.row(r) + b * LAMINA_QUANTIZED_BLOCK_ELEMENTS;
+      LaminaQuantizedBlock &block = result.row(r)[b];
+      float largest = 0;
+      for (int i = 0; i < LAMINA_QUANTIZED_BLOCK_ELEMENTS; ++i)
+        largest = std::max(largest, std::fabs(x[i]));
+      for (int i = 0; i < LAMINA_QUANTIZED_BLOCK_ELEMENTS; ++i)
+        block.codes[i] = int8_t(largest == 0 ? 0 : std::nearbyint(x[i] * (127.0f / largest)));
+      block.scale = largest / 127.0f;
+    }
+  result.finish();
+  return result;
+}
+
+/// Gives random bytes scales that are finite, the f32 values and the packed bytes.
+static Matrix finishMatrix(Random &random, const BlockFormat &format, int64_t rows, int64_t columns,
+                           std::vector<uint8_t> bytes) {
+  Matrix matrix{rows, columns, std::move(bytes), std::vector<float>(rows * columns), {}};
+  for (uint8_t *block = matrix.bytes.data(); block < matrix.bytes.data() + matrix.bytes.size();
+       block += format.bytes) {
+    for (unsigned u = 0; u < format.numSuperBlocks(); ++u)
+      setField(format.superScale, u, block, randomScale(random, format.superScaleKind));
+    if (format.hasMins())
+      setField(format.superMin, 0, block, randomScale(random, format.superMinKind));
+  }
   dequantizeRow(format, matrix.bytes.data(), rows * columns, matrix.values.data());
-  std::string type = "tensor<" + std::to_string(rows) + "x" + std::to_string(columns) + "x!lm.block<" +
-                     lowerName(format) + ">>";
-  matrix.packed = pack(type, format, matrix.bytes.data());
+  matrix.packed = pack(matrixType(format, rows, columns), format, matrix.bytes.data());
   return matrix;
+}
+
+Matrix test::randomMatrix(Random &random, const BlockFormat &format, int64_t rows, int64_t columns) {
+  std::vector<uint8_t> bytes(format.bytesOf(rows * columns));
+  if (format.isPlain())
+    randomPlain(random, format, bytes);
+  else
+    for (uint8_t &byte : bytes)
+      byte = uint8_t(random());
+  return finishMatrix(random, format, rows, columns, std::move(bytes));
+}
+
+Matrix test::filledMatrix(Random &random, const BlockFormat &format, int64_t rows, int64_t columns,
+                          const std::vector<uint8_t> &fill) {
+  std::vector<uint8_t> bytes;
+  for (int64_t row = 0; row < rows; ++row)
+    bytes.insert(bytes.end(), format.bytesOf(columns), fill[row % fill.size()]);
+  return finishMatrix(random, format, rows, columns, std::move(bytes));
 }
 
 /// Packs `parts` equal shares of a weight.
@@ -303,4 +356,21 @@ std::string test::lowerName(const BlockFormat &format) {
   for (char &c : name)
     c = char(std::tolower(c));
   return name;
+}
+
+std::string test::matrixType(const BlockFormat &format, int64_t rows, int64_t columns) {
+  return "tensor<" + std::to_string(rows) + "x" + std::to_string(columns) + "x!lm.block<" +
+         lowerName(format) + ">>";
+}
+
+std::string test::linearText(const std::string &name, const BlockFormat &format, int64_t rows,
+                             int64_t columns, const std::string &element) {
+  std::string x = "tensor<?x" + std::to_string(columns) + "x" + element + ">",
+              w = matrixType(format, rows, columns), y = "tensor<?x" + std::to_string(rows) + "xf32>";
+  return "plan.kernel @" + name + " {\n^bb0(%x: " + x + ", %w: " + w + "):\n  %y = lm.linear %x, %w : (" + x +
+         ", " + w + ") -> " + y + "\n  plan.yield %y : " + y + "\n}\n";
+}
+
+int64_t test::columnsFor(const BlockFormat &format) {
+  return format.isPlain() ? 172 : 3 * std::max<int64_t>(format.elements, 32);
 }

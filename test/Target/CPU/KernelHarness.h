@@ -54,7 +54,9 @@ struct Rows {
   Rows(int64_t rows, int64_t width);
   float *row(int64_t r) { return data.data() + r * stride; }
   const float *row(int64_t r) const { return data.data() + r * stride; }
+  double at(int64_t r, int64_t k) const { return row(r)[k]; }
   void *pointer() { return data.data(); }
+  std::vector<float> unpadded() const;
   bool paddingIsZero() const;
   bool sameBits(const Rows &other) const {
     return std::memcmp(data.data(), other.data.data(), data.size() * sizeof(float)) == 0;
@@ -66,6 +68,24 @@ using Random = std::mt19937;
 /// Normally distributed elements and zeros in the padding.
 Rows randomRows(Random &random, int64_t rows, int64_t width, float scale = 1.0f);
 
+/// Rows of activations rounded to eight bits.
+struct QuantizedRows {
+  int64_t rows, width;
+  std::vector<LaminaQuantizedBlock> blocks;
+
+  QuantizedRows(int64_t rows, int64_t width);
+  LaminaQuantizedBlock *row(int64_t r) { return blocks.data() + r * width / LAMINA_QUANTIZED_BLOCK_ELEMENTS; }
+  const LaminaQuantizedBlock *row(int64_t r) const { return const_cast<QuantizedRows *>(this)->row(r); }
+  void *pointer() { return blocks.data(); }
+  /// The number that an element stands for.
+  double at(int64_t r, int64_t k) const;
+  /// Computes the sums after codes and scales have been set.
+  void finish();
+};
+
+/// As lm.quantize rounds them.
+QuantizedRows quantized(const Rows &rows);
+
 /// A matrix in a block format: random blocks with finite scales, their f32 values, and the packed bytes.
 struct Matrix {
   int64_t rows, columns;
@@ -74,6 +94,39 @@ struct Matrix {
   std::vector<uint8_t> packed;
 };
 Matrix randomMatrix(Random &random, const BlockFormat &format, int64_t rows, int64_t columns);
+/// The same with every byte of a row `fill[row % fill.size()]`, but for the scales of blocks.
+Matrix filledMatrix(Random &random, const BlockFormat &format, int64_t rows, int64_t columns,
+                    const std::vector<uint8_t> &fill);
+
+/// Rows (or quantised rows) times rows of a matrix, row after row.
+template <typename Activations> std::vector<double> product(const Activations &x, const Matrix &w) {
+  std::vector<double> y;
+  for (int64_t t = 0; t < x.rows; ++t)
+    for (int64_t n = 0; n < w.rows; ++n) {
+      double sum = 0;
+      for (int64_t k = 0; k < w.columns; ++k)
+        sum += x.at(t, k) * double(w.values[n * w.columns + k]);
+      y.push_back(sum);
+    }
+  return y;
+}
+
+/// `lm.linear` of a matrix and activations of `element` as a kernel.
+std::string linearText(const std::string &name, const BlockFormat &format, int64_t rows, int64_t columns,
+                       const std::string &element = "f32");
+/// A length of rows that has blocks to spare but is no power of two.
+int64_t columnsFor(const BlockFormat &format);
+/// tensor<…x!lm.block<…>>
+std::string matrixType(const BlockFormat &format, int64_t rows, int64_t columns);
+
+/// Runs a form of linearText's kernel.
+template <typename Activations>
+Rows runLinear(const KernelLibrary &library, const std::string &name, size_t variant, Activations &x,
+               Matrix &w, int64_t parts = 1) {
+  Rows y(x.rows, w.rows);
+  library.run(name, variant, {x.pointer(), w.packed.data(), y.pointer()}, LaminaStep{x.rows, 0, 1, 1}, parts);
+  return y;
+}
 
 /// Packs through packWeight.
 std::vector<uint8_t> pack(const std::string &type, const BlockFormat &format, const uint8_t *bytes,

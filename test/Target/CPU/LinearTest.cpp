@@ -11,50 +11,6 @@ using namespace lamina::test;
 
 namespace {
 
-std::string rowsType(int64_t width) { return "tensor<?x" + std::to_string(width) + "xf32>"; }
-
-std::string matrixType(const BlockFormat &format, int64_t rows, int64_t columns) {
-  return "tensor<" + std::to_string(rows) + "x" + std::to_string(columns) + "x!lm.block<" +
-         lowerName(format) + ">>";
-}
-
-std::string linearText(const std::string &name, const BlockFormat &format, int64_t rows, int64_t columns) {
-  std::string x = rowsType(columns), w = matrixType(format, rows, columns), y = rowsType(rows);
-  return "plan.kernel @" + name + " {\n^bb0(%x: " + x + ", %w: " + w + "):\n  %y = lm.linear %x, %w : (" + x +
-         ", " + w + ") -> " + y + "\n  plan.yield %y : " + y + "\n}\n";
-}
-
-/// A length of rows that has blocks to spare but is no power of two.
-int64_t columnsFor(const BlockFormat &format) {
-  return format.isPlain() ? 172 : 3 * std::max<int64_t>(format.elements, 32);
-}
-
-std::vector<double> product(const Rows &x, const Matrix &w) {
-  std::vector<double> y;
-  for (int64_t t = 0; t < x.rows; ++t)
-    for (int64_t n = 0; n < w.rows; ++n) {
-      double sum = 0;
-      for (int64_t k = 0; k < w.columns; ++k)
-        sum += double(x.row(t)[k]) * double(w.values[n * w.columns + k]);
-      y.push_back(sum);
-    }
-  return y;
-}
-
-std::vector<float> unpadded(const Rows &rows) {
-  std::vector<float> result;
-  for (int64_t r = 0; r < rows.rows; ++r)
-    result.insert(result.end(), rows.row(r), rows.row(r) + rows.width);
-  return result;
-}
-
-Rows runLinear(const KernelLibrary &library, const std::string &name, size_t variant, Rows &x, Matrix &w,
-               int64_t parts = 1) {
-  Rows y(x.rows, w.rows);
-  library.run(name, variant, {x.pointer(), w.packed.data(), y.pointer()}, LaminaStep{x.rows, 0, 1, 1}, parts);
-  return y;
-}
-
 /// Multiplying by unit vectors gives the weights back, which must be what the reference decoder gives,
 /// exactly.
 TEST(LinearTest, DecodesEveryFormatExactly) {
@@ -94,7 +50,7 @@ TEST(LinearTest, EveryFormatAgreesWithTheReference) {
     for (int64_t tokens : {1, 3, 7}) {
       Rows x = randomRows(random, tokens, w.columns);
       Rows y = runLinear(*library, lowerName(format), tokens == 1 ? 0 : tokens == 3 ? 1 : 2, x, w);
-      EXPECT_LT(relativeError(product(x, w), unpadded(y)), 1e-5) << format.name << " for " << tokens;
+      EXPECT_LT(relativeError(product(x, w), y.unpadded()), 1e-5) << format.name << " for " << tokens;
     }
   }
 }
@@ -122,7 +78,7 @@ TEST(LinearTest, FormsBatchesAndSplitsAgreeBitForBit) {
     Matrix w = randomMatrix(random, *findBlockFormat(shapes[i].format), shapes[i].rows, shapes[i].columns);
     Rows all = randomRows(random, 133, w.columns);
     Rows expected = runLinear(*libraries[0], name, 2, all, w);
-    EXPECT_LT(relativeError(product(all, w), unpadded(expected)), 1e-5) << name;
+    EXPECT_LT(relativeError(product(all, w), expected.unpadded()), 1e-5) << name;
     for (int64_t tokens : {1, 2, 3, 4, 5, 7, 8, 9, 17, 33, 133}) {
       Rows x(tokens, w.columns), y(tokens, w.rows);
       std::copy_n(all.data.begin(), x.data.size(), x.data.begin());
@@ -162,7 +118,7 @@ TEST(LinearTest, TailsAreApplied) {
         expected[i] = 2.0 * std::tanh(0.5 * (expected[i] + bias[i % 50]) / 2.0) + r.row(i / 50)[i % 50];
       library->run("tail", {x.pointer(), w.packed.data(), boundBias.data(), r.pointer(), y.pointer()},
                    LaminaStep{tokens, 0, 1, 1});
-      EXPECT_LT(relativeError(expected, unpadded(y)), 1e-6) << target;
+      EXPECT_LT(relativeError(expected, y.unpadded()), 1e-6) << target;
       EXPECT_TRUE(y.paddingIsZero());
     }
   }
@@ -197,7 +153,7 @@ TEST(LinearTest, TwoProductsMeetInAGate) {
         }
         library->run("gated", {x.pointer(), g.packed.data(), u.packed.data(), y.pointer()},
                      LaminaStep{tokens, 0, 1, 1});
-        EXPECT_LT(relativeError(expected, unpadded(y)), 1e-6) << activation << " for " << target;
+        EXPECT_LT(relativeError(expected, y.unpadded()), 1e-6) << activation << " for " << target;
         EXPECT_TRUE(y.paddingIsZero());
       }
     }

@@ -1,0 +1,93 @@
+//===- RowProduct.cpp - rows of activations times rows of a weight ------------------------------------===//
+
+#include "lib/Target/CPU/RowProduct.h"
+
+#include "lib/Target/CPU/IntegerDot.h"
+#include "runtime/device/cpu/KernelABI.h"
+
+#include <cstddef>
+
+using namespace mlir;
+using namespace lamina;
+
+RowProduct::RowProduct(KernelBuilder &builder, Value input, Value weight)
+    : b_(builder), decoder_(builder, weight),
+      integers_(isa<lm::Q8Type>(cast<RankedTensorType>(input.getType()).getElementType())) {}
+
+/// In integers one group keeps the units busy, and memory is read fastest in one stream.
+int64_t RowProduct::groupsAtOnce(int64_t tokens) const {
+  if (integers_)
+    return 1;
+  return tokens == 1 ? b_.target().groupsAtOnce : b_.target().groupsOfFour;
+}
+
+int64_t RowProduct::tileTokens() const {
+  return integers_ ? b_.target().integerTileTokens : b_.target().tileTokens;
+}
+
+Values RowProduct::dot(ValueRange groups, ValueRange inputRows) {
+  if (!integers_)
+    return floatDot(groups, inputRows);
+  Values sums;
+  for (Value group : groups)
+    llvm::append_range(sums, integerDot(group, inputRows));
+  return sums;
+}
+
+Values RowProduct::floatDot(ValueRange groups, ValueRange inputRows) {
+  Values zeros(groups.size() * inputRows.size(), b_.constant(b_.f32(kPackedRows), 0.0));
+  Value blocks = b_.i64(decoder_.rowLength() / decoder_.blockElements());
+  return decoder_.decode(groups, b_.i64(0), blocks, /*fetchAhead=*/inputRows.size() > 1, zeros,
+                         [&](Value first, int64_t k, ValueRange weights, Values &sums) {
+                           Value column = b_.mul(first, 4);
+                           for (auto [t, row] : llvm::enumerate(inputRows)) {
+                             Value x = b_.loadF32(b_.offset(b_.offset(row, column), 4 * k), 0);
+                             x = b_.broadcast(x, kPackedRows);
+                             for (size_t g = 0; g < groups.size(); ++g) {
+                               Value &sum = sums[g * inputRows.size() + t];
+                               sum = b_.fma(weights[g], x, sum);
+                             }
+                           }
+                         });
+}
+
+Values RowProduct::integerDot(Value group, ValueRange inputRows) {
+  Values zeros(inputRows.size(), b_.constant(b_.f32(kPackedRows), 0.0));
+  return decoder_.decodeCodes(
+      group, /*fetchAhead=*/inputRows.size() > 1, zeros,
+      [&](const WeightDecoder::Codes &codes, Values &sums) { addCodes(codes, inputRows, sums); });
+}
+
+/// The integers of one scale, then one multiply-add in f32, or two where the format has mins.
+void RowProduct::addCodes(const WeightDecoder::Codes &codes, ValueRange inputRows, Values &sums) {
+  static_assert(sizeof(LaminaQuantizedBlock) == 2 * kPackedStep);
+  Values inputs;
+  for (Value row : inputRows)
+    inputs.push_back(b_.offset(row, b_.mul(codes.first, 2)));
+  int64_t part = 4 * (codes.elements == kPackedStep ? 2 : codes.k / codes.elements);
+  auto load = [&](Type type, Value input, int64_t offset) {
+    return b_.broadcast(b_.load(type, b_.offset(input, offset)), kPackedRows);
+  };
+
+  IntegerDot dot(b_, decoder_.largestCode());
+  SmallVector<IntegerDot::Sum> dots;
+  for (Value input : inputs) {
+    Value start = b_.constant(b_.i32(kPackedRows), int64_t(0));
+    if (int64_t offset = decoder_.codeOffset())
+      start = b_.shiftLeft(load(b_.getI32Type(), input, offsetof(LaminaQuantizedBlock, negatedSums) + part),
+                           llvm::Log2_64(offset));
+    dots.push_back(dot.begin(start));
+  }
+  for (int64_t quad = 0; quad < codes.elements / 4; ++quad) {
+    Value weights = codes.quad(quad);
+    for (auto [input, sum] : llvm::zip(inputs, dots))
+      dot.add(sum, weights, load(b_.getI32Type(), input, codes.k + 4 * quad));
+  }
+  for (auto [input, integers, sum] : llvm::zip(inputs, dots, sums)) {
+    Value scale = load(b_.getF32Type(), input, offsetof(LaminaQuantizedBlock, scale));
+    sum = b_.fma(b_.intToFloat(dot.finish(integers)), b_.mulf(codes.scale.factor, scale), sum);
+    if (codes.scale.min)
+      sum = b_.fma(codes.scale.min,
+                   load(b_.getF32Type(), input, offsetof(LaminaQuantizedBlock, scaledSums) + part), sum);
+  }
+}

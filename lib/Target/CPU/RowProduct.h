@@ -1,0 +1,40 @@
+//===- RowProduct.h - rows of activations times rows of a weight ----------------------------*- C++ -*-===//
+
+#ifndef LAMINA_LIB_TARGET_CPU_ROWPRODUCT_H
+#define LAMINA_LIB_TARGET_CPU_ROWPRODUCT_H
+
+#include "lib/Target/CPU/WeightDecoder.h"
+
+namespace lamina {
+
+/// Generates the sums of one lm.linear or lm.expert_linear, with the weights on their way from memory to
+/// registers used for all tokens at hand. The order of additions is that of lm.linear, whatever is computed
+/// together.
+class RowProduct {
+public:
+  /// Source values.
+  RowProduct(KernelBuilder &builder, Value input, Value weight);
+
+  WeightDecoder &decoder() { return decoder_; }
+  /// Tokens that dot() likes to compute together when there are many.
+  int64_t tileTokens() const;
+  /// Groups that dot() likes to compute together for `tokens` tokens.
+  int64_t groupsAtOnce(int64_t tokens) const;
+
+  /// Sums [group][token] of the groups of rows that begin at `groups` and the input rows that begin at
+  /// `inputRows`.
+  Values dot(ValueRange groups, ValueRange inputRows);
+
+private:
+  Values floatDot(ValueRange groups, ValueRange inputRows);
+  Values integerDot(Value group, ValueRange inputRows);
+  void addCodes(const WeightDecoder::Codes &codes, ValueRange inputRows, Values &sums);
+
+  KernelBuilder &b_;
+  WeightDecoder decoder_;
+  bool integers_;
+};
+
+} // namespace lamina
+
+#endif // LAMINA_LIB_TARGET_CPU_ROWPRODUCT_H
