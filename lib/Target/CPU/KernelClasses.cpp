@@ -101,6 +101,9 @@ private:
     if (auto attention = dyn_cast<lm::AttentionOp>(op))
       if (attention.getCache().getType().getValueLength() * 4 * 8 > kMaxScratchBytes)
         return op->emitOpError("has values too long for the CPU kernel");
+    if (auto linear = dyn_cast<lm::ExpertLinearOp>(op))
+      if (cast<RankedTensorType>(linear.getWeight().getType()).getDimSize(0) * 4 > kMaxScratchBytes / 2)
+        return op->emitOpError("has too many experts for the CPU kernel");
     if (auto route = dyn_cast<lm::RouteExpertsOp>(op))
       if (width(route.getLogits()) * 4 > kMaxScratchBytes)
         return op->emitOpError("has too many experts for the CPU kernel");

@@ -58,26 +58,15 @@ private:
     int64_t block = tile * std::max<int64_t>(kSharedInputBytes / (tile * rowBytes(input())), 1);
     b_.loop(b_.i64(0), kernel_.rows, block, [&](Value begin) {
       Value end = b_.min(kernel_.rows, b_.add(begin, block));
-      b_.loop(count, 1, [&](Value i) { emitTiles(b_.add(firstGroup, i), begin, end); });
-    });
-  }
-
-  /// The tokens [begin, end): first in whole tiles, then by four, then one by one.
-  void emitTiles(Value group, Value begin, Value end) {
-    int64_t larger = products_[0].tileTokens() + 1;
-    for (int64_t size : {products_[0].tileTokens(), int64_t(4), int64_t(1)}) {
-      if (size >= larger)
-        continue;
-      larger = size;
-      Value tiled = b_.add(begin, b_.mul(b_.div(b_.sub(end, begin), size), size));
-      b_.loop(begin, tiled, size, [&](Value first) {
-        Values rows;
-        for (int64_t t = 0; t < size; ++t)
-          rows.push_back(b_.add(first, t));
-        emitTile(group, 1, rows);
+      b_.loop(count, 1, [&](Value i) {
+        products_[0].forEachTile(begin, end, [&](Value first, int64_t size) {
+          Values rows;
+          for (int64_t t = 0; t < size; ++t)
+            rows.push_back(b_.add(first, t));
+          emitTile(b_.add(firstGroup, i), 1, rows);
+        });
       });
-      begin = tiled;
-    }
+    });
   }
 
   /// The results of `together` groups for some rows.

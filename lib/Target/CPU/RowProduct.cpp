@@ -25,6 +25,18 @@ int64_t RowProduct::tileTokens() const {
   return integers_ ? b_.target().integerTileTokens : b_.target().tileTokens;
 }
 
+void RowProduct::forEachTile(Value begin, Value end, llvm::function_ref<void(Value, int64_t)> body) {
+  int64_t larger = tileTokens() + 1;
+  for (int64_t size : {tileTokens(), int64_t(4), int64_t(1)}) {
+    if (size >= larger)
+      continue;
+    larger = size;
+    Value tiled = b_.add(begin, b_.mul(b_.div(b_.sub(end, begin), size), size));
+    b_.loop(begin, tiled, size, [&](Value first) { body(first, size); });
+    begin = tiled;
+  }
+}
+
 Values RowProduct::dot(ValueRange groups, ValueRange inputRows) {
   if (!integers_)
     return floatDot(groups, inputRows);

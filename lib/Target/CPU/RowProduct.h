@@ -21,6 +21,10 @@ public:
   /// Groups that dot() likes to compute together for `tokens` tokens.
   int64_t groupsAtOnce(int64_t tokens) const;
 
+  /// Calls `body` for every place in [begin, end) in ascending order: first in whole tiles, then by four,
+  /// then one by one.
+  void forEachTile(Value begin, Value end, llvm::function_ref<void(Value first, int64_t size)> body);
+
   /// Sums [group][token] of the groups of rows that begin at `groups` and the input rows that begin at
   /// `inputRows`.
   Values dot(ValueRange groups, ValueRange inputRows);

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numeric>
 
@@ -64,10 +65,11 @@ struct Experts {
   explicit Experts(Random &random) : matrix(randomMatrix(random, *findBlockFormat("Q8_0"), 5 * 40, 64)) {
     packed = pack("tensor<5x40x64x!lm.block<q8_0>>", *findBlockFormat("Q8_0"), matrix.bytes.data());
   }
-  double dot(const float *x, int64_t expert, int64_t n) const {
+  template <typename Activations>
+  double dot(const Activations &x, int64_t row, int64_t expert, int64_t n) const {
     double sum = 0;
     for (int64_t k = 0; k < 64; ++k)
-      sum += double(x[k]) * matrix.values[(expert * 40 + n) * 64 + k];
+      sum += x.at(row, k) * matrix.values[(expert * 40 + n) * 64 + k];
     return sum;
   }
 };
@@ -75,19 +77,27 @@ struct Experts {
 /// Rows of [tokens, 2, width] are two padded rows after each other.
 Rows slots(int64_t tokens, int64_t width) { return Rows(tokens * 2, width); }
 
-constexpr const char *kExpertText = R"(
+/// Products of rows of `element`.
+std::string productText(const std::string &element) {
+  std::string text = R"(
 plan.kernel @gated {
-^bb0(%x: tensor<?x64xf32>, %e: tensor<?x2xi32>, %g: tensor<5x40x64x!lm.block<q8_0>>, %u: tensor<5x40x64x!lm.block<q8_0>>):
-  %0 = lm.expert_linear %x, %e, %g : (tensor<?x64xf32>, tensor<?x2xi32>, tensor<5x40x64x!lm.block<q8_0>>) -> tensor<?x2x40xf32>
-  %1 = lm.expert_linear %x, %e, %u : (tensor<?x64xf32>, tensor<?x2xi32>, tensor<5x40x64x!lm.block<q8_0>>) -> tensor<?x2x40xf32>
+^bb0(%x: tensor<?x64xT>, %e: tensor<?x2xi32>, %g: tensor<5x40x64x!lm.block<q8_0>>, %u: tensor<5x40x64x!lm.block<q8_0>>):
+  %0 = lm.expert_linear %x, %e, %g : (tensor<?x64xT>, tensor<?x2xi32>, tensor<5x40x64x!lm.block<q8_0>>) -> tensor<?x2x40xf32>
+  %1 = lm.expert_linear %x, %e, %u : (tensor<?x64xT>, tensor<?x2xi32>, tensor<5x40x64x!lm.block<q8_0>>) -> tensor<?x2x40xf32>
   %2 = lm.gated_activation silu %0, %1 : tensor<?x2x40xf32>
   plan.yield %2 : tensor<?x2x40xf32>
 }
 plan.kernel @down {
-^bb0(%x: tensor<?x2x64xf32>, %e: tensor<?x2xi32>, %w: tensor<5x40x64x!lm.block<q8_0>>):
-  %0 = lm.expert_linear %x, %e, %w : (tensor<?x2x64xf32>, tensor<?x2xi32>, tensor<5x40x64x!lm.block<q8_0>>) -> tensor<?x2x40xf32>
+^bb0(%x: tensor<?x2x64xT>, %e: tensor<?x2xi32>, %w: tensor<5x40x64x!lm.block<q8_0>>):
+  %0 = lm.expert_linear %x, %e, %w : (tensor<?x2x64xT>, tensor<?x2xi32>, tensor<5x40x64x!lm.block<q8_0>>) -> tensor<?x2x40xf32>
   plan.yield %0 : tensor<?x2x40xf32>
+})";
+  for (size_t at; (at = text.find("xT>")) != std::string::npos;)
+    text.replace(at + 1, 1, element);
+  return text;
 }
+
+constexpr const char *kCombineText = R"(
 plan.kernel @combine {
 ^bb0(%y: tensor<?x2x40xf32>, %w: tensor<?x2xf32>, %r: tensor<?x40xf32>):
   %0 = lm.combine_experts %y, %w : (tensor<?x2x40xf32>, tensor<?x2xf32>) -> tensor<?x40xf32>
@@ -95,41 +105,69 @@ plan.kernel @combine {
   plan.yield %1 : tensor<?x40xf32>
 })";
 
-TEST(ExpertTest, MultipliesWithTheChosenExperts) {
+/// Runs a kernel of productText for all tokens in two parts and for each alone, which must give the same
+/// bits.
+template <typename Activations>
+Rows runProducts(const KernelLibrary &library, const std::string &name, Activations &x, int64_t rowsPerToken,
+                 std::vector<int32_t> &chosen, std::vector<void *> weights) {
+  int64_t tokens = x.rows / rowsPerToken;
+  Rows all = slots(tokens, 40), alone = slots(tokens, 40);
+  auto run = [&](int64_t first, int64_t count, Rows &y) {
+    std::vector<void *> bindings{x.row(first * rowsPerToken), chosen.data() + 16 * first};
+    bindings.insert(bindings.end(), weights.begin(), weights.end());
+    bindings.push_back(y.row(2 * first));
+    library.run(name, 0, bindings, LaminaStep{count, 0, 1, 1}, 2);
+  };
+  run(0, tokens, all);
+  for (int64_t t = 0; t < tokens; ++t)
+    run(t, 1, alone);
+  EXPECT_TRUE(all.sameBits(alone));
+  EXPECT_TRUE(all.paddingIsZero());
+  return all;
+}
+
+template <typename Activations>
+void checkProducts(const std::string &target, const std::string &element, Activations x, Activations own) {
   Random random(2);
   Experts gate(random), up(random);
-  constexpr int64_t tokens = 3;
-  std::vector<int32_t> chosen(tokens * 16, 0);
-  for (auto [place, expert] : {std::pair(0, 4), {1, 0}, {16, 2}, {17, 2}, {32, 1}, {33, 3}})
-    chosen[place] = expert;
-  for (const std::string &target : runnableTargets()) {
-    auto library = KernelLibrary::compile(kExpertText, target);
-    ASSERT_TRUE(library);
-    Rows x = randomRows(random, tokens, 64), own = randomRows(random, tokens * 2, 64), y = slots(tokens, 40);
-    for (int64_t parts : {1, 2}) {
-      library->run("gated", 0,
-                   {x.pointer(), chosen.data(), gate.packed.data(), up.packed.data(), y.pointer()},
-                   LaminaStep{tokens, 0, 1, 1}, parts);
-      EXPECT_TRUE(y.paddingIsZero());
+  std::vector<int32_t> chosen(x.rows * 16, 0);
+  for (int64_t t = 0; t < x.rows; ++t)
+    for (int64_t slot : {0, 1}) // expert 3 is chosen by nobody, the others by numbers that are no whole tiles
+      chosen[t * 16 + slot] = int32_t(std::array{0, 1, 2, 4, 4}[(t * t + slot * (1 + t % 3)) % 5]);
+  auto library = KernelLibrary::compile(productText(element), target);
+  ASSERT_TRUE(library);
+  Rows y = runProducts(*library, "gated", x, 1, chosen, {gate.packed.data(), up.packed.data()});
+  Rows z = runProducts(*library, "down", own, 2, chosen, {gate.packed.data()});
+  for (int64_t i = 0; i < x.rows * 2; ++i)
+    for (int64_t n = 0; n < 40; ++n) {
+      int32_t expert = chosen[i / 2 * 16 + i % 2];
+      double g = gate.dot(x, i / 2, expert, n),
+             expected = g / (1 + std::exp(-g)) * up.dot(x, i / 2, expert, n),
+             down = gate.dot(own, i, expert, n);
+      EXPECT_NEAR(y.row(i)[n], expected, 1e-5 * (1 + std::fabs(expected))) << target;
+      EXPECT_NEAR(z.row(i)[n], down, 1e-5 * (1 + std::fabs(down))) << target;
     }
-    for (int64_t i = 0; i < tokens * 2; ++i)
-      for (int64_t n = 0; n < 40; ++n) {
-        int32_t expert = chosen[i / 2 * 16 + i % 2];
-        double g = gate.dot(x.row(i / 2), expert, n),
-               expected = g / (1 + std::exp(-g)) * up.dot(x.row(i / 2), expert, n);
-        EXPECT_NEAR(y.row(i)[n], expected, 1e-5 * (1 + std::fabs(expected))) << target;
-      }
-    library->run("down", {own.pointer(), chosen.data(), gate.packed.data(), y.pointer()},
-                 LaminaStep{tokens, 0, 1, 1});
-    for (int64_t i = 0; i < tokens * 2; ++i)
-      for (int64_t n = 0; n < 40; ++n) {
-        double expected = gate.dot(own.row(i), chosen[i / 2 * 16 + i % 2], n);
-        EXPECT_NEAR(y.row(i)[n], expected, 1e-5 * (1 + std::fabs(expected))) << target;
-      }
-    Rows weights = randomRows(random, tokens, 2), residual = randomRows(random, tokens, 40), sum(tokens, 40);
+}
+
+TEST(ExpertTest, MultipliesWithTheChosenExperts) {
+  Random random(2);
+  for (const std::string &target : runnableTargets()) {
+    Rows x = randomRows(random, 29, 64), own = randomRows(random, 29 * 2, 64);
+    checkProducts(target, "f32", x, own);
+    checkProducts(target, "!lm.q8", quantized(x), quantized(own));
+  }
+}
+
+TEST(ExpertTest, CombinesWhatTheExpertsGive) {
+  Random random(3);
+  for (const std::string &target : runnableTargets()) {
+    auto library = KernelLibrary::compile(kCombineText, target);
+    ASSERT_TRUE(library);
+    Rows y = randomRows(random, 3 * 2, 40), weights = randomRows(random, 3, 2),
+         residual = randomRows(random, 3, 40), sum(3, 40);
     library->run("combine", {y.pointer(), weights.pointer(), residual.pointer(), sum.pointer()},
-                 LaminaStep{tokens, 0, 1, 1});
-    for (int64_t t = 0; t < tokens; ++t)
+                 LaminaStep{3, 0, 1, 1});
+    for (int64_t t = 0; t < 3; ++t)
       for (int64_t n = 0; n < 40; ++n) {
         double expected = residual.row(t)[n];
         for (int64_t j = 0; j < 2; ++j)

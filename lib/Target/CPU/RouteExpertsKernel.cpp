@@ -1,7 +1,6 @@
-//===- ExpertKernels.cpp - choosing experts and multiplying with theirs -------------------------------===//
+//===- RouteExpertsKernel.cpp - choosing experts ------------------------------------------------------===//
 
-#include "lib/Target/CPU/ElementwiseTail.h"
-#include "lib/Target/CPU/RowProduct.h"
+#include "lib/Target/CPU/KernelContext.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
@@ -11,70 +10,6 @@ using namespace mlir;
 using namespace lamina;
 
 namespace {
-
-/// One or two lm.expert_linear of one input, then elementwise operations. A workgroup is some groups of rows
-/// of every expert; for each token and each of its experts it computes a product as lm.linear with one token
-/// does.
-class ExpertLinearKernel {
-public:
-  explicit ExpertLinearKernel(KernelContext &kernel)
-      : kernel_(kernel), b_(kernel.b), tail_(kernel), linears_(kernel.ops<lm::ExpertLinearOp>()) {
-    for (lm::ExpertLinearOp linear : linears_)
-      products_.emplace_back(b_, linear.getInput(), linear.getWeight());
-  }
-
-  void emit() {
-    int64_t groups = products_[0].decoder().groups();
-    Value begin = b_.mul(kernel_.begin, kGroupsPerWorkgroup);
-    Value end = b_.min(b_.mul(kernel_.end, kGroupsPerWorkgroup), b_.i64(groups));
-    int64_t together = products_[0].groupsAtOnce(1);
-    Value together_end = b_.add(begin, b_.mul(b_.div(b_.sub(end, begin), together), together));
-    b_.loop(b_.i64(0), kernel_.rows, 1, [&](Value row) {
-      b_.loop(width(linears_[0].getExperts()), 1, [&](Value slot) {
-        Value experts = kernel_.rowPointer(linears_[0].getExperts(), row);
-        Value expert = b_.loadIndex(experts, slot);
-        b_.loop(begin, together_end, together,
-                [&](Value group) { emitGroups(row, slot, expert, group, together); });
-        if (together > 1)
-          b_.loop(together_end, end, 1, [&](Value group) { emitGroups(row, slot, expert, group, 1); });
-      });
-    });
-  }
-
-private:
-  Value inputPointer(Value row, Value slot) {
-    Value input = linears_[0].getInput();
-    Value pointer = kernel_.rowPointer(input, row);
-    auto type = cast<RankedTensorType>(input.getType());
-    return type.getRank() == 3 ? b_.offset(pointer, b_.mul(slot, rowBytes(input) / type.getDimSize(1)))
-                               : pointer;
-  }
-
-  void emitGroups(Value row, Value slot, Value expert, Value group, int64_t together) {
-    Value input = inputPointer(row, slot);
-    SmallVector<Values> sums;
-    for (auto [linear, product] : llvm::zip(linears_, products_)) {
-      WeightDecoder &decoder = product.decoder();
-      Value matrix = b_.offset(kernel_.pointer(linear.getWeight()), b_.mul(expert, decoder.matrixBytes()));
-      Values groups;
-      for (int64_t g = 0; g < together; ++g)
-        groups.push_back(b_.offset(matrix, b_.mul(b_.add(group, g), decoder.groupBytes())));
-      sums.push_back(product.dot(groups, input));
-    }
-    for (int64_t g = 0; g < together; ++g) {
-      for (size_t i = 0; i < linears_.size(); ++i)
-        tail_.define(linears_[i], sums[i][g]);
-      for (Value result : kernel_.results())
-        tail_.storeResult(result, {row, slot, b_.mul(b_.add(group, g), kPackedRows), kPackedRows});
-    }
-  }
-
-  KernelContext &kernel_;
-  KernelBuilder &b_;
-  ElementwiseTail tail_;
-  SmallVector<lm::ExpertLinearOp> linears_;
-  std::vector<RowProduct> products_;
-};
 
 /// Softmax over the logits of all experts, then as many times as experts are chosen the largest that is left.
 class RouteExpertsKernel {
@@ -157,5 +92,4 @@ private:
 
 } // namespace
 
-void lamina::emitExpertLinear(KernelContext &kernel) { ExpertLinearKernel(kernel).emit(); }
 void lamina::emitRouteExperts(KernelContext &kernel) { RouteExpertsKernel(kernel).emit(); }
