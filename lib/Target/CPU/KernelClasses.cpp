@@ -2,6 +2,7 @@
 
 #include "lib/Target/CPU/KernelContext.h"
 #include "lib/Target/CPU/KernelEmitter.h"
+#include "lib/Target/CPU/ProductParts.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
@@ -57,6 +58,10 @@ public:
     for (Operation &op : block_.without_terminator())
       if (failed(check(&op)))
         return failure();
+    if (*kind_ == KernelKind::Linear)
+      for (const ProductPart &part : productParts(block_))
+        if (part.linears.empty())
+          return refuse(root_);
     if (block_.getTerminator()->getNumOperands() == 0)
       return block_.getTerminator()->emitOpError("expected a kernel with a result");
     return *kind_;
@@ -78,6 +83,8 @@ private:
         isa<lm::RMSNormOp, lm::RotaryEmbeddingOp, lm::GatherRowsOp, lm::CombineExpertsOp, lm::QuantizeOp>(op);
     if (!isElementwise(op) && !rowOp)
       return refuse(op);
+    if (isa<lm::QuantizeOp>(op) && *kind_ == KernelKind::Linear)
+      return isYielded(op) ? success() : LogicalResult(refuse(op));
     if (rowOp ? *kind_ != KernelKind::Row : *kind_ != KernelKind::Row && !takesTail(*kind_))
       return refuse(op);
     if (*kind_ == KernelKind::Row)
@@ -85,7 +92,7 @@ private:
     return success();
   }
 
-  /// Products read their input and their weights from memory, and two of one kernel read the same input.
+  /// Products read their input and their weights from memory, and those of one kernel read the same input.
   LogicalResult checkRoot(Operation *op) {
     for (Value operand : op->getOperands())
       if (!isa<BlockArgument>(operand))
@@ -95,7 +102,8 @@ private:
         return failure();
     if (isa<lm::LinearOp, lm::ExpertLinearOp>(op)) {
       bool sameInput = op->getOperand(0) == root_->getOperand(0);
-      if (!sameInput || op->getResult(0).getType() != root_->getResult(0).getType())
+      bool sameRows = op->getResult(0).getType() == root_->getResult(0).getType();
+      if (!sameInput || (isa<lm::ExpertLinearOp>(op) && !sameRows))
         return refuse(op);
     }
     if (auto attention = dyn_cast<lm::AttentionOp>(op))
@@ -177,12 +185,15 @@ private:
 
 FailureOr<KernelKind> lamina::classifyKernel(const KernelSource &kernel) { return Classifier(kernel).run(); }
 
-/// Row groups of the matrix that a product's first operation reads.
-static int64_t rowGroups(Block &body) {
-  for (Operation &op : body)
-    if (isa<lm::LinearOp, lm::ExpertLinearOp>(op))
-      return llvm::divideCeil(width(op.getResult(0)), kPackedRows);
-  return 0;
+/// Workgroups of the products of a body.
+static uint64_t productWorkgroups(Block &body) {
+  uint64_t workgroups = 0;
+  if (body.getOps<lm::LinearOp>().empty())
+    return llvm::divideCeil(width((*body.getOps<lm::ExpertLinearOp>().begin()).getResult()),
+                            kPackedRows * kGroupsPerWorkgroup);
+  for (const ProductPart &part : productParts(body))
+    workgroups += part.workgroups();
+  return workgroups;
 }
 
 FailureOr<std::vector<KernelForm>> lamina::kernelForms(const KernelSource &kernel) {
@@ -194,7 +205,7 @@ FailureOr<std::vector<KernelForm>> lamina::kernelForms(const KernelSource &kerne
   std::string name = kernel.name + (outputRows ? ".out" : "");
   switch (*kind) {
   case KernelKind::Linear: {
-    uint64_t workgroups = llvm::divideCeil(rowGroups(body), kGroupsPerWorkgroup);
+    uint64_t workgroups = productWorkgroups(body);
     auto form = [&](const char *suffix, uint32_t maxTokens, TokenClass tokens) {
       return KernelForm{{name + suffix, maxTokens, plan::RowExtent::fixed, workgroups}, *kind, tokens};
     };
@@ -205,7 +216,7 @@ FailureOr<std::vector<KernelForm>> lamina::kernelForms(const KernelSource &kerne
                        form(".any", 0, TokenClass::Many)};
   }
   case KernelKind::ExpertLinear: {
-    uint64_t workgroups = llvm::divideCeil(rowGroups(body), kGroupsPerWorkgroup);
+    uint64_t workgroups = productWorkgroups(body);
     return std::vector{KernelForm{{name, 0, plan::RowExtent::fixed, workgroups}, *kind, TokenClass::One}};
   }
   case KernelKind::Attention: {
