@@ -115,7 +115,7 @@ lm.weight @up : tensor<64x64x!lm.block<q4_0>> from [#lm.source<"up" : q4_0, 0 at
 // CHECK: plan.kernel @linear_linear_gated_activation {
 // CHECK: plan.kernel @linear {
 // CHECK: plan.kernel @gated_activation {
-// CHECK: plan.kernel @linear_scale {
+// CHECK: plan.kernel @linear_scale_linear {
 // CHECK-LABEL: func.func @gated
 func.func @gated(%x: !rows, %z: !rows) -> !rows {
   %y = mpmd.fragment @compute "slice0"(%a = %x, %b = %z) : (!rows, !rows) -> (!rows) {
@@ -133,12 +133,11 @@ func.func @gated(%x: !rows, %z: !rows) -> !rows {
     %4 = lm.linear %b, %up : (tensor<?x64xf32>, tensor<64x64x!lm.block<q4_0>>) -> tensor<?x64xf32>
     // CHECK: %[[I:.*]] = plan.call @gated_activation(%[[G]], %[[U]])
     %5 = lm.gated_activation silu %3, %4 : tensor<?x64xf32>
-    // CHECK: plan.call @linear_scale(%[[I]], %[[GATE]])
+    // CHECK: %[[J:.*]]:2 = plan.call @linear_scale_linear(%[[I]], %[[GATE]], %[[UP]])
     %6 = lm.linear %5, %gate : (tensor<?x64xf32>, tensor<64x64x!lm.block<q4_0>>) -> tensor<?x64xf32>
     %7 = lm.scale %6, 2.0 : tensor<?x64xf32>
-    // CHECK: plan.call @linear(%[[I]], %[[UP]])
     %8 = lm.linear %5, %up : (tensor<?x64xf32>, tensor<64x64x!lm.block<q4_0>>) -> tensor<?x64xf32>
-    // CHECK: plan.call @gated_activation(
+    // CHECK: plan.call @gated_activation(%[[J]]#0, %[[J]]#1)
     %9 = lm.gated_activation silu %7, %8 : tensor<?x64xf32>
     mpmd.return %9 : tensor<?x64xf32>
   }
@@ -239,10 +238,12 @@ lm.weight @w : tensor<64x64x!lm.block<q4_0>> from [#lm.source<"w" : q4_0, 0 at 0
 // CHECK-NEXT:    %[[N:.*]] = lm.rms_norm %[[X]], %[[G]]
 // CHECK-NEXT:    %[[Q:.*]] = lm.quantize %[[N]]
 // CHECK-NEXT:    plan.yield %[[N]], %[[Q]] : tensor<?x64xf32>, tensor<?x64x!lm.q8>
-// CHECK:       plan.kernel @linear {
+// CHECK:       plan.kernel @linear_quantize {
 // CHECK:       plan.kernel @addf_quantize {
 // CHECK:         %[[Q:.*]] = lm.quantize
 // CHECK-NEXT:    plan.yield %[[Q]] : tensor<?x64x!lm.q8>
+// CHECK:       plan.kernel @linear {
+// CHECK:       plan.kernel @linear_addf {
 // CHECK:       plan.kernel @rms_norm {
 // CHECK:       plan.kernel @quantize {
 // CHECK-LABEL: func.func @rounding
@@ -254,21 +255,68 @@ func.func @rounding(%x: !rows) -> !rows {
     // CHECK: %[[NQ:.*]]:2 = plan.call @rms_norm_quantize(
     %0 = lm.rms_norm %a, %g {epsilon = 1.0e-5 : f32} : tensor<?x64xf32>, tensor<64xf32>
     %1 = lm.quantize %0 : tensor<?x64xf32> -> tensor<?x64x!lm.q8>
-    // CHECK: plan.call @linear(%[[NQ]]#1, %{{.*}})
+    // CHECK: %[[L:.*]] = plan.call @linear_quantize(%[[NQ]]#1, %{{.*}})
     %2 = lm.linear %1, %w : (tensor<?x64x!lm.q8>, tensor<64x64x!lm.block<q4_0>>) -> tensor<?x64xf32>
+    %3 = lm.quantize %2 : tensor<?x64xf32> -> tensor<?x64x!lm.q8>
     // CHECK: %[[S:.*]] = plan.call @addf_quantize(%[[NQ]]#0, %{{.*}})
     %4 = arith.addf %0, %a : tensor<?x64xf32>
     %5 = lm.quantize %4 : tensor<?x64xf32> -> tensor<?x64x!lm.q8>
-    // CHECK: plan.call @linear(%[[S]], %{{.*}})
-    %6 = lm.linear %5, %w : (tensor<?x64x!lm.q8>, tensor<64x64x!lm.block<q4_0>>) -> tensor<?x64xf32>
+    // CHECK: %[[M:.*]] = plan.call @linear(%[[L]], %{{.*}})
+    %6 = lm.linear %3, %w : (tensor<?x64x!lm.q8>, tensor<64x64x!lm.block<q4_0>>) -> tensor<?x64xf32>
+    // CHECK: plan.call @linear_addf(%[[S]], %{{.*}}, %[[M]])
+    %10 = lm.linear %5, %w : (tensor<?x64x!lm.q8>, tensor<64x64x!lm.block<q4_0>>) -> tensor<?x64xf32>
+    %11 = arith.addf %10, %6 : tensor<?x64xf32>
     // A norm of heads has no whole row at hand.
     // CHECK: %[[H:.*]] = plan.call @rms_norm(
     // CHECK: plan.call @quantize(%[[H]])
-    %7 = lm.rms_norm %6, %h {epsilon = 1.0e-5 : f32} : tensor<?x64xf32>, tensor<16xf32>
+    %7 = lm.rms_norm %11, %h {epsilon = 1.0e-5 : f32} : tensor<?x64xf32>, tensor<16xf32>
     %8 = lm.quantize %7 : tensor<?x64xf32> -> tensor<?x64x!lm.q8>
     // CHECK: plan.call @linear(
     %9 = lm.linear %8, %w : (tensor<?x64x!lm.q8>, tensor<64x64x!lm.block<q4_0>>) -> tensor<?x64xf32>
     mpmd.return %9 : tensor<?x64xf32>
   }
   return %y : !rows
+}
+
+// -----
+
+// Products of one input are one dispatch that stands where the first did, and gives the results of all of them: what they
+// need is moved there. One that needs something later stays where it is, and so does one of another input.
+!rows = !mpmd.placed<tensor<?x64xf32>, @compute>
+!keys = !mpmd.placed<tensor<?x32xf32>, @compute>
+mpmd.topology @cluster {
+  mpmd.device_class @compute : compute on cpu
+}
+lm.weight @k : tensor<32x64x!lm.block<q4_0>> from [#lm.source<"k" : q4_0, 0 at 0>]
+lm.weight @v : tensor<64x64x!lm.block<q6_k>> from [#lm.source<"v" : q6_k, 0 at 0>]
+lm.weight @bias : tensor<32xf32> from [#lm.source<"bias" : f32, 0 at 0>]
+// CHECK:       plan.kernel @linear_bias_add_linear {
+// CHECK:         %[[K:.*]] = lm.linear
+// CHECK-NEXT:    %[[B:.*]] = lm.bias_add %[[K]]
+// CHECK-NEXT:    %[[V:.*]] = lm.linear
+// CHECK-NEXT:    plan.yield %[[B]], %[[V]] : tensor<?x32xf32>, tensor<?x64xf32>
+// CHECK:       plan.kernel @rms_norm {
+// CHECK:       plan.kernel @linear {
+// CHECK:       plan.kernel @linear_addf {
+// CHECK-LABEL: func.func @siblings
+func.func @siblings(%x: !rows) -> (!rows, !keys) {
+  %y, %z = mpmd.fragment @compute "slice0"(%a = %x) : (!rows) -> (!rows, !keys) {
+    %k = lm.get_weight @k : tensor<32x64x!lm.block<q4_0>>
+    %b = lm.get_weight @bias : tensor<32xf32>
+    // CHECK: %[[W:.*]] = lm.get_weight @v
+    // CHECK: %[[KV:.*]]:2 = plan.call @linear_bias_add_linear(%[[X:.*]], %{{.*}}, %{{.*}}, %[[W]])
+    %0 = lm.linear %a, %k : (tensor<?x64xf32>, tensor<32x64x!lm.block<q4_0>>) -> tensor<?x32xf32>
+    %1 = lm.bias_add %0, %b : tensor<?x32xf32>, tensor<32xf32>
+    // CHECK: plan.call @rms_norm(%[[KV]]#0, %{{.*}})
+    %2 = lm.rms_norm %1, %b {epsilon = 1.0e-5 : f32} : tensor<?x32xf32>, tensor<32xf32>
+    %v = lm.get_weight @v : tensor<64x64x!lm.block<q6_k>>
+    %3 = lm.linear %a, %v : (tensor<?x64xf32>, tensor<64x64x!lm.block<q6_k>>) -> tensor<?x64xf32>
+    // CHECK: %[[L:.*]] = plan.call @linear(%[[KV]]#1, %[[W]])
+    %4 = lm.linear %3, %v : (tensor<?x64xf32>, tensor<64x64x!lm.block<q6_k>>) -> tensor<?x64xf32>
+    // CHECK: plan.call @linear_addf(%[[X]], %[[W]], %[[L]])
+    %5 = lm.linear %a, %v : (tensor<?x64xf32>, tensor<64x64x!lm.block<q6_k>>) -> tensor<?x64xf32>
+    %6 = arith.addf %5, %4 : tensor<?x64xf32>
+    mpmd.return %6, %2 : tensor<?x64xf32>, tensor<?x32xf32>
+  }
+  return %y, %z : !rows, !keys
 }

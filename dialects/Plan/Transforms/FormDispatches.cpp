@@ -41,9 +41,10 @@ bool takesTail(Operation *root) {
          !isHeadNorm(root);
 }
 
-/// Whether a kernel that begins with `root` works on whole rows, so that it can round them too.
-bool givesRows(Operation *root) {
-  return isa<lm::RMSNormOp, lm::CombineExpertsOp, lm::GatherRowsOp>(root) ? !isHeadNorm(root) : isElementwise(root);
+/// Whether a kernel that begins with `root` has whole blocks of its result at hand, so that it can round them too.
+bool takesRounding(Operation *root) {
+  return isa<lm::LinearOp, lm::RMSNormOp, lm::CombineExpertsOp, lm::GatherRowsOp>(root) ? !isHeadNorm(root)
+                                                                                       : isElementwise(root);
 }
 
 /// Forms the groups of one fragment's body.
@@ -57,8 +58,9 @@ public:
 
   /// Groups by their last operation, in program order.
   SmallVector<Group> take() {
-    llvm::erase_if(groups_, [](const Group &group) { return group.empty(); });
-    llvm::sort(groups_, [](const Group &a, const Group &b) { return a.back()->isBeforeInBlock(b.back()); });
+    arrange();
+    joinSiblings();
+    arrange();
     return std::move(groups_);
   }
 
@@ -108,7 +110,7 @@ private:
   bool joinRounding(Operation *op) {
     auto quantize = dyn_cast<lm::QuantizeOp>(op);
     Group *group = quantize ? groupGiving(quantize.getInput()) : nullptr;
-    if (!group || !givesRows(group->front()) || quantize->getPrevNode() != group->back())
+    if (!group || !takesRounding(group->front()) || quantize->getPrevNode() != group->back())
       return false;
     append(*group, op);
     return true;
@@ -129,6 +131,51 @@ private:
     append(*gate, op);
     up->clear();
     return true;
+  }
+
+  void arrange() {
+    llvm::erase_if(groups_, [](const Group &group) { return group.empty(); });
+    llvm::sort(groups_, [](const Group &a, const Group &b) { return a.back()->isBeforeInBlock(b.back()); });
+  }
+
+  /// Products of one input are one dispatch: there is less to wait for, and small ones fill all threads together.
+  void joinSiblings() {
+    DenseMap<Value, Group *> firstOf; // by input
+    for (Group &group : groups_) {
+      if (!isa<lm::LinearOp>(group.front()))
+        continue;
+      Group *&first = firstOf[group.front()->getOperand(0)];
+      if (!first || !canMoveAfter(group, first->back())) {
+        first = first ? first : &group;
+        continue;
+      }
+      moveAfter(group, first->back());
+      first->append(group);
+      group.clear();
+    }
+  }
+
+  /// Whether all that `group` reads is there after `place`, or can be.
+  static bool canMoveAfter(const Group &group, Operation *place) {
+    return llvm::all_of(group, [&](Operation *op) {
+      return llvm::all_of(op->getOperands(), [&](Value operand) {
+        Operation *def = operand.getDefiningOp();
+        return !def || isSource(def) || llvm::is_contained(group, def) || def == place || def->isBeforeInBlock(place);
+      });
+    });
+  }
+
+  static void moveAfter(const Group &group, Operation *place) {
+    auto follow = [&](Operation *op) {
+      op->moveAfter(place);
+      place = op;
+    };
+    for (Operation *op : group) {
+      for (Value operand : op->getOperands())
+        if (Operation *def = operand.getDefiningOp(); def && isSource(def) && place->isBeforeInBlock(def))
+          follow(def);
+      follow(op);
+    }
   }
 
   SmallVector<Group> groups_; // emptied where merged into another

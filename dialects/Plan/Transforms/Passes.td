@@ -9,9 +9,10 @@ def PlanFormDispatchesPass : Pass<"plan-form-dispatches", "::mlir::ModuleOp"> {
   let summary = "groups the operations of fragments into kernels";
   let description = [{
     Each operation that walks memory on its own (linear, norm, rotation, attention, …) starts a group; elementwise
-    operations that follow its only result join it, two linears join their gated activation, a rotation joins the norm
-    of its heads, rounding the row that it rounds. Groups become `plan.kernel`s, equal ones once for all layers, and
-    `plan.call`s in their place; all that something outside reads leaves them.
+    operations that follow its only result join it, two linears join their gated activation, other linears the
+    first one of the same input, a rotation joins the norm of its heads, rounding the row that it rounds. Groups become
+    `plan.kernel`s, equal ones once for all layers, and `plan.call`s in their place; all that something outside reads
+    leaves them.
 
     Before:
     ```mlir
