@@ -83,7 +83,11 @@ static void buildPartition(OpPassManager &pm, const CompileOptions &options) {
   pm.addPass(mpmd::createMPMDPartitionPass());
 }
 
-static void buildComm(OpPassManager &pm) {
+static void buildComm(OpPassManager &pm, const CompileOptions &options) {
+  // After the partition, so that links carry f32; before fragments are split, so that queries, keys and values share
+  // what is rounded once.
+  if (options.quantizeActivations)
+    pm.addPass(lm::createLMQuantizeActivationsPass());
   // Queries leave a slice before keys and values are computed: split first, so that there is a place in between.
   pm.addPass(mpmd::createMPMDSplitFragmentsPass());
   // Keys and values leave together.
@@ -93,9 +97,6 @@ static void buildComm(OpPassManager &pm) {
 }
 
 static void buildSchedule(OpPassManager &pm, const CompileOptions &options) {
-  // After everything has its place, so that links carry f32; before dispatches, which fuse the rounding.
-  if (options.quantizeActivations)
-    pm.addPass(lm::createLMQuantizeActivationsPass());
   // Dispatches are formed inside fragments, so that fusion never reaches over a transfer.
   pm.addPass(plan::createPlanFormDispatchesPass());
   MPMDToPlanPassOptions sizes;
@@ -116,7 +117,7 @@ void lamina::buildPhase(OpPassManager &pm, Phase phase, const CompileOptions &op
   if (phase == Phase::Partition)
     buildPartition(pm, options);
   else if (phase == Phase::Comm)
-    buildComm(pm);
+    buildComm(pm, options);
   else if (phase == Phase::Schedule)
     buildSchedule(pm, options);
   buildVerify(pm, phase);
