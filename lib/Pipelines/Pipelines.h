@@ -25,7 +25,7 @@ struct CompileOptions {
   std::string clusterFile;              // empty: one compute and one memory worker on this machine
   bool monolithic = false;              // everything on one device class
   bool kvF32 = false;                   // KV cache in f32 instead of f16
-  bool quantizeActivations = false;     // round what meets quantised weights to eight bits
+  bool quantizeActivations = true;      // round what meets quantised weights to eight bits
   int64_t maxContext = 0;               // tokens of one sequence, 0 = the model's up to 4096
   int64_t maxBatchTokens = 512;         // tokens of one step
   int64_t maxOutputRows = 64;           // rows of logits of one step

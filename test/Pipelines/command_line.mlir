@@ -36,7 +36,7 @@
 // KV:      lamina-opt: --kv-type: q8 not in {f16,f32}; see lamina-opt --help
 // KV-NEXT: status 2
 // RUN: (lamina-opt %t.gguf --plan-only --activations=q4; echo status $?) 2>&1 | FileCheck %s --check-prefix=ACTIVATIONS
-// ACTIVATIONS:      lamina-opt: --activations: q4 not in {f32,q8}; see lamina-opt --help
+// ACTIVATIONS:      lamina-opt: --activations: q4 not in {q8,f32}; see lamina-opt --help
 // ACTIVATIONS-NEXT: status 2
 // RUN: (lamina-opt %t.gguf --cpu-targets=z80 -o %t.lamina; echo status $?) 2>&1 | FileCheck %s --check-prefix=TARGET
 // TARGET:      lamina-opt: --cpu-targets: z80 not in {x86-64-v2,x86-64-v3,x86-64-v4,x86-64-v4-vnni,aarch64}; see lamina-opt --help

@@ -4,8 +4,8 @@ import json
 import pathlib
 import unittest
 
-from harness import (DEMO, F16_LIMIT, F32_LIMIT, RUN, WORK, agreeing_prefix, compiled, generate, mean_nll,
-                     native_target, relative_l2, succeed)
+from harness import (DEMO, F16_LIMIT, F32_LIMIT, Q8_LIMIT, RUN, WORK, agreeing_prefix, compiled, generate,
+                     mean_nll, relative_l2, runnable_targets, succeed)
 
 CASES = json.loads(pathlib.Path(DEMO).with_suffix(".json").read_text())
 LONG = max((c["prompt_ids"] for c in CASES), key=len)
@@ -22,10 +22,13 @@ class Demo(unittest.TestCase):
                 agreeing_prefix(run.json["tokens"], case["greedy_ids"], case["greedy_margins"], error)
 
     def test_f32_cache_agrees_with_float64(self):
-        self.compare(F32_LIMIT, 1e-4, "--kv-type=f32")
+        self.compare(F32_LIMIT, 1e-4, "--activations=f32", "--kv-type=f32")
 
     def test_f16_cache_agrees_with_float64(self):
-        self.compare(F16_LIMIT, 1e-2)
+        self.compare(F16_LIMIT, 1e-2, "--activations=f32")
+
+    def test_rounded_activations_agree_with_float64(self):
+        self.compare(Q8_LIMIT, 0.1)
 
     def same(self, one, other):
         self.assertEqual(one.json["tokens"], other.json["tokens"])
@@ -48,14 +51,16 @@ class Demo(unittest.TestCase):
         self.same(generate(artifact, LONG), generate(artifact, LONG, threads=2))
 
     def test_vector_width_changes_no_bit(self):
-        """x86-64-v2 has no fused multiply-add, so there the last bit of each product is another."""
-        best = generate(compiled(DEMO), LONG)
-        for target in ("x86-64-v2", "x86-64-v3", "x86-64-v4", "x86-64-v4-vnni"):
-            if target <= native_target():
-                with self.subTest(target):
-                    run = generate(compiled(DEMO, targets=target), LONG)
+        """x86-64-v2 has no fused multiply-add, so there the last bit of each product is another, which may round an
+        activation the other way."""
+        for activations, limit in ("f32", F32_LIMIT), ("q8", Q8_LIMIT):
+            flag = f"--activations={activations}"
+            best = generate(compiled(DEMO, flag), LONG)
+            for target in runnable_targets():
+                with self.subTest(activations=activations, target=target):
+                    run = generate(compiled(DEMO, flag, targets=target), LONG)
                     if target == "x86-64-v2":
-                        self.assertLess(relative_l2(run.logits[-1], best.logits[-1]), F32_LIMIT)
+                        self.assertLess(relative_l2(run.logits[-1], best.logits[-1]), limit)
                     else:
                         self.same(best, run)
 

@@ -73,8 +73,8 @@ void addSizes(CLI::App &app, CompileOptions &options) {
       ->check(CLI::Range(int64_t(16), int64_t(1) << 32));
   addChoice(app, "--kv-type", options.kvF32, Choices<bool>{{"f16", false}, {"f32", true}},
             "element of the KV cache: f16 (default) or f32");
-  addChoice(app, "--activations", options.quantizeActivations, Choices<bool>{{"f32", false}, {"q8", true}},
-            "what meets quantised weights: f32 (default), or q8 rounded to eight bits");
+  addChoice(app, "--activations", options.quantizeActivations, Choices<bool>{{"q8", true}, {"f32", false}},
+            "what meets quantised weights: q8 (default) rounded to eight bits, or f32");
 }
 
 void addPlacement(CLI::App &app, CommandLine &line) {
