@@ -42,14 +42,16 @@ Values RowProduct::dot(ValueRange groups, ValueRange inputRows) {
     return floatDot(groups, inputRows);
   Values sums;
   for (Value group : groups)
-    llvm::append_range(sums, integerDot(group, inputRows));
+    for (size_t t = 0; t < inputRows.size(); t += tileTokens()) // more would not stay in registers
+      llvm::append_range(
+          sums, integerDot(group, inputRows.slice(t, std::min<size_t>(tileTokens(), inputRows.size() - t))));
   return sums;
 }
 
 Values RowProduct::floatDot(ValueRange groups, ValueRange inputRows) {
   Values zeros(groups.size() * inputRows.size(), b_.constant(b_.f32(kPackedRows), 0.0));
   Value blocks = b_.i64(decoder_.rowLength() / decoder_.blockElements());
-  return decoder_.decode(groups, b_.i64(0), blocks, /*fetchAhead=*/inputRows.size() > 1, zeros,
+  return decoder_.decode(groups, b_.i64(0), blocks, fetchesAhead(inputRows.size()), zeros,
                          [&](Value first, int64_t k, ValueRange weights, Values &sums) {
                            Value column = b_.mul(first, 4);
                            for (auto [t, row] : llvm::enumerate(inputRows)) {
@@ -66,7 +68,7 @@ Values RowProduct::floatDot(ValueRange groups, ValueRange inputRows) {
 Values RowProduct::integerDot(Value group, ValueRange inputRows) {
   Values zeros(inputRows.size(), b_.constant(b_.f32(kPackedRows), 0.0));
   return decoder_.decodeCodes(
-      group, /*fetchAhead=*/inputRows.size() > 1, zeros,
+      group, fetchesAhead(inputRows.size()), zeros,
       [&](const WeightDecoder::Codes &codes, Values &sums) { addCodes(codes, inputRows, sums); });
 }
 

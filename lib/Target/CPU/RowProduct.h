@@ -30,6 +30,8 @@ public:
   Values dot(ValueRange groups, ValueRange inputRows);
 
 private:
+  /// Hardware alone does not bring weights as fast as `tokens` tokens use them.
+  bool fetchesAhead(int64_t tokens) const { return tokens > 1 || decoder_.readsSeveralPlanes(); }
   Values floatDot(ValueRange groups, ValueRange inputRows);
   Values integerDot(Value group, ValueRange inputRows);
   void addCodes(const WeightDecoder::Codes &codes, ValueRange inputRows, Values &sums);
