@@ -83,7 +83,7 @@ void addPlacement(CLI::App &app, CommandLine &line) {
   std::vector<std::string> known;
   for (llvm::StringRef target : cpuTargets())
     known.push_back(target.str());
-  app.add_option("--cpu-targets", line.targets, "ISAs of the CPU code, e.g. x86-64-v3,aarch64 (default: all of this machine's architecture)")
+  app.add_option("--cpu-targets", line.targets, "ISAs of the CPU code, e.g. x86-64-v3,aarch64 (default: the best that this machine runs)")
       ->delimiter(',')->check(CLI::IsMember(known));
 }
 

@@ -20,7 +20,7 @@ struct CommandLine {
   bool json = false;
   bool quiet = false;
   unsigned threads = 0;              // 0 = one for each CPU
-  std::vector<std::string> targets;  // empty = all of this machine's architecture
+  std::vector<std::string> targets;  // empty = the best that this machine runs
   std::string dumpFolder;
   CompileOptions compile;
   std::vector<std::string> flags;    // the arguments that change the artifact, in canonical form

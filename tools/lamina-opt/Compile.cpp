@@ -138,17 +138,11 @@ LogicalResult printPlan(ModuleOp module, const CommandLine &line) {
   });
 }
 
-/// ISAs to compile for: what was asked for, or all of the architecture of this machine.
+/// ISAs to compile for: what was asked for, or what suits this machine best.
 std::vector<StringRef> chooseTargets(const CommandLine &line) {
   llvm::SetVector<StringRef> chosen(llvm::from_range, line.targets);
-  std::vector<StringRef> targets(chosen.begin(), chosen.end());
-  if (!targets.empty())
-    return targets;
-  StringRef architecture = hostCpuTarget().take_until([](char c) { return c == '-'; });
-  for (StringRef target : cpuTargets())
-    if (target.starts_with(architecture))
-      targets.push_back(target);
-  return targets;
+  return chosen.empty() ? std::vector<StringRef>{hostCpuTarget()}
+                        : std::vector<StringRef>(chosen.begin(), chosen.end());
 }
 
 LogicalResult compile(MLIRContext &context, CommandLine &line) {

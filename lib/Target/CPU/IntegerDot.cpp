@@ -3,7 +3,8 @@
 // Instructions that multiply bytes pairwise into 16 bits saturate, so how much may be summed there is
 // computed from the largest code: a lane takes two products for each quad of bytes, each at most code·127.
 // Codes too large for even one quad are multiplied in two halves of four bits; the upper half counts 16 times
-// when it is widened.
+// when it is widened. Where an instruction takes signed codes, those that need all eight bits are taken 128
+// lower.
 //
 //===------------------------------------------------------------------------------------------------------------===//
 
@@ -18,6 +19,8 @@ static constexpr int64_t quadsThatFit(int64_t largestCode) { return 32767 / (2 *
 
 IntegerDot::IntegerDot(KernelBuilder &builder, int64_t largestCode)
     : b_(builder), instructions_(builder.target().byteDot) {
+  if (instructions_.signedCodes && largestCode > 127)
+    bias_ = 128;
   pieceBits_ = instructions_.pairs.empty() || quadsThatFit(largestCode) > 0 ? 8 : 4;
   quadsInNarrow_ = quadsThatFit(pieceBits_ == 8 ? largestCode : 15);
 }
@@ -37,6 +40,8 @@ void IntegerDot::add(Sum &sum, Value codes, Value activations) {
   Values x = b_.split(activations, bytes / 4);
   auto asBytes = [&](Value words) { return b_.bitcast(words, byteVector); };
   if (!instructions_.dot.empty()) {
+    if (bias_ != 0)
+      codes = arith::XOrIOp::create(b_, codes, b_.constant(codes.getType(), int64_t(0x80808080)));
     Values c = b_.split(codes, bytes / 4);
     for (int64_t i = 0; i < parts; ++i)
       sum.wide[i] = b_.callIntrinsic(instructions_.dot, sum.wide[i].getType(),

@@ -14,6 +14,9 @@ public:
   /// Codes are at most `largestCode`, which is at most 255.
   IntegerDot(KernelBuilder &builder, int64_t largestCode);
 
+  /// What the sum takes each code lower by: whoever subtracts an offset from codes subtracts that much less.
+  int64_t bias() const { return bias_; }
+
   /// A sum on its way.
   struct Sum {
     Values wide;                      ///< i32, parts of as many lanes as an instruction adds to
@@ -33,6 +36,7 @@ private:
 
   KernelBuilder &b_;
   const ByteDot &instructions_;
+  int64_t bias_ = 0;
   int64_t pieceBits_;     ///< codes are multiplied in pieces of that many bits, 8: whole
   int64_t quadsInNarrow_; ///< that i16 lanes can take of such a piece
 };

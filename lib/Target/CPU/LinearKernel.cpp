@@ -46,7 +46,7 @@ public:
 private:
   /// `count` groups from `first` on, as many together as the target likes.
   void emitGroups(Value first, int64_t count) {
-    if (tokens_ == TokenClass::Many)
+    if (tokens_ == TokenClass::Many || (tokens_ == TokenClass::UpToFour && products_[0].tileTokens() < 4))
       return emitMany(first, count);
     int64_t tokens = tokens_ == TokenClass::One ? 1 : 4;
     int64_t together = std::max(products_[0].groupsAtOnce(tokens), groupsOfResult_);

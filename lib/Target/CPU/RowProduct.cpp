@@ -87,9 +87,10 @@ void RowProduct::addCodes(const WeightDecoder::Codes &codes, ValueRange inputRow
   SmallVector<IntegerDot::Sum> dots;
   for (Value input : inputs) {
     Value start = b_.constant(b_.i32(kPackedRows), int64_t(0));
-    if (int64_t offset = decoder_.codeOffset())
-      start = b_.shiftLeft(load(b_.getI32Type(), input, offsetof(LaminaQuantizedBlock, negatedSums) + part),
-                           llvm::Log2_64(offset));
+    if (int64_t offset = decoder_.codeOffset() - dot.bias()) {
+      Value negatedSum = load(b_.getI32Type(), input, offsetof(LaminaQuantizedBlock, negatedSums) + part);
+      start = b_.mul(negatedSum, b_.constant(negatedSum.getType(), offset));
+    }
     dots.push_back(dot.begin(start));
   }
   for (int64_t quad = 0; quad < codes.elements / 4; ++quad) {

@@ -3,6 +3,7 @@
 #include "lib/Target/CPU/TargetInfo.h"
 
 #include "lib/Target/CPU/CPUTarget.h"
+#include "runtime/device/cpu/CodeLibrary.h"
 
 #include "llvm/ADT/STLExtras.h"
 
@@ -12,7 +13,7 @@ using namespace lamina;
 
 namespace {
 
-constexpr llvm::StringLiteral kLinux = "x86_64-unknown-linux-gnu";
+constexpr llvm::StringLiteral kLinux = "x86_64-unknown-linux-gnu", kLinuxArm = "aarch64-unknown-linux-gnu";
 
 constexpr TargetInfo kTargets[] = {
     {.name = "x86-64-v2",
@@ -38,6 +39,20 @@ constexpr TargetInfo kTargets[] = {
      .halfFloats = true,
      .lookup = {"llvm.x86.avx2.pshuf.b", 32},
      .byteDot = {.pairs = "llvm.x86.avx2.pmadd.ub.sw", .pairSums = "llvm.x86.avx2.pmadd.wd", .bytes = 32},
+     .groupsAtOnce = 2,
+     .groupsOfFour = 1,
+     .tileTokens = 6,
+     .integerTileTokens = 2,
+     .headsAtOnce = 4},
+    {.name = "x86-64-v3-avxvnni",
+     .triple = kLinux,
+     .cpu = "x86-64-v3",
+     .features = "+avxvnni",
+     .linkerEmulation = "elf_x86_64",
+     .fma = true,
+     .halfFloats = true,
+     .lookup = {"llvm.x86.avx2.pshuf.b", 32},
+     .byteDot = {.dot = "llvm.x86.avx512.vpdpbusd.256", .bytes = 32},
      .groupsAtOnce = 2,
      .groupsOfFour = 1,
      .tileTokens = 6,
@@ -73,7 +88,7 @@ constexpr TargetInfo kTargets[] = {
      .integerTileTokens = 8,
      .headsAtOnce = 8},
     {.name = "aarch64",
-     .triple = "aarch64-unknown-linux-gnu",
+     .triple = kLinuxArm,
      .cpu = "generic",
      .linkerEmulation = "aarch64linux",
      .fma = true,
@@ -84,6 +99,34 @@ constexpr TargetInfo kTargets[] = {
      .groupsOfFour = 1,
      .tileTokens = 4,
      .integerTileTokens = 4,
+     .headsAtOnce = 4},
+    {.name = "aarch64-dotprod",
+     .triple = kLinuxArm,
+     .cpu = "generic",
+     .features = "+dotprod",
+     .linkerEmulation = "aarch64linux",
+     .fma = true,
+     .halfFloats = true,
+     .lookup = {"llvm.aarch64.neon.tbl1.v16i8", 16},
+     .byteDot = {.dot = "llvm.aarch64.neon.sdot.v4i32.v16i8", .bytes = 16, .signedCodes = true},
+     .groupsAtOnce = 1,
+     .groupsOfFour = 1,
+     .tileTokens = 4,
+     .integerTileTokens = 2,
+     .headsAtOnce = 4},
+    {.name = "aarch64-i8mm",
+     .triple = kLinuxArm,
+     .cpu = "generic",
+     .features = "+dotprod,+i8mm",
+     .linkerEmulation = "aarch64linux",
+     .fma = true,
+     .halfFloats = true,
+     .lookup = {"llvm.aarch64.neon.tbl1.v16i8", 16},
+     .byteDot = {.dot = "llvm.aarch64.neon.usdot.v4i32.v16i8", .bytes = 16},
+     .groupsAtOnce = 1,
+     .groupsOfFour = 1,
+     .tileTokens = 4,
+     .integerTileTokens = 2,
      .headsAtOnce = 4},
 };
 
@@ -106,17 +149,8 @@ llvm::ArrayRef<llvm::StringRef> lamina::cpuTargets() {
 }
 
 llvm::StringRef lamina::hostCpuTarget() {
-#if defined(__aarch64__)
-  return "aarch64";
-#elif defined(__x86_64__)
-  if (__builtin_cpu_supports("x86-64-v4") && __builtin_cpu_supports("avx512vnni"))
-    return "x86-64-v4-vnni";
-  if (__builtin_cpu_supports("x86-64-v4"))
-    return "x86-64-v4";
-  if (__builtin_cpu_supports("x86-64-v3"))
-    return "x86-64-v3";
-  if (__builtin_cpu_supports("x86-64-v2"))
-    return "x86-64-v2";
-#endif
+  for (const std::string &target : detectTargets()) // best first
+    if (const TargetInfo *info = findTargetInfo(target))
+      return info->name;
   return "";
 }

@@ -21,6 +21,7 @@ struct ByteDot {
   llvm::StringRef pairs = {};    ///< two neighbouring products summed in 16 bits, saturating
   llvm::StringRef pairSums = {}; ///< two neighbouring products of 16-bit numbers summed in 32 bits
   int bytes = 0;                 ///< multiplied by one instruction
+  bool signedCodes = false;      ///< `dot` takes the first bytes as signed ones too
 };
 
 /// An instruction set. Tile sizes choose how many chains of additions run side by side; they never change a

@@ -4,6 +4,7 @@
 
 #include "dialects/LM/IR/LM.h"
 #include "runtime/base/Float16.h"
+#include "runtime/device/cpu/CodeLibrary.h"
 
 #include "mlir/AsmParser/AsmParser.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -112,14 +113,8 @@ void randomPlain(Random &random, const BlockFormat &format, std::vector<uint8_t>
 } // namespace
 
 std::vector<std::string> test::runnableTargets() {
-  std::vector<std::string> targets;
-  if (hostCpuTarget() == "aarch64")
-    return {"aarch64"};
-  for (llvm::StringRef target : cpuTargets()) {
-    targets.push_back(target.str());
-    if (target == hostCpuTarget())
-      break;
-  }
+  std::vector<std::string> targets = detectTargets();
+  std::reverse(targets.begin(), targets.end());
   return targets;
 }
 

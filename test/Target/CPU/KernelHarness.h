@@ -15,7 +15,7 @@
 
 namespace lamina::test {
 
-/// The x86 targets that this machine can run, or aarch64; the widest last.
+/// The targets that this machine can run, the best last.
 std::vector<std::string> runnableTargets();
 
 /// All plan.kernel of a module, compiled for one target and loaded.
