@@ -1,0 +1,134 @@
+//===- AssemblyTest.cpp - the instructions in the inner loops of products -----------------------------===//
+//
+// Targets that this machine cannot run are read instead: the loop over a row multiplies bytes with the
+// instruction that the target is there for, and keeps its sums in registers.
+//
+//===----------------------------------------------------------------------------------------------------===//
+
+#include "test/Target/CPU/KernelHarness.h"
+
+#include "llvm/ADT/STLExtras.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <optional>
+#include <regex>
+#include <unistd.h>
+
+using namespace lamina;
+using namespace lamina::test;
+
+namespace {
+
+struct Instruction {
+  uint64_t address;
+  std::string mnemonic, operands;
+  std::optional<uint64_t> target; ///< of a jump
+};
+
+/// A function of a shared object, disassembled.
+std::vector<Instruction> disassemble(const std::string &object, const std::string &symbol) {
+  std::string path = testing::TempDir() + "assembly-XXXXXX";
+  int fd = mkstemp(path.data());
+  EXPECT_EQ(write(fd, object.data(), object.size()), ssize_t(object.size()));
+  close(fd);
+  std::string command =
+      LAMINA_LLVM_TOOLS "/llvm-objdump -d --no-show-raw-insn --disassemble-symbols=" + symbol + " " + path;
+  FILE *output = popen(command.c_str(), "r");
+  std::vector<Instruction> result;
+  const std::regex line(R"(^\s*([0-9a-f]+):\s+(\S+)\s*([^<\n]*).*\n$)"),
+      jump(R"((?:^|\s)(?:0x)?([0-9a-f]+)\s*$)");
+  for (char text[512]; std::fgets(text, sizeof text, output);) {
+    std::cmatch match;
+    if (!std::regex_match(text, match, line))
+      continue;
+    Instruction instruction{std::stoull(match[1], nullptr, 16), match[2], match[3], {}};
+    bool jumps = instruction.mnemonic[0] == 'j' || instruction.mnemonic.starts_with("b") ||
+                 instruction.mnemonic.starts_with("cb") || instruction.mnemonic.starts_with("tb");
+    std::smatch place;
+    if (jumps && std::regex_search(instruction.operands, place, jump))
+      instruction.target = std::stoull(place[1], nullptr, 16);
+    result.push_back(std::move(instruction));
+  }
+  pclose(output);
+  unlink(path.c_str());
+  return result;
+}
+
+/// The shortest loops that multiply bytes, none inside another.
+std::vector<std::vector<Instruction>> innerLoops(const std::vector<Instruction> &code,
+                                                 const std::string &dot) {
+  std::vector<std::vector<Instruction>> loops;
+  uint64_t covered = 0;
+  for (const Instruction &last : code) {
+    if (!last.target || *last.target > last.address || *last.target < code.front().address ||
+        *last.target < covered)
+      continue;
+    std::vector<Instruction> loop;
+    bool multiplies = false;
+    for (const Instruction &instruction : code)
+      if (instruction.address >= *last.target && instruction.address <= last.address) {
+        loop.push_back(instruction);
+        multiplies |= instruction.mnemonic == dot;
+      }
+    if (multiplies) {
+      loops.push_back(std::move(loop));
+      covered = last.address;
+    }
+  }
+  return loops;
+}
+
+bool storesToStack(const Instruction &instruction) {
+  static const std::regex x86(R"(.*\(%r[sb]p[^)]*\)\s*$)"), arm(R"(.*\[(sp|x29)[,\]].*)");
+  if (instruction.mnemonic.starts_with("st"))
+    return std::regex_match(instruction.operands, arm);
+  // What is written comes last, and comparisons write nothing.
+  return !instruction.mnemonic.starts_with("cmp") && instruction.operands.find(',') != std::string::npos &&
+         std::regex_match(instruction.operands, x86);
+}
+
+struct Case {
+  const char *target;
+  const char *dot; ///< mnemonic; "{vex}" stands before vpdpbusd in the encoding that AVX-VNNI has
+  std::vector<std::string>
+      spillFree; ///< formats whose inner loops store nothing on the stack; others may a few times
+};
+
+class AssemblyTest : public testing::TestWithParam<Case> {};
+
+TEST_P(AssemblyTest, InnerLoopsMultiplyBytesInRegisters) {
+  for (std::string format : {"q4_0", "q8_0", "q4_k", "q6_k", "iq4_nl"}) {
+    std::string weight = "tensor<64x2048x!lm.block<" + format + ">>", input = "tensor<?x2048x!lm.q8>";
+    std::string text = "plan.kernel @linear {\n^bb0(%x: " + input + ", %w: " + weight +
+                       "):\n  %0 = lm.linear %x, %w : (" + input + ", " + weight +
+                       ") -> tensor<?x64xf32>\n  plan.yield %0 : tensor<?x64xf32>\n}\n";
+    std::string object = compileText(text, {GetParam().target})[0];
+    for (const char *form : {"linear.t1", "linear.t4", "linear.any"}) {
+      std::string what = format + " " + form;
+      auto loops = innerLoops(disassemble(object, form), GetParam().dot);
+      EXPECT_FALSE(loops.empty()) << what;
+      int64_t stores = 0;
+      for (const auto &loop : loops)
+        stores += llvm::count_if(loop, storesToStack);
+      if (llvm::is_contained(GetParam().spillFree, format))
+        EXPECT_EQ(stores, 0) << what;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Targets, AssemblyTest,
+    testing::Values(Case{"x86-64-v3", "vpmaddubsw", {}}, Case{"x86-64-v3-avxvnni", "{vex}", {"q4_0", "q8_0"}},
+                    Case{"x86-64-v4", "vpmaddubsw", {"q4_0", "q4_k", "q6_k"}},
+                    Case{"x86-64-v4-vnni", "vpdpbusd", {"q4_0", "q8_0", "q4_k", "iq4_nl"}},
+                    Case{"aarch64-dotprod", "sdot", {"q4_0", "q8_0"}},
+                    Case{"aarch64-i8mm", "usdot", {"q4_0", "q8_0"}}),
+    [](const auto &info) {
+      std::string name = info.param.target;
+      std::replace(name.begin(), name.end(), '-', '_');
+      return name;
+    });
+
+} // namespace
