@@ -6,7 +6,6 @@
 #include "dialects/MPMD/Transforms/Passes.h"
 #include "dialects/Plan/Transforms/Passes.h"
 #include "lib/Conversion/MPMDToPlan/MPMDToPlan.h"
-#include "lib/Import/GGUF/ImportGGUF.h"
 #include "lib/Pipelines/ClusterFile.h"
 #include "runtime/io/GGUFReader.h"
 
@@ -40,13 +39,13 @@ FailureOr<Model> lamina::importModel(MLIRContext &context, StringRef path, Compi
   model.reader = std::make_unique<GGUFReader>(std::move(*reader));
 
   ImportOptions importOptions;
-  importOptions.cacheElement = options.kvF32 ? CacheElement::F32 : CacheElement::F16;
+  importOptions.cacheElement = options.kvType;
   importOptions.allowMissingData = headerOnly;
   if (options.maxContext == 0) {
     // A key that is absent or of the wrong type is the importer's to report.
     std::string architecture(model.reader->getStringOr("general.architecture", "").value_or(""));
     int64_t trained = model.reader->getUnsignedOr(architecture + ".context_length", 0).value_or(0);
-    options.maxContext = std::min<int64_t>(trained, kDefaultContext);
+    options.maxContext = std::min<int64_t>(trained, lm::kDefaultContext);
   }
   importOptions.contextLength = options.maxContext;
   FailureOr<OwningOpRef<ModuleOp>> module = importGGUF(context, *model.reader, importOptions);
@@ -97,6 +96,11 @@ static void buildComm(OpPassManager &pm, const CompileOptions &options) {
 }
 
 static void buildSchedule(OpPassManager &pm, const CompileOptions &options) {
+  // What memory devices do is split for their threads before it is grouped into dispatches.
+  lm::LMSplitAttentionPassOptions ranges;
+  ranges.maxContext = options.maxContext;
+  ranges.maxBatchTokens = options.maxBatchTokens;
+  pm.addPass(lm::createLMSplitAttentionPass(ranges));
   // Dispatches are formed inside fragments, so that fusion never reaches over a transfer.
   pm.addPass(plan::createPlanFormDispatchesPass());
   MPMDToPlanPassOptions sizes;

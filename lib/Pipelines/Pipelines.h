@@ -7,6 +7,7 @@
 #ifndef LAMINA_LIB_PIPELINES_PIPELINES_H
 #define LAMINA_LIB_PIPELINES_PIPELINES_H
 
+#include "lib/Import/GGUF/ImportGGUF.h"
 #include "lib/Pipelines/Phases.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -24,7 +25,7 @@ class GGUFReader;
 struct CompileOptions {
   std::string clusterFile;              // empty: one compute and one memory worker on this machine
   bool monolithic = false;              // everything on one device class
-  bool kvF32 = false;                   // KV cache in f32 instead of f16
+  CacheElement kvType = CacheElement::F16; // element of the KV cache
   bool quantizeActivations = true;      // round what meets quantised weights to eight bits
   int64_t maxContext = 0;               // tokens of one sequence, 0 = the model's up to 4096
   int64_t maxBatchTokens = 512;         // tokens of one step

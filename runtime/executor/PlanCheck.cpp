@@ -32,6 +32,11 @@ uint64_t multiply(uint64_t a, uint64_t b) {
 
 bool fits(uint64_t offset, uint64_t bytes, uint64_t size) { return offset <= size && bytes <= size - offset; }
 
+/// Bytes of 32 elements of a cache; 0 for a type that there is not.
+uint64_t bytesOf32(const std::string &type) {
+  return type == "f32" ? 128 : type == "f16" || type == "bf16" ? 64 : type == "q8_0" ? 34 : 0;
+}
+
 /// Inside the artifact, whatever the name is joined to.
 bool isSafePath(const std::string &path) {
   if (path.empty() || path.front() == '/' || path.find('\0') != std::string::npos)
@@ -108,14 +113,15 @@ private:
   }
 
   absl::Status checkCache(int index, const plan::Cache &cache) {
-    uint64_t elementBytes = cache.element_type() == "f32" ? 4 : cache.element_type() == "f16" ? 2 : 0;
-    if (elementBytes == 0)
+    uint64_t blockBytes = bytesOf32(cache.element_type());
+    if (blockBytes == 0)
       return error("cache ", index, " has elements of type \"", cache.element_type(),
-                   "\", expected f32 or f16");
+                   "\", expected f32, f16, bf16 or q8_0");
     uint64_t valueLength =
         (uint64_t(cache.value_length()) + LAMINA_ROW_PADDING - 1) / LAMINA_ROW_PADDING * LAMINA_ROW_PADDING;
-    uint64_t bytes = multiply(multiply(cache.kv_heads(), cache.key_length() + valueLength),
-                              LAMINA_KV_PAGE_TOKENS * elementBytes);
+    uint64_t elements =
+        multiply(multiply(cache.kv_heads(), cache.key_length() + valueLength), LAMINA_KV_PAGE_TOKENS);
+    uint64_t bytes = multiply(elements, blockBytes) / 32;
     if (bytes == 0 || cache.page_bytes() < bytes)
       return error("cache ", index, " has pages of ", cache.page_bytes(), " bytes, its keys and values need ",
                    bytes);

@@ -1,7 +1,7 @@
 // One case for each line of the verifiers, named after the mistake.
 // RUN: lamina-opt %s -split-input-file -verify-diagnostics
 
-// expected-error @+1 {{expected cache elements of f32 or f16, got: 'i8'}}
+// expected-error @+1 {{expected cache elements of f32, f16, bf16 or !lm.block<q8_0>, got: 'i8'}}
 func.func private @cache_of_bytes(!lm.kv_cache<1 x 8 x 8, i8>)
 
 // -----
@@ -472,5 +472,34 @@ func.func @quantized_input_of_plain_experts(%x: tensor<?x32x!lm.q8>, %i: tensor<
 func.func @scale_of_quantized(%x: tensor<?x32x!lm.q8>) {
   // expected-error @+1 {{operand #0 must be an f32 tensor with dynamic leading dimension}}
   %0 = lm.scale %x, 2.0 : tensor<?x32x!lm.q8>
+  return
+}
+
+// -----
+
+// expected-error @+1 {{expected keys and values of whole blocks of 32 elements in a cache of q8_0, got: 64 and 80}}
+func.func private @cache_of_broken_blocks(!lm.kv_cache<1 x 64 x 80, !lm.block<q8_0>>)
+
+// -----
+
+func.func @range_of_no_blocks(%c: !lm.kv_cache<2 x 8 x 8, f16>, %q: tensor<?x16xf32>, %p: tensor<?xi32>, %t: tensor<?x?xi32>) {
+  // expected-error @+1 {{expected a range of whole blocks of 128 positions, got: 100}}
+  %0 = lm.online_attention %q, %c at %p, %p, %t {scale = 1.0 : f32, range = 100, ranges = 2, split_tokens = 8} : tensor<?x16xf32>, !lm.kv_cache<2 x 8 x 8, f16>, tensor<?xi32>, tensor<?xi32>, tensor<?x?xi32> -> tensor<?x48xf32>
+  return
+}
+
+// -----
+
+func.func @slots(%c: !lm.kv_cache<2 x 8 x 8, f16>, %q: tensor<?x16xf32>, %p: tensor<?xi32>, %t: tensor<?x?xi32>) {
+  // expected-error @+1 {{expected partial results in slots of 48, got: 40}}
+  %0 = lm.online_attention %q, %c at %p, %p, %t {scale = 1.0 : f32, range = 512, ranges = 2, split_tokens = 8} : tensor<?x16xf32>, !lm.kv_cache<2 x 8 x 8, f16>, tensor<?xi32>, tensor<?xi32>, tensor<?x?xi32> -> tensor<?x40xf32>
+  return
+}
+
+// -----
+
+func.func @combined_heads(%x: tensor<?x48xf32>, %p: tensor<?xi32>) {
+  // expected-error @+1 {{expected heads that divide 16, got: 3}}
+  %0 = lm.attention_combine %x at %p {heads = 3, range = 512, ranges = 2, split_tokens = 8} : (tensor<?x48xf32>, tensor<?xi32>) -> tensor<?x16xf32>
   return
 }

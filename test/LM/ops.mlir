@@ -40,6 +40,10 @@ func.func @decoder(%batch: !lm.batch, %cache: !lm.kv_cache<4 x 8 x 8, f16>) -> t
   %c = lm.cache_append %cache, %k, %k at %pos, %seq, %table : !lm.kv_cache<4 x 8 x 8, f16>, tensor<?x32xf32>, tensor<?x32xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?x?xi32>
   // CHECK: lm.attention %{{.*}}, %{{.*}} at %{{.*}} {scale = 1.250000e-01 : f32, soft_cap = 5.000000e+01 : f32, window = 16 : i64}
   %o = lm.attention %r, %c at %pos, %seq, %table {scale = 0.125 : f32, soft_cap = 50.0 : f32, window = 16 : i64} : tensor<?x64xf32>, !lm.kv_cache<4 x 8 x 8, f16>, tensor<?xi32>, tensor<?xi32>, tensor<?x?xi32> -> tensor<?x64xf32>
+  // CHECK: lm.online_attention %{{.*}}, %{{.*}} at %{{.*}} {range = 512 : i64, ranges = 2 : i64, scale = 1.250000e-01 : f32, split_tokens = 8 : i64}
+  %parts = lm.online_attention %r, %c at %pos, %seq, %table {scale = 0.125 : f32, range = 512, ranges = 2, split_tokens = 8} : tensor<?x64xf32>, !lm.kv_cache<4 x 8 x 8, f16>, tensor<?xi32>, tensor<?xi32>, tensor<?x?xi32> -> tensor<?x144xf32>
+  // CHECK: lm.attention_combine %{{.*}} at %{{.*}} {heads = 8 : i64
+  %merged = lm.attention_combine %parts at %pos {heads = 8, range = 512, ranges = 2, split_tokens = 8} : (tensor<?x144xf32>, tensor<?xi32>) -> tensor<?x64xf32>
   // CHECK: lm.gated_activation silu
   %a = lm.gated_activation silu %o, %n : tensor<?x64xf32>
   // CHECK: lm.soft_cap %{{.*}}, 3.000000e+01 : tensor<?x64xf32>

@@ -20,7 +20,7 @@
 // RUN: not lamina-opt %t.gguf --cluster %t/small.yaml -o %t.lamina 2>&1 | FileCheck %s --check-prefix=MEMORY
 // RUN: not ls %t.lamina
 // MEMORY:      lamina-opt: error: {{.*}}small.yaml:1:1: device class 'memory' lacks {{[0-9.]+}} MiB: the plan needs {{[0-9.]+}} MiB of 0.1 MiB; lower --max-context, --kv-tokens or --max-batch-tokens
-// MEMORY-NEXT: lamina-opt: note: {{.*}}weights 0.0 MiB, KV cache 0.1 MiB, activations 0.1 MiB{{.*}}
+// MEMORY-NEXT: lamina-opt: note: {{.*}}weights 0.0 MiB, KV cache 0.1 MiB, activations 0.2 MiB{{.*}}
 // MEMORY-NOT:  {{.}}
 
 // RUN: not lamina-opt %t.gguf --cluster %t/broken.yaml --plan-only 2>&1 | FileCheck %s --check-prefix=BROKEN

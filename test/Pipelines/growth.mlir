@@ -15,8 +15,8 @@
 // Layers of two kinds (sliding and full attention) differ in the attention alone.
 // RUN: %python %source_dir/tools/dev/make_tiny_gguf.py %t.mixed.gguf --arch gemma2 --layers 8
 // RUN: lamina-opt %t.mixed.gguf --compile-to=schedule | grep 'plan[.]kernel' | FileCheck %s
-// CHECK-COUNT-2: plan.kernel @attention{{.*}}
-// CHECK-NOT:     plan.kernel @attention
+// CHECK-COUNT-2: plan.kernel @online_attention{{.*}}
+// CHECK-NOT:     plan.kernel @online_attention
 
 // Activations do not grow with layers.
 // RUN: grep -o 'arena [0-9]* weights' %t.2.mlir > %t.2.arena

@@ -40,7 +40,7 @@
 // LOWER:     module @compute0
 // LOWER:     llvm.func @embedding(
 // LOWER:     module @memory0
-// LOWER:     llvm.func @attention
+// LOWER:     llvm.func @online_attention
 
 // The phase files lie numbered in the folder, and each leads to the same schedule.
 // RUN: rm -rf %t.dump && lamina-opt %t.gguf --compile-to=schedule --dump-phases=%t.dump > %t.schedule.mlir
@@ -59,7 +59,7 @@
 
 // The same passes one by one, as an mlir-opt, which prints no locations.
 // RUN: lamina-opt %t.schedule.mlir > %t.plain.mlir
-// RUN: lamina-opt %t.dump/3.comm.mlir --plan-form-dispatches --mpmd-to-plan=max-context=128 --plan-assign-offsets --plan-check-memory --plan-verify-schedule | diff %t.plain.mlir -
+// RUN: lamina-opt %t.dump/3.comm.mlir --lm-split-attention=max-context=128 --plan-form-dispatches --mpmd-to-plan=max-context=128 --plan-assign-offsets --plan-check-memory --plan-verify-schedule | diff %t.plain.mlir -
 
 // Names of the model's tensors stay with the operations.
 // RUN: FileCheck %s --check-prefix=NAMES < %t.dump/4.schedule.mlir

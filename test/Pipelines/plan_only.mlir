@@ -24,7 +24,7 @@
 // RUN: lamina-opt %t.gguf --cluster %t.yaml --plan-only | FileCheck %s --check-prefix=FITS
 // FITS: gpu0 {{.*}}1.0 {{ *}}fits
 // FITS: box0 {{.*}}0.5 {{ *}}fits
-// FITS: largest context that fits the memory: 1024 tokens
+// FITS: largest context that fits the memory: 768 tokens
 
 // The table says so when it does not fit: it is made to be asked before.
 // RUN: echo 'classes: [{ name: gpu, role: compute, device: cpu, memory: 100KiB }, { name: box, role: memory, device: cpu }]' > %t.small.yaml

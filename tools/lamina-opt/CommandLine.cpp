@@ -36,6 +36,17 @@ void addChoice(CLI::App &app, const std::string &flag, Target &target, Choices<T
   app.add_option_function<std::string>(flag, set, description)->check(CLI::IsMember(words));
 }
 
+Choices<CacheElement> kvTypes() {
+  return {{"f16", CacheElement::F16}, {"f32", CacheElement::F32}, {"bf16", CacheElement::BF16}, {"q8_0", CacheElement::Q8_0}};
+}
+
+std::string kvTypeName(CacheElement type) {
+  for (const auto &[name, element] : kvTypes())
+    if (element == type)
+      return name;
+  return "";
+}
+
 std::string phaseList() {
   std::string text = "phases:\n";
   for (const PhaseInfo &info : phases())
@@ -71,8 +82,8 @@ void addSizes(CLI::App &app, CompileOptions &options) {
       ->check(CLI::Range(1, 65536))->capture_default_str();
   app.add_option("--kv-tokens", options.kvTokens, "tokens that the KV cache holds (default: four sequences of --max-context)")
       ->check(CLI::Range(int64_t(16), int64_t(1) << 32));
-  addChoice(app, "--kv-type", options.kvF32, Choices<bool>{{"f16", false}, {"f32", true}},
-            "element of the KV cache: f16 (default) or f32");
+  addChoice(app, "--kv-type", options.kvType, kvTypes(),
+            "element of the KV cache: f16 (default), f32, bf16, or q8_0 with half the bytes of f16");
   addChoice(app, "--activations", options.quantizeActivations, Choices<bool>{{"q8", true}, {"f32", false}},
             "what meets quantised weights: q8 (default) rounded to eight bits, or f32");
 }
@@ -91,7 +102,7 @@ void addPlacement(CLI::App &app, CommandLine &line) {
 /// machine to machine, stay out.
 std::vector<std::string> canonicalFlags(const CompileOptions &options) {
   std::vector<std::string> flags{std::string("placement=") + (options.monolithic ? "monolithic" : "disaggregated"),
-                                 std::string("kv-type=") + (options.kvF32 ? "f32" : "f16"),
+                                 "kv-type=" + kvTypeName(options.kvType),
                                  std::string("activations=") + (options.quantizeActivations ? "q8" : "f32"),
                                  "max-batch-tokens=" + std::to_string(options.maxBatchTokens),
                                  "max-sequences=" + std::to_string(options.maxSequences),

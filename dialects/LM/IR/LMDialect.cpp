@@ -2,9 +2,12 @@
 
 #include "dialects/LM/IR/LM.h"
 
+#include "runtime/device/cpu/KernelABI.h"
+
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
 #include "llvm/ADT/TypeSwitch.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace lamina::lm;
@@ -50,9 +53,28 @@ LogicalResult KVCacheType::verify(function_ref<InFlightDiagnostic()> emitError, 
   if (heads <= 0 || keyLength <= 0 || valueLength <= 0)
     return emitError() << "expected positive heads and lengths, got: " << heads << " x " << keyLength << " x "
                        << valueLength;
-  if (!elementType.isF32() && !elementType.isF16())
-    return emitError() << "expected cache elements of f32 or f16, got: " << elementType;
+  if (auto block = dyn_cast<BlockType>(elementType); block && block.getFormat() == "q8_0") {
+    if (keyLength % kBlockElements != 0 || valueLength % kBlockElements != 0)
+      return emitError() << "expected keys and values of whole blocks of " << kBlockElements
+                         << " elements in a cache of q8_0, got: " << keyLength << " and " << valueLength;
+    return success();
+  }
+  if (!elementType.isF32() && !elementType.isF16() && !elementType.isBF16())
+    return emitError() << "expected cache elements of f32, f16, bf16 or !lm.block<q8_0>, got: " << elementType;
   return success();
+}
+
+StringRef KVCacheType::getElementName() const {
+  Type element = getElementType();
+  return element.isF32() ? "f32" : element.isF16() ? "f16" : element.isBF16() ? "bf16" : "q8_0";
+}
+
+int64_t KVCacheType::getPageBytes() const {
+  constexpr int64_t kScaleBytes = 2;
+  int64_t elements = getKeyLength() + llvm::alignTo(getValueLength(), LAMINA_ROW_PADDING);
+  int64_t bytes = hasBlocks() ? elements + elements / kBlockElements * kScaleBytes
+                              : elements * getElementType().getIntOrFloatBitWidth() / 8;
+  return llvm::alignTo(getHeads() * LAMINA_KV_PAGE_TOKENS * bytes, LAMINA_BUFFER_ALIGNMENT);
 }
 
 //===--- Attributes -------------------------------------------------------------------------------------------===//

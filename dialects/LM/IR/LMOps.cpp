@@ -7,6 +7,7 @@
 
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/OpImplementation.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace lamina::lm;
@@ -48,6 +49,22 @@ LogicalResult verifyPlaces(Operation *op, Value positions, Value sequences, Valu
   if (failed(expectRank(op, "positions", 1, positions)) || failed(expectRank(op, "sequences", 1, sequences)))
     return failure();
   return expectRank(op, "block table", 2, blockTable);
+}
+
+LogicalResult verifySplit(Operation *op, int64_t range, int64_t ranges, int64_t splitTokens) {
+  if (range <= 0 || range % LAMINA_ATTENTION_BLOCK != 0)
+    return op->emitOpError() << "expected a range of whole blocks of " << int(LAMINA_ATTENTION_BLOCK)
+                             << " positions, got: " << range;
+  if (ranges <= 0 || splitTokens < 0)
+    return op->emitOpError() << "expected ranges and tokens to split, got: " << ranges << " and " << splitTokens;
+  return success();
+}
+
+LogicalResult verifySlots(Operation *op, Value partials, int64_t heads, int64_t length) {
+  int64_t slot = OnlineAttentionOp::slotWidth(heads, length);
+  if (lastDim(partials) % slot != 0)
+    return op->emitOpError() << "expected partial results in slots of " << slot << ", got: " << lastDim(partials);
+  return success();
 }
 
 } // namespace
@@ -204,6 +221,38 @@ LogicalResult AttentionOp::verify() {
   if (getWindow() && *getWindow() <= 0)
     return emitOpError() << "expected a positive window, got: " << *getWindow();
   return verifyPlaces(*this, getPositions(), getSequences(), getBlockTable());
+}
+
+int64_t OnlineAttentionOp::slotWidth(int64_t heads, int64_t length) {
+  return llvm::alignTo(heads * llvm::alignTo(length, LAMINA_ROW_PADDING) + 2 * heads, LAMINA_ROW_PADDING);
+}
+
+int64_t OnlineAttentionOp::getQueryHeads() { return lastDim(getQuery()) / getCache().getType().getKeyLength(); }
+
+/// Verifies the following:
+/// - the query is a multiple of the cache's heads wide
+/// - ranges are blocks of positions, and a row of the result is a number of slots
+/// - the places are two vectors and a table
+LogicalResult OnlineAttentionOp::verify() {
+  KVCacheType cache = getCache().getType();
+  int64_t keys = cache.getHeads() * cache.getKeyLength();
+  if (lastDim(getQuery()) % keys != 0)
+    return emitOpError() << "expected a query width that is a multiple of " << keys << ", got: " << lastDim(getQuery());
+  if (failed(verifySplit(*this, getRange(), getRanges(), getSplitTokens())) ||
+      failed(verifySlots(*this, getResult(), getQueryHeads(), cache.getValueLength())))
+    return failure();
+  return verifyPlaces(*this, getPositions(), getSequences(), getBlockTable());
+}
+
+/// Verifies the following:
+/// - the heads divide the result
+/// - ranges are blocks of positions, and a row of the partial results is a number of slots
+LogicalResult AttentionCombineOp::verify() {
+  if (int64_t(getHeads()) <= 0 || lastDim(getResult()) % getHeads() != 0)
+    return emitOpError() << "expected heads that divide " << lastDim(getResult()) << ", got: " << int64_t(getHeads());
+  if (failed(verifySplit(*this, getRange(), getRanges(), getSplitTokens())))
+    return failure();
+  return verifySlots(*this, getPartials(), getHeads(), lastDim(getResult()) / getHeads());
 }
 
 /// Verifies the following:

@@ -203,8 +203,7 @@ def LM_AttentionOp : LM_Op<"attention", [Pure, DeclareOpInterfaceMethods<LM_Atte
   let description = [{
     For token t at position p of its sequence and query head h (key/value head h div group): softmax over positions i
     of `scale · q·k_i`, first soft-capped when `soft_cap` is given, over `max(0, p - window + 1) <= i <= p` (window
-    absent: from 0), times v_i. Blocks of 16 positions are folded into an online softmax in ascending order, so the
-    result depends on the sequence alone.
+    absent: from 0), times v_i. The schedule phase splits it over ranges of positions (`lm-split-attention`).
 
     Example:
     ```mlir
@@ -218,6 +217,47 @@ def LM_AttentionOp : LM_Op<"attention", [Pure, DeclareOpInterfaceMethods<LM_Atte
   let results = (outs LM_Activations:$result);
   let assemblyFormat = [{$query `,` $cache `at` $positions `,` $sequences `,` $block_table attr-dict
                          `:` type($query) `,` type($cache) `,` type($positions) `,` type($sequences) `,` type($block_table) `->` type($result)}];
+  let hasVerifier = 1;
+}
+
+def LM_OnlineAttentionOp : LM_Op<"online_attention", [Pure]> {
+  let summary = "softmax attention over each range of positions by itself";
+  let description = [{
+    What `attention` says, before the last step: positions fall into ranges of `range`, counted from position 0 of the
+    sequence, and each range has its own online softmax. A partial result has, for each query head, the weighted sum
+    of values, the greatest score and the sum of weights; `result` holds the partial results by slot:
+
+    - a step of at most `split_tokens` tokens: slot `t · ranges + r` has range r of token t;
+    - a larger step: slot t has token t's ranges, merged in ascending order as `attention_combine` merges.
+
+    Slots of ranges without a position that the token attends to hold anything. `result` has slots side by side in a
+    row, as many as it takes for `split_tokens · ranges` of them in the rows of the largest step.
+  }];
+  let arguments = (ins LM_Activations:$query, LM_KVCacheType:$cache,
+                       LM_Indices:$positions, LM_Indices:$sequences, LM_Indices:$block_table,
+                       F32Attr:$scale, OptionalAttr<F32Attr>:$soft_cap, OptionalAttr<I64Attr>:$window,
+                       I64Attr:$range, I64Attr:$ranges, I64Attr:$split_tokens);
+  let results = (outs LM_Activations:$result);
+  let assemblyFormat = [{$query `,` $cache `at` $positions `,` $sequences `,` $block_table attr-dict
+                         `:` type($query) `,` type($cache) `,` type($positions) `,` type($sequences) `,` type($block_table) `->` type($result)}];
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// Floats of a slot for `heads` query heads with values of `length`: [head][value, padded], maxima, sums.
+    static int64_t slotWidth(int64_t heads, int64_t length);
+    int64_t getQueryHeads();
+  }];
+}
+
+def LM_AttentionCombineOp : LM_Op<"attention_combine", [Pure]> {
+  let summary = "merges the partial results of online_attention";
+  let description = [{
+    result[t] from the slots of token t at `positions[t]`: ranges in ascending order, one after another, into the first;
+    weighted sums divided by sums of weights at the end. The attributes are those of the `online_attention`.
+  }];
+  let arguments = (ins LM_Activations:$partials, LM_Indices:$positions, I64Attr:$heads, OptionalAttr<I64Attr>:$window,
+                       I64Attr:$range, I64Attr:$ranges, I64Attr:$split_tokens);
+  let results = (outs LM_Activations:$result);
+  let assemblyFormat = "$partials `at` $positions attr-dict `:` functional-type(operands, results)";
   let hasVerifier = 1;
 }
 

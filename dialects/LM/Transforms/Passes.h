@@ -9,6 +9,12 @@
 
 namespace lamina::lm {
 
+/// Tokens of one sequence unless somebody asks for more: sequences are rarely longer, and page tables grow with it.
+inline constexpr int64_t kDefaultContext = 4096;
+
+/// `requested`, or if it is 0 what the model was trained for up to kDefaultContext.
+int64_t maxContextOf(mlir::ModuleOp module, int64_t requested);
+
 #define GEN_PASS_DECL
 #include "dialects/LM/Transforms/Passes.h.inc"
 

@@ -46,4 +46,18 @@ def LMQuantizeActivationsPass : Pass<"lm-quantize-activations", "::mlir::ModuleO
   let statistics = [Statistic<"numQuantized", "quantized", "Inputs rounded">];
 }
 
+def LMSplitAttentionPass : Pass<"lm-split-attention", "::mlir::ModuleOp"> {
+  let summary = "splits attention over ranges of positions";
+  let description = [{
+    Each `lm.attention` becomes an `lm.online_attention`, whose ranges of positions threads can share, and an
+    `lm.attention_combine`, which merges them. Steps of up to 8 tokens are split; others have work enough in their rows.
+    Where a sequence has no more than one range nothing is split.
+  }];
+  let options = [
+    Option<"maxContext", "max-context", "int64_t", "0", "as for mpmd-to-plan">,
+    Option<"maxBatchTokens", "max-batch-tokens", "int64_t", "512", "tokens of one step at most">,
+  ];
+  let statistics = [Statistic<"numSplit", "attentions", "attentions that became two operations">];
+}
+
 #endif // LAMINA_DIALECTS_LM_TRANSFORMS_PASSES

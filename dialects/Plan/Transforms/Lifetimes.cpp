@@ -3,10 +3,8 @@
 #include "dialects/Plan/Transforms/Lifetimes.h"
 
 #include "dialects/LM/IR/LM.h"
-#include "runtime/device/cpu/KernelABI.h"
 
 #include "mlir/IR/BuiltinOps.h"
-#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace lamina;
@@ -64,9 +62,4 @@ ArenaUse plan::collectArenaUse(ProgramOp program, const StepLimits &limits) {
   return use;
 }
 
-int64_t plan::pageBytes(Type cache) {
-  auto type = cast<lm::KVCacheType>(cache);
-  int64_t elements = type.getKeyLength() + llvm::alignTo(type.getValueLength(), LAMINA_ROW_PADDING);
-  int64_t bytes = type.getHeads() * LAMINA_KV_PAGE_TOKENS * elements * type.getElementType().getIntOrFloatBitWidth() / 8;
-  return llvm::alignTo(bytes, LAMINA_BUFFER_ALIGNMENT);
-}
+int64_t plan::pageBytes(Type cache) { return cast<lm::KVCacheType>(cache).getPageBytes(); }

@@ -2,7 +2,7 @@
 
 #include "lib/Conversion/MPMDToPlan/MPMDToPlan.h"
 
-#include "dialects/LM/IR/LM.h"
+#include "dialects/LM/Transforms/Passes.h"
 #include "dialects/MPMD/IR/MPMD.h"
 #include "dialects/Plan/IR/Plan.h"
 #include "lib/Conversion/MPMDToPlan/ProgramBuilder.h"
@@ -121,11 +121,7 @@ struct MPMDToPlanPass : lamina::impl::MPMDToPlanPassBase<MPMDToPlanPass> {
         module->setAttr(mpmd::kCutBytesAttr, cuts);
       step.erase();
     }
-    int64_t context = maxContext;
-    if (context == 0) {
-      auto trained = module->getAttrOfType<IntegerAttr>("lm.context_length");
-      context = trained ? std::min(trained.getInt(), kDefaultContext) : kDefaultContext;
-    }
+    int64_t context = lm::maxContextOf(module, maxContext);
     int64_t tokens = kvTokens ? int64_t(kvTokens) : 4 * context;
     int64_t pages = llvm::divideCeil(tokens, int64_t(LAMINA_KV_PAGE_TOKENS));
     auto limit = [&](StringRef name, int64_t value) { return builder.getNamedAttr(name, builder.getI64IntegerAttr(value)); };

@@ -11,9 +11,6 @@ namespace lamina {
 #define GEN_PASS_DECL
 #include "lib/Conversion/MPMDToPlan/Passes.h.inc"
 
-/// Tokens of one sequence unless somebody asks for more: sequences are rarely longer, and page tables grow with it.
-inline constexpr int64_t kDefaultContext = 4096;
-
 #define GEN_PASS_REGISTRATION
 #include "lib/Conversion/MPMDToPlan/Passes.h.inc"
 

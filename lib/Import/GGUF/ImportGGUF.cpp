@@ -60,6 +60,20 @@ LogicalResult checkVocabulary(const GGUFReader &file, int64_t rows, Location fil
          << " rows of 'token_embd.weight'";
 }
 
+Type cacheElementType(MLIRContext &context, CacheElement element) {
+  switch (element) {
+  case CacheElement::F32:
+    return Float32Type::get(&context);
+  case CacheElement::F16:
+    return Float16Type::get(&context);
+  case CacheElement::BF16:
+    return BFloat16Type::get(&context);
+  case CacheElement::Q8_0:
+    return lm::BlockType::get(&context, "q8_0");
+  }
+  return {};
+}
+
 /// The attributes that docs/dialects/lm.md lists.
 void describe(ModuleOp module, const GGUFReader &file, const HyperParameters &parameters,
               ModelWeights &weights) {
@@ -102,9 +116,11 @@ FailureOr<OwningOpRef<ModuleOp>> importGGUF(MLIRContext &context, const GGUFRead
       failed(checkVocabulary(file, weights.embedding.getTensorType().getDimSize(0), fileLoc)))
     return failure();
 
-  Type element = Float16Type::get(&context);
-  if (options.cacheElement == CacheElement::F32)
-    element = Float32Type::get(&context);
+  Type element = cacheElementType(context, options.cacheElement);
+  for (const LayerParameters &layer : parameters.layers)
+    if (failed(lm::KVCacheType::verify([&] { return emitError(fileLoc); }, layer.keyHeads, parameters.keyLength,
+                                       parameters.valueLength, element)))
+      return failure();
   buildDecoder(*module, parameters, weights, element);
   describe(*module, file, parameters, weights);
   return module;

@@ -22,7 +22,7 @@ namespace lamina {
 
 class GGUFReader;
 
-enum class CacheElement { F16, F32 };
+enum class CacheElement { F16, F32, BF16, Q8_0 };
 
 struct ImportOptions {
   CacheElement cacheElement = CacheElement::F16;

@@ -16,7 +16,7 @@ namespace lamina {
 ///
 ///     func.func @step(%batch: !lm.batch, %cache0: !lm.kv_cache<…>, …) -> tensor<?xVOCABxf32>
 ///
-/// with a cache of `cacheElement` (f16 or f32) for each layer in order. The result holds the logits of the
+/// with a cache of `cacheElement` for each layer in order. The result holds the logits of the
 /// rows that `output_rows` of the batch names. `weights` must be complete. Cannot fail.
 void buildDecoder(mlir::ModuleOp module, const HyperParameters &parameters, const ModelWeights &weights,
                   mlir::Type cacheElement);

@@ -1,214 +1,212 @@
-//===- AttentionKernel.cpp - softmax attention over a paged cache -------------------------------------===//
+//===- AttentionKernel.cpp - how attention over a paged cache divides ---------------------------------===//
 //
-// A workgroup is a token and a key/value head. It walks over the pages of 16 positions in ascending order;
-// lanes are positions for the scores and elements of the value for the output. The query heads that share the
-// key/value head go through a page together, some at a time. Blocks of positions are the pages themselves, so
-// the order of additions depends on absolute positions alone.
+// A step of few tokens is split over rows, ranges of positions and key/value heads. Workgroups are equal shares of
+// the pieces that there are: how many depends on the positions. Heads come last, as a page holds all of them. A
+// larger step is split over rows and heads, where some rows of a sequence go together.
 //
 //===------------------------------------------------------------------------------------------------------------===//
 
-#include "lib/Target/CPU/CachePage.h"
-
-#include "mlir/Dialect/Arith/IR/Arith.h"
-
-#include <limits>
-#include <numeric>
+#include "lib/Target/CPU/AttentionTile.h"
 
 using namespace mlir;
 using namespace lamina;
 
 namespace {
 
-constexpr int64_t kPositions = LAMINA_KV_PAGE_TOKENS;
-static_assert(kPositions == kPackedRows, "a page's positions are the lanes of a vector");
-
-/// The largest divisor of `number` up to `most`.
-int64_t divisorUpTo(int64_t number, int64_t most) {
-  int64_t divisor = std::max<int64_t>(std::min(number, most), 1);
-  while (number % divisor != 0)
-    --divisor;
-  return divisor;
-}
-
-class AttentionKernel {
+class OnlineAttentionKernel {
 public:
-  explicit AttentionKernel(KernelContext &kernel)
-      : kernel_(kernel), b_(kernel.b), op_(kernel.ops<lm::AttentionOp>().front()),
-        type_(cast<lm::KVCacheType>(op_.getCache().getType())), page_(kernel, type_),
-        keyLength_(type_.getKeyLength()), valueLength_(type_.getValueLength()),
-        lanes_(lanesFor(valueLength_)), sharing_(width(op_.getQuery()) / (type_.getHeads() * keyLength_)),
-        together_(divisorUpTo(sharing_, b_.target().headsAtOnce)),
-        piecesTogether_(divisorUpTo(valueLength_ / lanes_, b_.target().headsAtOnce / together_)),
-        outputs_(b_.scratch(together_ * valueLength_ * 4)), weights_(b_.scratch(together_ * kPositions * 4)) {
+  explicit OnlineAttentionKernel(KernelContext &kernel)
+      : kernel_(kernel), b_(kernel.b), op_(kernel.ops<lm::OnlineAttentionOp>().front()),
+        type_(op_.getCache().getType()), heads_(type_.getHeads()),
+        sharing_(op_.getQueryHeads() / heads_), together_(AttentionTile::headsTogether(b_.target(), op_)),
+        slots_(kernel, op_.getResult(), op_.getQueryHeads(), type_.getValueLength()) {}
+
+  /// Rows one by one, ranges side by side.
+  void emitSplit() {
+    AttentionTile::Memory memory(b_, op_, together_);
+    AttentionTile tile(kernel_, op_, 1, memory);
+    Value pieces = countPieces();
+    auto share = [&](Value workgroup) { return b_.div(b_.mul(workgroup, pieces), kAttentionShares); };
+    Value begin = share(kernel_.begin), end = share(kernel_.end);
+    b_.loop(b_.i64(0), kernel_.rows, 1, b_.i64(0), [&](Value row, ValueRange before) {
+      Value pieces = b_.mul(rangesOf(row), heads_), zero = b_.i64(0);
+      Value from = b_.max(b_.sub(begin, before[0]), zero), to = b_.min(b_.sub(end, before[0]), pieces);
+      b_.loop(from, to, 1, [&](Value piece) {
+        emitPiece(tile, row, b_.add(firstRange(row), b_.div(piece, heads_)), b_.rem(piece, heads_));
+      });
+      return Values{b_.add(before[0], pieces)};
+    });
   }
 
-  void emit() {
-    int64_t heads = type_.getHeads();
+  /// Rows of a sequence together, ranges one after another.
+  void emitWhole() {
+    int64_t rows = AttentionTile::rowsTogether(b_.target(), op_);
+    AttentionTile::Memory memory(b_, op_, rows * together_);
+    factors_ = b_.scratch(4 * 2 * together_);
+    AttentionTile one(kernel_, op_, 1, memory), many(kernel_, op_, rows, memory);
     b_.loop(kernel_.begin, kernel_.end, 1, [&](Value workgroup) {
-      row_ = b_.div(workgroup, heads);
-      head_ = b_.rem(workgroup, heads);
-      position_ = b_.loadIndex(kernel_.pointer(op_.getPositions()), row_);
-      sequence_ = b_.loadIndex(kernel_.pointer(op_.getSequences()), row_);
-      first_ = b_.i64(0);
-      if (op_.getWindow())
-        first_ = b_.max(first_, b_.add(position_, 1 - int64_t(*op_.getWindow())));
-      b_.loop(sharing_, together_,
-              [&](Value queryHead) { emitHeads(b_.add(b_.mul(head_, sharing_), queryHead)); });
-      if (width(op_) != paddedWidth(op_))
-        b_.branch(b_.equal(head_, b_.i64(heads - 1)), [&] { storePadding(); });
+      Value row = b_.div(workgroup, heads_), head = b_.rem(workgroup, heads_);
+      if (rows == 1)
+        return emitTile(one, row, b_.i64(1), head);
+      b_.branch(follows(row, rows), [] {}, [&] {
+        Value count = countRows(row, rows);
+        b_.branch(
+            b_.equal(count, b_.i64(1)), [&] { emitTile(one, row, count, head); },
+            [&] { emitTile(many, row, count, head); });
+      });
     });
   }
 
 private:
-  Value scalar(double value) { return b_.constant(b_.f32(0), value); }
-  Value outputPointer(int64_t head, Value element) {
-    return b_.offset(b_.offset(outputs_, head * valueLength_ * 4), b_.mul(element, 4));
+  Value position(Value row) { return b_.loadIndex(kernel_.pointer(op_.getPositions()), row); }
+  Value sequence(Value row) { return b_.loadIndex(kernel_.pointer(op_.getSequences()), row); }
+
+  Value firstRange(Value row) {
+    return attentionFirstRange(b_, position(row), op_.getWindow(), op_.getRange());
+  }
+  Value rangesOf(Value row) {
+    return b_.sub(b_.add(b_.div(position(row), op_.getRange()), 1), firstRange(row));
+  }
+  Value countPieces() {
+    return b_.loop(b_.i64(0), kernel_.rows, 1, b_.i64(0), [&](Value row, ValueRange sum) {
+      return Values{b_.add(sum[0], b_.mul(rangesOf(row), heads_))};
+    })[0];
   }
 
-  /// `together_` query heads from `queryHead` on. State of the loop over pages: each head's maximum, then
-  /// each head's sum of weights; the weighted sums of values lie in outputs_.
-  void emitHeads(Value queryHead) {
-    Value zero = b_.constant(b_.f32(lanes_), 0.0);
-    b_.loop(together_ * valueLength_, lanes_, [&](Value i) { b_.store(zero, outputPointer(0, i)); });
-    Value queries = b_.offset(kernel_.rowPointer(op_.getQuery(), row_), b_.mul(queryHead, 4 * keyLength_));
-    Values state(together_, scalar(-std::numeric_limits<double>::infinity()));
-    state.append(together_, scalar(0));
-    Value endBlock = b_.add(b_.div(position_, kPositions), 1);
-    state = b_.loop(b_.div(first_, kPositions), endBlock, 1, state, [&](Value block, ValueRange current) {
-      Value page = page_.address(kernel_.pointer(op_.getCache()), kernel_.pointer(op_.getBlockTable()),
-                                 sequence_, block);
-      Values next(current), rescale;
-      Values scores = emitScores(queries, page_.keys(page, head_));
-      Value firstPosition = b_.mul(block, kPositions);
-      for (int64_t g = 0; g < together_; ++g)
-        rescale.push_back(
-            foldScores(g, mask(finish(scores[g]), firstPosition), next[g], next[together_ + g]));
-      emitValues(page_.values(page, head_), firstPosition, rescale);
-      return next;
-    });
-    storeOutputs(queryHead, ArrayRef(state).drop_front(together_));
+  void forHeads(Value head, llvm::function_ref<void(Value queryHead)> body) {
+    b_.loop(sharing_, together_, [&](Value queryHead) { body(b_.add(b_.mul(head, sharing_), queryHead)); });
   }
 
-  /// Dot products of the queries with 16 keys.
-  Values emitScores(Value queries, Value keys) {
-    int64_t unroll = std::gcd(keyLength_, int64_t(4));
-    Values zeros(together_, b_.constant(b_.f32(kPositions), 0.0));
-    return b_.loop(b_.i64(0), b_.i64(keyLength_), unroll, zeros, [&](Value element, ValueRange state) {
-      Values sums(state);
-      Value key = b_.offset(keys, b_.mul(element, page_.keyBytes())),
-            query = b_.offset(queries, b_.mul(element, 4));
-      for (int64_t u = 0; u < unroll; ++u) {
-        Value k = b_.loadNumber(page_.number(), b_.offset(key, u * page_.keyBytes()), kPositions);
-        for (int64_t g = 0; g < together_; ++g) {
-          Value q = b_.loadF32(b_.offset(query, (g * keyLength_ + u) * 4), 0);
-          sums[g] = b_.fma(b_.broadcast(q, kPositions), k, sums[g]);
-        }
-      }
-      return sums;
+  void emitPiece(AttentionTile &tile, Value row, Value range, Value head) {
+    Value slot = b_.add(b_.mul(row, op_.getRanges()), range);
+    forHeads(head, [&](Value queryHead) {
+      tile.open(row, b_.i64(1), head, queryHead);
+      tile.emitRange(range, /*headsFollow=*/true);
+      emitCopyPartial(b_, slots_.place(slot, queryHead), tile.partial(0), together_, type_.getValueLength());
     });
   }
 
-  Value finish(Value score) {
-    auto splat = [&](APFloat number) { return b_.constant(score.getType(), number.convertToDouble()); };
-    score = b_.mulf(score, splat(op_.getScale()));
-    if (!op_.getSoftCap())
-      return score;
-    Value cap = splat(*op_.getSoftCap());
-    return b_.mulf(cap, b_.tanh(b_.divf(score, cap)));
-  }
-
-  /// -infinity outside [first_, position_].
-  Value mask(Value scores, Value firstPosition) {
-    auto splat = [&](Value number) {
-      return b_.broadcast(arith::TruncIOp::create(b_, b_.getI32Type(), number), kPositions);
-    };
-    Value infinity = b_.constant(scores.getType(), -std::numeric_limits<double>::infinity());
-    Value places = b_.iota(kPositions);
-    scores = b_.select(b_.less(splat(b_.sub(position_, firstPosition)), places), infinity, scores);
-    if (!op_.getWindow())
-      return scores;
-    return b_.select(b_.less(places, splat(b_.sub(first_, firstPosition))), infinity, scores);
-  }
-
-  /// Takes a page's scores of head `g` into its maximum and sum; stores its weights and returns by what the
-  /// outputs so far are to be multiplied.
-  Value foldScores(int64_t g, Value scores, Value &maximum, Value &sum) {
-    Value larger = b_.maxf(b_.maxLanes(scores), maximum);
-    Value rescale = b_.exp(b_.subf(maximum, larger));
-    Value weights = b_.exp(b_.subf(scores, b_.broadcast(larger, kPositions)));
-    b_.store(weights, b_.offset(weights_, g * kPositions * 4));
-    sum = b_.fma(sum, rescale, b_.sumLanes(weights));
-    maximum = larger;
-    return rescale;
-  }
-
-  /// Adds the page's values by weight, only those of positions that are attended to: what lies in other
-  /// places of a page is unknown and could be infinite.
-  void emitValues(Value values, Value firstPosition, ArrayRef<Value> rescale) {
-    Value begin = b_.max(b_.sub(first_, firstPosition), b_.i64(0));
-    Value end = b_.min(b_.add(b_.sub(position_, firstPosition), 1), b_.i64(kPositions));
-    b_.loop(valueLength_, lanes_ * piecesTogether_, [&](Value element) {
-      Values sums;
-      for (int64_t g = 0; g < together_; ++g)
-        for (int64_t piece = 0; piece < piecesTogether_; ++piece) {
-          Value before = b_.loadF32(outputPointer(g, b_.add(element, piece * lanes_)), lanes_);
-          sums.push_back(b_.mulf(before, b_.broadcast(rescale[g], lanes_)));
-        }
-      sums = b_.loop(begin, end, 1, sums, [&](Value position, ValueRange state) {
-        return addPosition(b_.offset(values, b_.mul(element, page_.elementBytes())), position, state);
+  void emitTile(AttentionTile &tile, Value firstRow, Value count, Value head) {
+    forHeads(head, [&](Value queryHead) {
+      tile.open(firstRow, count, head, queryHead);
+      auto forRows = [&](llvm::function_ref<void(int64_t, const PartialPlace &)> body) {
+        for (int64_t row = 0; row < tile.rows(); ++row)
+          b_.branch(b_.less(b_.i64(row), count),
+                    [&] { body(row, slots_.place(b_.add(firstRow, row), queryHead)); });
+      };
+      forRows([&](int64_t, const PartialPlace &slot) {
+        emitEmptyPartial(b_, slot, together_, type_.getValueLength());
       });
-      for (int64_t g = 0; g < together_; ++g)
-        for (int64_t piece = 0; piece < piecesTogether_; ++piece)
-          b_.store(sums[g * piecesTogether_ + piece], outputPointer(g, b_.add(element, piece * lanes_)));
+      b_.loop(tile.firstRange(), tile.endRange(), 1, [&](Value range) {
+        tile.emitRange(range, /*headsFollow=*/false);
+        forRows([&](int64_t row, const PartialPlace &slot) {
+          emitMergePartial(b_, slot, tile.partial(row), together_, type_.getValueLength(), factors_);
+        });
+      });
     });
   }
 
-  Values addPosition(Value values, Value position, ValueRange state) {
-    Values sums(state), pieces;
-    Value value = b_.offset(values, b_.mul(position, page_.valueBytes()));
-    for (int64_t piece = 0; piece < piecesTogether_; ++piece)
-      pieces.push_back(
-          b_.loadNumber(page_.number(), b_.offset(value, piece * lanes_ * page_.elementBytes()), lanes_));
-    for (int64_t g = 0; g < together_; ++g) {
-      Value weight = b_.loadF32(b_.offset(b_.offset(weights_, g * kPositions * 4), b_.mul(position, 4)), 0);
-      for (int64_t piece = 0; piece < piecesTogether_; ++piece) {
-        Value &sum = sums[g * piecesTogether_ + piece];
-        sum = b_.fma(b_.broadcast(weight, lanes_), pieces[piece], sum);
-      }
-    }
-    return sums;
+  /// Whether `row` belongs to the tile of the row before it: the next position of the same sequence, and not
+  /// the first of `rows` aligned positions.
+  Value follows(Value row, int64_t rows) {
+    Value no = b_.constant(b_.getI1Type(), int64_t(0));
+    Value before = b_.max(b_.add(row, -1), b_.i64(0)); // row 0 does not follow itself
+    Value next = b_.equal(b_.add(position(before), 1), position(row));
+    next = b_.select(b_.equal(sequence(before), sequence(row)), next, no);
+    return b_.select(b_.equal(b_.rem(position(row), rows), b_.i64(0)), no, next);
   }
 
-  void storeOutputs(Value queryHead, ArrayRef<Value> sums) {
-    Value out = b_.offset(kernel_.rowPointer(op_, row_), b_.mul(queryHead, 4 * valueLength_));
-    for (int64_t g = 0; g < together_; ++g) {
-      Value factor = b_.broadcast(b_.divf(scalar(1), sums[g]), lanes_);
-      b_.loop(valueLength_, lanes_, [&](Value element) {
-        Value output = b_.mulf(b_.loadF32(outputPointer(g, element), lanes_), factor);
-        b_.store(output, b_.offset(b_.offset(out, g * valueLength_ * 4), b_.mul(element, 4)));
-      });
+  /// Rows of the tile that begins with `row`.
+  Value countRows(Value row, int64_t rows) {
+    Value count = b_.i64(1), open = b_.constant(b_.getI1Type(), int64_t(1));
+    for (int64_t i = 1; i < rows; ++i) {
+      Value index = b_.add(row, i), last = b_.add(kernel_.rows, -1);
+      Value no = b_.constant(b_.getI1Type(), int64_t(0));
+      open = b_.select(open, follows(b_.min(index, last), rows), no);
+      open = b_.select(b_.less(last, index), no, open);
+      count = b_.select(open, b_.i64(i + 1), count);
     }
-  }
-
-  void storePadding() {
-    Value row = kernel_.rowPointer(op_, row_);
-    for (int64_t i = width(op_); i < paddedWidth(op_); ++i)
-      b_.store(scalar(0), b_.offset(row, 4 * i));
+    return count;
   }
 
   KernelContext &kernel_;
   KernelBuilder &b_;
-  lm::AttentionOp op_;
+  lm::OnlineAttentionOp op_;
   lm::KVCacheType type_;
-  CachePage page_;
-  int64_t keyLength_, valueLength_, lanes_;
-  int64_t sharing_;        ///< query heads of a key/value head
-  int64_t together_;       ///< of these, how many go through a page at once
-  int64_t piecesTogether_; ///< vectors of a value that are added at once
-  Value outputs_, weights_;
-  Value row_, head_, position_, sequence_, first_;
+  int64_t heads_;
+  int64_t sharing_;  ///< query heads of a key/value head
+  int64_t together_; ///< of these, how many go through a page at once
+  PartialSlots slots_;
+  Value factors_;
+};
+
+/// A workgroup is a row.
+class AttentionCombineKernel {
+public:
+  explicit AttentionCombineKernel(KernelContext &kernel)
+      : kernel_(kernel), b_(kernel.b), op_(kernel.ops<lm::AttentionCombineOp>().front()),
+        heads_(op_.getHeads()), length_(width(op_) / heads_),
+        slots_(kernel, op_.getPartials(), heads_, length_) {}
+
+  void emit(bool split) {
+    maxima_ = b_.scratch(4 * heads_);
+    sums_ = b_.scratch(4 * heads_);
+    factors_ = b_.scratch(4 * 2 * heads_);
+    b_.loop(kernel_.begin, kernel_.end, 1, [&](Value row) {
+      if (split)
+        emitSplit(row);
+      else
+        finish(row, slots_.place(row, b_.i64(0)));
+      Value out = kernel_.rowPointer(op_, row);
+      for (int64_t i = width(op_); i < paddedWidth(op_); ++i)
+        b_.store(b_.constant(b_.f32(0), 0.0), b_.offset(out, 4 * i));
+    });
+  }
+
+private:
+  void emitSplit(Value row) {
+    Value position = b_.loadIndex(kernel_.pointer(op_.getPositions()), row);
+    Value begin = attentionFirstRange(b_, position, op_.getWindow(), op_.getRange());
+    PartialPlace merged{kernel_.rowPointer(op_, row), maxima_, sums_, 4 * length_};
+    emitEmptyPartial(b_, merged, heads_, length_);
+    b_.loop(begin, b_.add(b_.div(position, op_.getRange()), 1), 1, [&](Value range) {
+      Value slot = b_.add(b_.mul(row, op_.getRanges()), range);
+      emitMergePartial(b_, merged, slots_.place(slot, b_.i64(0)), heads_, length_, factors_);
+    });
+    finish(row, merged);
+  }
+
+  /// Weighted sums divided by the sums of weights.
+  void finish(Value row, const PartialPlace &merged) {
+    int64_t lanes = lanesFor(length_);
+    Value out = kernel_.rowPointer(op_, row);
+    b_.loop(heads_, 1, [&](Value head) {
+      Value sum = b_.loadF32(b_.offset(merged.sums, b_.mul(head, 4)), 0);
+      Value factor = b_.broadcast(b_.divf(b_.constant(b_.f32(0), 1.0), sum), lanes);
+      Value from = b_.offset(merged.values, b_.mul(head, merged.stride));
+      Value to = b_.offset(out, b_.mul(head, 4 * length_));
+      b_.loop(length_, lanes, [&](Value element) {
+        Value offset = b_.mul(element, 4);
+        b_.store(b_.mulf(b_.loadF32(b_.offset(from, offset), lanes), factor), b_.offset(to, offset));
+      });
+    });
+  }
+
+  KernelContext &kernel_;
+  KernelBuilder &b_;
+  lm::AttentionCombineOp op_;
+  int64_t heads_, length_;
+  PartialSlots slots_;
+  Value maxima_, sums_, factors_;
 };
 
 } // namespace
 
-void lamina::emitAttention(KernelContext &kernel) { AttentionKernel(kernel).emit(); }
+void lamina::emitOnlineAttention(KernelContext &kernel, bool split) {
+  OnlineAttentionKernel generator(kernel);
+  split ? generator.emitSplit() : generator.emitWhole();
+}
+
+void lamina::emitAttentionCombine(KernelContext &kernel, bool split) {
+  AttentionCombineKernel(kernel).emit(split);
+}

@@ -155,6 +155,26 @@ Value KernelBuilder::maxLanes(Value vector) {
   return foldLanes(vector, [&](Value a, Value b) { return integers ? max(a, b) : maxf(a, b); });
 }
 
+/// Each step joins what is left of two vectors, or of one with itself, half a group of lanes from each group.
+Value KernelBuilder::maxOfEach(ArrayRef<Value> vectors) {
+  Values left(vectors);
+  for (int64_t group = lanesOf(left[0]); group > 1; group /= 2) {
+    bool pairs = left.size() > 1;
+    int64_t lanes = lanesOf(left[0]) * (pairs ? 2 : 1);
+    SmallVector<int64_t> low, high;
+    for (int64_t lane = 0; lane < lanes; ++lane)
+      (lane % group < group / 2 ? low : high).push_back(lane);
+    Values joined;
+    for (size_t i = 0; i < left.size(); i += pairs ? 2 : 1) {
+      Value a = left[i], b = pairs ? left[i + 1] : a;
+      joined.push_back(
+          maxf(vector::ShuffleOp::create(*this, a, b, low), vector::ShuffleOp::create(*this, a, b, high)));
+    }
+    left = std::move(joined);
+  }
+  return left[0];
+}
+
 Value KernelBuilder::lookupBytes(Value indices, ArrayRef<int8_t> table) {
   int64_t bytes = 4 * lanesOf(indices), part = std::min<int64_t>(bytes, target_.lookup.bytes);
   auto partType = VectorType::get({part}, getI8Type());
@@ -272,10 +292,28 @@ Value KernelBuilder::toHalfBits(Value value) {
   return arith::TruncIOp::create(*this, words, arith::OrIOp::create(*this, result, sign));
 }
 
+Value KernelBuilder::toBfloatBits(Value value) {
+  Type wide = i32(lanesOf(value));
+  Value bits = bitcast(value, wide);
+  Value odd = bitAnd(shiftRight(bits, 16), 1);
+  Value rounded = add(add(bits, constant(wide, int64_t(0x7FFF))), odd);
+  Value isNan = less(constant(wide, int64_t(0x7F800000)), bitAnd(bits, 0x7FFFFFFF));
+  Value quiet = arith::OrIOp::create(*this, bits, constant(wide, int64_t(0x00400000)));
+  return arith::TruncIOp::create(*this, vectorOf(getI16Type(), lanesOf(value)),
+                                 shiftRight(select(isNan, quiet, rounded), 16));
+}
+
 Value KernelBuilder::scratch(int64_t bytes) {
   OpBuilder::InsertionGuard guard(*this);
   setInsertionPointToStart(entry_);
   return LLVM::AllocaOp::create(*this, pointerType(), getI8Type(), i64(bytes), 64);
+}
+
+Value KernelBuilder::opaque(Value pointer) {
+  return LLVM::InlineAsmOp::create(*this, pointerType(), pointer, /*asm_string=*/"", /*constraints=*/"=r,0",
+                                   /*has_side_effects=*/false, /*is_align_stack=*/false,
+                                   LLVM::TailCallKind::None, /*asm_dialect=*/nullptr, /*operand_attrs=*/nullptr)
+      .getResult(0);
 }
 
 Value KernelBuilder::constantArray(ArrayRef<double> values) {

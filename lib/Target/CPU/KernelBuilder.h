@@ -73,6 +73,7 @@ public:
   Value lessf(Value a, Value b);
   Value sqrt(Value a);
   Value exp(Value x); ///< 0 below -87.3; at most exp(88.3)
+  Value exp2(Value x); ///< for x <= 0; 0 below -126
   Value tanh(Value x);
   Value silu(Value x);         ///< x / (1 + exp(-x))
   Value geluTanh(Value x);     ///< the tanh form of gelu
@@ -91,6 +92,8 @@ public:
   /// Sum and maximum of the lanes, floats or integers, by halving: the same tree everywhere.
   Value sumLanes(Value vector);
   Value maxLanes(Value vector);
+  /// A vector of the maxima of each of some vectors, whose number is a power of two.
+  Value maxOfEach(llvm::ArrayRef<Value> vectors);
   /// Bytes of `indices` (i32 lanes, each byte < 16) looked up in `table` of 16 bytes.
   Value lookupBytes(Value indices, llvm::ArrayRef<int8_t> table);
 
@@ -106,10 +109,13 @@ public:
   Value loadIndex(Value pointer, Value index);
   /// `lanes` (0: a scalar) numbers stored as F32, F16, BF16 or E8M0Half as f32, or I8 and U4 as i32.
   Value loadNumber(PackedNumber number, Value pointer, int64_t lanes);
-  /// f32 values to f16 bits (i16 lanes), to nearest even.
+  /// f32 values to f16 or bf16 bits (i16 lanes), to nearest even.
   Value toHalfBits(Value value);
+  Value toBfloatBits(Value value);
   /// Memory of this call, aligned to 64 bytes, allocated once on entry.
   Value scratch(int64_t bytes);
+  /// The same pointer, of which LLVM does not know that.
+  Value opaque(Value pointer);
   /// A constant array in the object.
   Value constantArray(llvm::ArrayRef<double> values);
 

@@ -1,6 +1,6 @@
 //===- KernelClasses.cpp - which kernel a body is, and how its work divides ---------------------------===//
 
-#include "lib/Target/CPU/KernelContext.h"
+#include "lib/Target/CPU/AttentionTile.h"
 #include "lib/Target/CPU/KernelEmitter.h"
 #include "lib/Target/CPU/ProductParts.h"
 
@@ -28,8 +28,10 @@ std::optional<KernelKind> kindOf(Operation *op) {
     return KernelKind::RouteExperts;
   if (isa<lm::CacheAppendOp>(op))
     return KernelKind::CacheAppend;
-  if (isa<lm::AttentionOp>(op))
-    return KernelKind::Attention;
+  if (isa<lm::OnlineAttentionOp>(op))
+    return KernelKind::OnlineAttention;
+  if (isa<lm::AttentionCombineOp>(op))
+    return KernelKind::AttentionCombine;
   return std::nullopt;
 }
 
@@ -106,9 +108,12 @@ private:
       if (!sameInput || (isa<lm::ExpertLinearOp>(op) && !sameRows))
         return refuse(op);
     }
-    if (auto attention = dyn_cast<lm::AttentionOp>(op))
-      if (attention.getCache().getType().getValueLength() * 4 * 8 > kMaxScratchBytes)
-        return op->emitOpError("has values too long for the CPU kernel");
+    if (auto attention = dyn_cast<lm::OnlineAttentionOp>(op))
+      if (AttentionTile::memoryBytes(attention) > kMaxScratchBytes)
+        return op->emitOpError("has keys and values too long for the CPU kernel");
+    if (auto combine = dyn_cast<lm::AttentionCombineOp>(op))
+      if (int64_t(combine.getHeads()) * 4 * 4 > kMaxScratchBytes)
+        return op->emitOpError("has too many heads for the CPU kernel");
     if (auto linear = dyn_cast<lm::ExpertLinearOp>(op))
       if (cast<RankedTensorType>(linear.getWeight().getType()).getDimSize(0) * 4 > kMaxScratchBytes / 2)
         return op->emitOpError("has too many experts for the CPU kernel");
@@ -219,10 +224,23 @@ FailureOr<std::vector<KernelForm>> lamina::kernelForms(const KernelSource &kerne
     uint64_t workgroups = productWorkgroups(body);
     return std::vector{KernelForm{{name, 0, plan::RowExtent::fixed, workgroups}, *kind, TokenClass::One}};
   }
-  case KernelKind::Attention: {
-    auto attention = *body.getOps<lm::AttentionOp>().begin();
+  case KernelKind::OnlineAttention: {
+    auto attention = *body.getOps<lm::OnlineAttentionOp>().begin();
     uint64_t heads = attention.getCache().getType().getHeads();
-    return std::vector{KernelForm{{name, 0, kernel.rows, heads}, *kind, TokenClass::Many}};
+    KernelForm whole{{name + ".any", 0, kernel.rows, heads}, *kind, TokenClass::Many};
+    if (attention.getSplitTokens() == 0)
+      return std::vector{whole};
+    uint32_t tokens = attention.getSplitTokens();
+    KernelVariant split{name + ".split", tokens, plan::RowExtent::fixed, kAttentionShares};
+    return std::vector{KernelForm{split, *kind, TokenClass::Many}, whole};
+  }
+  case KernelKind::AttentionCombine: {
+    auto combine = *body.getOps<lm::AttentionCombineOp>().begin();
+    KernelForm whole{{name + ".any", 0, kernel.rows, 1}, *kind, TokenClass::Many};
+    if (combine.getSplitTokens() == 0)
+      return std::vector{whole};
+    uint32_t tokens = combine.getSplitTokens();
+    return std::vector{KernelForm{{name + ".split", tokens, kernel.rows, 1}, *kind, TokenClass::Many}, whole};
   }
   default:
     return std::vector{KernelForm{{name, 0, kernel.rows, 1}, *kind, TokenClass::Many}};

@@ -25,7 +25,8 @@ enum class KernelKind {
   RopeTable,
   RouteExperts,
   CacheAppend,
-  Attention
+  OnlineAttention,
+  AttentionCombine
 };
 
 /// The kind of a body; emits a located error for operations that no kernel combines. Everything that
@@ -68,6 +69,9 @@ struct KernelContext {
 /// Forms of products by number of tokens.
 enum class TokenClass { One, UpToFour, Many };
 
+/// Workgroups of attention in a step of few tokens.
+inline constexpr int64_t kAttentionShares = 1024;
+
 /// Row groups of a workgroup of a product.
 inline constexpr int64_t kGroupsPerWorkgroup = 4;
 
@@ -78,7 +82,9 @@ void emitEmbedding(KernelContext &kernel);
 void emitRopeTable(KernelContext &kernel);
 void emitRouteExperts(KernelContext &kernel);
 void emitCacheAppend(KernelContext &kernel);
-void emitAttention(KernelContext &kernel);
+/// `split`: the form for steps of at most split_tokens tokens.
+void emitOnlineAttention(KernelContext &kernel, bool split);
+void emitAttentionCombine(KernelContext &kernel, bool split);
 
 } // namespace lamina
 

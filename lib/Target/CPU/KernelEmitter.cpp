@@ -61,8 +61,10 @@ void emitBody(KernelContext &kernel, const KernelForm &form, plan::RowExtent row
     return emitRouteExperts(kernel);
   case KernelKind::CacheAppend:
     return emitCacheAppend(kernel);
-  case KernelKind::Attention:
-    return emitAttention(kernel);
+  case KernelKind::OnlineAttention:
+    return emitOnlineAttention(kernel, form.variant.maxTokens != 0);
+  case KernelKind::AttentionCombine:
+    return emitAttentionCombine(kernel, form.variant.maxTokens != 0);
   }
 }
 

@@ -41,7 +41,8 @@ struct TargetInfo {
   int groupsOfFour; ///< the same for up to four tokens
   int tileTokens;   ///< tokens in a tile of a product with many: accumulators fill the registers
   int integerTileTokens; ///< the same for products of integers
-  int headsAtOnce;       ///< query heads that share a pass over a page of keys or values
+  int attentionChains;   ///< vectors of 16 lanes that attention adds to at once
+  bool foldsBroadcasts = false; ///< multiply-adds broadcast a number from memory at no cost
 };
 
 /// Null if there is no such target.

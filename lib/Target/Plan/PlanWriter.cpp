@@ -201,7 +201,7 @@ private:
     written->set_kv_heads(cache.getHeads());
     written->set_key_length(cache.getKeyLength());
     written->set_value_length(cache.getValueLength());
-    written->set_element_type(cache.getElementType().isF16() ? "f16" : "f32");
+    written->set_element_type(cache.getElementName().str());
     written->set_page_bytes(plan::pageBytes(cache));
   }
 

@@ -57,9 +57,12 @@ static_assert(sizeof(LaminaQuantizedBlock) == LAMINA_BUFFER_ALIGNMENT, "a block 
 _Static_assert(sizeof(LaminaQuantizedBlock) == LAMINA_BUFFER_ALIGNMENT, "a block is a cache line");
 #endif
 
-/// Tokens in one page of the KV cache; also the block of positions that attention handles at once, so that the
-/// order of additions depends on absolute positions alone.
+/// Tokens in one page of the KV cache.
 enum { LAMINA_KV_PAGE_TOKENS = 16 };
+
+/// Positions that attention folds into its softmax at once, and positions that have a softmax of their own; both
+/// are counted from position 0 of a sequence, so that the order of additions depends on positions alone.
+enum { LAMINA_ATTENTION_BLOCK = 128, LAMINA_ATTENTION_RANGE = 512 };
 
 #ifdef __cplusplus
 }

@@ -13,6 +13,8 @@ using namespace lamina::test;
 
 namespace {
 
+constexpr int64_t kRanges = 3; // of 512 positions
+
 struct Shape {
   int64_t queryHeads, heads, key, value;
   std::string element;
@@ -21,32 +23,41 @@ struct Shape {
   double scale = 0.3;
 
   int64_t paddedValue() const { return (value + 15) / 16 * 16; }
-  int64_t elementBytes() const { return element == "f16" ? 2 : 4; }
-  int64_t pageBytes() const { return (heads * 16 * (key + paddedValue()) * elementBytes() + 63) / 64 * 64; }
+  int64_t pageBytes() const {
+    int64_t elements = heads * 16 * (key + paddedValue());
+    int64_t bytes = element == "q8_0" ? elements / 32 * 34 : elements * (element == "f32" ? 4 : 2);
+    return (bytes + 63) / 64 * 64;
+  }
+  /// Floats in a row of partial results: two slots, which is enough for kRanges ranges of 8 tokens in 12 rows.
+  int64_t slotWidth() const { return (queryHeads * (paddedValue() + 2) + 15) / 16 * 16; }
 
   std::string text() const {
     auto rows = [](int64_t width) { return "tensor<?x" + std::to_string(width) + "xf32>"; };
     std::string cache = "!lm.kv_cache<" + std::to_string(heads) + " x " + std::to_string(key) + " x " +
-                        std::to_string(value) + ", " + element + ">";
+                        std::to_string(value) + ", " + (element == "q8_0" ? "!lm.block<q8_0>" : element) + ">";
     std::string places = "tensor<?xi32>, tensor<?xi32>, tensor<?x?xi32>", k = rows(heads * key),
                 v = rows(heads * value);
-    std::string q = rows(queryHeads * key), o = rows(queryHeads * value);
+    std::string q = rows(queryHeads * key), o = rows(queryHeads * value), slots = rows(slotWidth());
     std::string arguments = "%p: tensor<?xi32>, %s: tensor<?xi32>, %b: tensor<?x?xi32>):\n";
+    std::string split = (window ? ", window = " + std::to_string(window) + " : i64" : "") +
+                        ", range = 512, ranges = " + std::to_string(kRanges) + ", split_tokens = 8";
     return "plan.kernel @append {\n^bb0(%c: " + cache + ", %k: " + k + ", %v: " + v + ", " + arguments +
            "  %0 = lm.cache_append %c, %k, %v at %p, %s, %b : " + cache + ", " + k + ", " + v + ", " +
            places + "\n  plan.yield %0 : " + cache + "\n}\nplan.kernel @attention {\n^bb0(%q: " + q +
            ", %c: " + cache + ", " + arguments +
-           "  %0 = lm.attention %q, %c at %p, %s, %b {scale = " + std::to_string(scale) + " : f32" +
-           (window ? ", window = " + std::to_string(window) + " : i64" : "") +
-           (softCap ? ", soft_cap = " + std::to_string(softCap) + " : f32" : "") + "} : " + q + ", " + cache +
-           ", " + places + " -> " + o + "\n  plan.yield %0 : " + o + "\n}\n";
+           "  %0 = lm.online_attention %q, %c at %p, %s, %b {scale = " + std::to_string(scale) + " : f32" +
+           (softCap ? ", soft_cap = " + std::to_string(softCap) + " : f32" : "") + split + "} : " + q + ", " +
+           cache + ", " + places + " -> " + slots + "\n  plan.yield %0 : " + slots +
+           "\n}\nplan.kernel @combine {\n^bb0(%x: " + slots + ", %p: tensor<?xi32>):\n" +
+           "  %0 = lm.attention_combine %x at %p {heads = " + std::to_string(queryHeads) + split + "} : (" +
+           slots + ", tensor<?xi32>) -> " + o + "\n  plan.yield %0 : " + o + "\n}\n";
   }
 };
 
 /// Some sequences, the pages of each scattered over a cache that is full of NaN to begin with.
 class Conversation {
 public:
-  static constexpr int64_t kStride = 8, kSequences = 4;
+  static constexpr int64_t kStride = 32 * kRanges, kSequences = 4;
 
   Conversation(const Shape &shape, const KernelLibrary &library)
       : shape_(shape), library_(library), cache_(shape.pageBytes() * kStride * kSequences + 64, 0xFF),
@@ -56,15 +67,19 @@ public:
   }
 
   /// Appends and attends in one step, as a memory worker does.
-  Rows step(Rows &q, Rows &k, Rows &v, std::vector<int32_t> positions, std::vector<int32_t> sequences) {
+  Rows step(Rows &q, Rows &k, Rows &v, std::vector<int32_t> positions, std::vector<int32_t> sequences,
+            int64_t parts = 3) {
     Rows out(q.rows, shape_.queryHeads * shape_.value);
     LaminaStep step{q.rows, 0, kSequences, kStride};
     library_.run("append", 0,
                  {cache(), k.pointer(), v.pointer(), positions.data(), sequences.data(), table_.data()}, step,
                  2);
-    library_.run("attention", 0,
-                 {q.pointer(), cache(), positions.data(), sequences.data(), table_.data(), out.pointer()},
-                 step, 3);
+    size_t form = q.rows <= 8 ? 0 : 1; // as the plan chooses
+    Rows partials(std::max<int64_t>(q.rows, 8 * kRanges), shape_.slotWidth());
+    library_.run("attention", form,
+                 {q.pointer(), cache(), positions.data(), sequences.data(), table_.data(), partials.pointer()},
+                 step, parts);
+    library_.run("combine", form, {partials.pointer(), positions.data(), out.pointer()}, step, parts);
     EXPECT_TRUE(out.paddingIsZero());
     return out;
   }
@@ -78,11 +93,29 @@ private:
   std::vector<int32_t> table_;
 };
 
-double stored(const Shape &shape, float value) {
-  return shape.element == "f16" ? halfToFloat(floatToHalf(value)) : value;
+/// What the cache makes of `rows`, whose heads have `length` elements.
+Rows stored(const Shape &shape, Rows rows, int64_t length) {
+  for (int64_t r = 0; r < rows.rows; ++r)
+    for (int64_t i = 0; i < rows.width; ++i) {
+      float &value = rows.row(r)[i];
+      if (shape.element == "f16")
+        value = halfToFloat(floatToHalf(value));
+      if (shape.element == "bf16")
+        value = bfloat16ToFloat(floatToBfloat16(value));
+      if (shape.element != "q8_0" || i % 32 != 0)
+        continue;
+      float *block = &value, greatest = 0;
+      for (int64_t e = 0; e < 32; ++e)
+        greatest = std::max(greatest, std::abs(block[e]));
+      float scale = halfToFloat(floatToHalf(greatest / 127)), factor = 127 / greatest;
+      for (int64_t e = 0; e < 32; ++e)
+        block[e] = std::nearbyint(block[e] * factor) * scale;
+    }
+  EXPECT_TRUE(shape.element != "q8_0" || length % 32 == 0);
+  return rows;
 }
 
-/// Attention of row `t` over rows `first`.. of the same sequence, in f64.
+/// Attention of row `t` over the rows before it, in f64; `k` and `v` as stored.
 std::vector<double> reference(const Shape &shape, const Rows &q, const Rows &k, const Rows &v, int64_t t) {
   std::vector<double> out;
   for (int64_t h = 0; h < shape.queryHeads; ++h) {
@@ -93,7 +126,7 @@ std::vector<double> reference(const Shape &shape, const Rows &q, const Rows &k, 
     for (int64_t i = first; i <= t; ++i) {
       double dot = 0;
       for (int64_t e = 0; e < shape.key; ++e)
-        dot += double(q.row(t)[h * shape.key + e]) * stored(shape, k.row(i)[shared * shape.key + e]);
+        dot += double(q.row(t)[h * shape.key + e]) * k.row(i)[shared * shape.key + e];
       dot *= shape.scale;
       if (shape.softCap)
         dot = shape.softCap * std::tanh(dot / shape.softCap);
@@ -103,7 +136,7 @@ std::vector<double> reference(const Shape &shape, const Rows &q, const Rows &k, 
     for (int64_t e = 0; e < shape.value; ++e) {
       double sum = 0;
       for (int64_t i = first; i <= t; ++i)
-        sum += weights[i - first] / total * stored(shape, v.row(i)[shared * shape.value + e]);
+        sum += weights[i - first] / total * v.row(i)[shared * shape.value + e];
       out.push_back(sum);
     }
   }
@@ -123,80 +156,128 @@ Rows slice(const Rows &rows, int64_t begin, int64_t count) {
   return result;
 }
 
-const Shape kShapes[] = {
-    {8, 4, 8, 8, "f16"},           {4, 4, 64, 64, "f32"},         {6, 2, 80, 80, "f16", 20},
-    {8, 1, 96, 96, "f16", 0, 5.0}, {12, 2, 128, 128, "f16"},      {4, 2, 256, 256, "f32", 7, 3.0},
-    {3, 3, 6, 10, "f16"},          {32, 8, 64, 32, "f16", 16, 0}, {5, 1, 48, 48, "f16", 1}};
+const Shape kShapes[] = {{8, 4, 8, 8, "f16"},
+                         {4, 4, 64, 64, "f32"},
+                         {6, 2, 80, 80, "f16", 20},
+                         {8, 1, 96, 96, "q8_0", 0, 5.0},
+                         {12, 2, 128, 128, "f16"},
+                         {4, 2, 256, 256, "f32", 7, 3.0},
+                         {3, 3, 6, 10, "bf16"},
+                         {32, 8, 64, 32, "q8_0", 16, 0},
+                         {5, 1, 48, 48, "f16", 1},
+                         {2, 2, 32, 64, "q8_0", 3},
+                         {14, 2, 64, 64, "bf16"}};
+
+struct Tokens {
+  Rows q, k, v;
+  Tokens(Random &random, const Shape &shape, int64_t count)
+      : q(randomRows(random, count, shape.queryHeads * shape.key)),
+        k(randomRows(random, count, shape.heads * shape.key)),
+        v(randomRows(random, count, shape.heads * shape.value)) {}
+};
+
+/// One sequence in steps of `chunk` tokens; every result.
+Rows converse(const Shape &shape, const KernelLibrary &library, const Tokens &tokens, int64_t chunk,
+              int64_t parts = 3) {
+  Conversation conversation(shape, library);
+  Rows all(tokens.q.rows, shape.queryHeads * shape.value);
+  for (int64_t begin = 0; begin < tokens.q.rows; begin += chunk) {
+    int64_t count = std::min(chunk, tokens.q.rows - begin);
+    Rows q = slice(tokens.q, begin, count), k = slice(tokens.k, begin, count), v = slice(tokens.v, begin, count);
+    Rows part = conversation.step(q, k, v, range(begin, count), std::vector<int32_t>(count, 2), parts);
+    std::copy(part.data.begin(), part.data.end(), all.row(begin));
+  }
+  return all;
+}
+
+void expectReference(const Shape &shape, const Tokens &tokens, const Rows &actual, int64_t t) {
+  std::vector<double> expected = reference(shape, tokens.q, stored(shape, tokens.k, shape.key),
+                                           stored(shape, tokens.v, shape.value), t);
+  EXPECT_LT(relativeError(expected, {actual.row(t), actual.row(t) + actual.width}), 2e-6)
+      << "token " << t << "\n"
+      << shape.text();
+}
 
 TEST(AttentionTest, AgreesWithTheReferenceHoweverThePromptIsCut) {
   Random random(1);
-  constexpr int64_t tokens = 75;
+  constexpr int64_t count = 75;
   for (const Shape &shape : kShapes)
     for (const std::string &target : runnableTargets()) {
+      SCOPED_TRACE(target);
       auto library = KernelLibrary::compile(shape.text(), target);
       ASSERT_TRUE(library);
-      Rows q = randomRows(random, tokens, shape.queryHeads * shape.key),
-           k = randomRows(random, tokens, shape.heads * shape.key),
-           v = randomRows(random, tokens, shape.heads * shape.value);
-      Rows whole =
-          Conversation(shape, *library).step(q, k, v, range(0, tokens), std::vector<int32_t>(tokens, 2));
-      for (int64_t t : {0, 1, 15, 16, 40, 74}) {
-        std::vector<float> actual(whole.row(t), whole.row(t) + whole.width);
-        EXPECT_LT(relativeError(reference(shape, q, k, v, t), actual), 2e-6)
-            << target << " token " << t << "\n"
-            << shape.text();
-      }
-      for (int64_t chunk : {1, 7}) {
-        Conversation conversation(shape, *library);
-        for (int64_t begin = 0; begin < tokens; begin += chunk) {
-          int64_t count = std::min(chunk, tokens - begin);
-          Rows qs = slice(q, begin, count), ks = slice(k, begin, count), vs = slice(v, begin, count);
-          Rows part = conversation.step(qs, ks, vs, range(begin, count), std::vector<int32_t>(count, 2));
-          EXPECT_TRUE(part.sameBits(slice(whole, begin, count)))
-              << target << " chunk " << chunk << " at " << begin;
-        }
-      }
+      Tokens tokens(random, shape, count);
+      Rows whole = converse(shape, *library, tokens, count);
+      for (int64_t t : {0, 1, 15, 16, 40, 63, 64, 74})
+        expectReference(shape, tokens, whole, t);
+      for (int64_t chunk : {1, 7, 11})
+        EXPECT_TRUE(converse(shape, *library, tokens, chunk).sameBits(whole)) << "chunk " << chunk;
     }
 }
 
-/// Other sequences in the batch, whatever their length, change nothing.
+/// Several ranges: split over workgroups or not, in one step or token by token.
+TEST(AttentionTest, RangesMergeToTheSameBits) {
+  Random random(4);
+  const Shape shapes[] = {{8, 1, 32, 32, "f16"}, {2, 2, 32, 32, "q8_0"}, {4, 1, 32, 32, "f32", 600},
+                          {4, 4, 16, 16, "bf16", 0, 4.0}};
+  for (const Shape &shape : shapes) {
+    auto library = KernelLibrary::compile(shape.text(), runnableTargets().back());
+    ASSERT_TRUE(library);
+    Tokens tokens(random, shape, 1030);
+    Rows whole = converse(shape, *library, tokens, 1030);
+    for (int64_t t : {510, 511, 512, 513, 1023, 1024, 1025})
+      expectReference(shape, tokens, whole, t);
+    EXPECT_TRUE(converse(shape, *library, tokens, 1).sameBits(whole));
+    EXPECT_TRUE(converse(shape, *library, tokens, 8, 1).sameBits(whole));
+    EXPECT_TRUE(converse(shape, *library, tokens, 5, 64).sameBits(whole));
+    EXPECT_TRUE(converse(shape, *library, tokens, 509, 1).sameBits(whole));
+  }
+}
+
+/// Other sequences in the batch, whatever their length, change nothing: prompts first, then some go on.
 TEST(AttentionTest, RaggedBatchesGiveEachSequenceItsOwnResult) {
   Random random(2);
-  const Shape shape{4, 2, 16, 16, "f16"};
-  const int64_t lengths[] = {33, 1, 17};
-  auto library = KernelLibrary::compile(shape.text(), runnableTargets().back());
-  ASSERT_TRUE(library);
-  Rows q = randomRows(random, 51, 64), k = randomRows(random, 51, 32), v = randomRows(random, 51, 32);
-  std::vector<int32_t> positions, sequences;
-  for (int32_t s = 0; s < 3; ++s)
-    for (int32_t p = 0; p < lengths[s]; ++p) {
-      positions.push_back(p);
-      sequences.push_back(3 - s);
+  for (const Shape &shape : {Shape{4, 2, 16, 16, "f16"}, Shape{2, 2, 16, 16, "f32", 9}}) {
+    const int64_t steps[][3] = {{33, 1, 17}, {5, 1, 7}, {1, 1, 0}};
+    auto library = KernelLibrary::compile(shape.text(), runnableTargets().back());
+    ASSERT_TRUE(library);
+    const Tokens tokens[] = {{random, shape, 39}, {random, shape, 3}, {random, shape, 24}};
+    const Rows alone[] = {converse(shape, *library, tokens[0], 39), converse(shape, *library, tokens[1], 3),
+                          converse(shape, *library, tokens[2], 24)};
+    Conversation conversation(shape, *library);
+    int64_t done[3] = {};
+    for (const auto &lengths : steps) {
+      int64_t count = lengths[0] + lengths[1] + lengths[2], at = 0;
+      Rows q(count, shape.queryHeads * 16), k(count, shape.heads * 16), v(count, shape.heads * 16);
+      std::vector<int32_t> positions, sequences;
+      for (int32_t s = 0; s < 3; ++s)
+        for (int64_t i = 0; i < lengths[s]; ++i, ++at) {
+          int64_t p = done[s] + i;
+          std::copy_n(tokens[s].q.row(p), q.stride, q.row(at));
+          std::copy_n(tokens[s].k.row(p), k.stride, k.row(at));
+          std::copy_n(tokens[s].v.row(p), v.stride, v.row(at));
+          positions.push_back(int32_t(p));
+          sequences.push_back(3 - s);
+        }
+      Rows together = conversation.step(q, k, v, positions, sequences);
+      at = 0;
+      for (int64_t s = 0; s < 3; at += lengths[s], done[s] += lengths[s], ++s)
+        EXPECT_TRUE(slice(together, at, lengths[s]).sameBits(slice(alone[s], done[s], lengths[s]))) << s;
     }
-  Rows together = Conversation(shape, *library).step(q, k, v, positions, sequences);
-  int64_t begin = 0;
-  for (int64_t length : lengths) {
-    Rows qs = slice(q, begin, length), ks = slice(k, begin, length), vs = slice(v, begin, length);
-    Rows alone =
-        Conversation(shape, *library).step(qs, ks, vs, range(0, length), std::vector<int32_t>(length, 0));
-    EXPECT_TRUE(alone.sameBits(slice(together, begin, length)));
-    begin += length;
   }
 }
 
 TEST(AttentionTest, WideTargetsAgreeBitForBit) {
   Random random(3);
-  for (const Shape &shape : kShapes) {
-    Rows q = randomRows(random, 40, shape.queryHeads * shape.key),
-         k = randomRows(random, 40, shape.heads * shape.key),
-         v = randomRows(random, 40, shape.heads * shape.value);
+  for (const Shape &shape : {kShapes[2], kShapes[5], kShapes[7], kShapes[10]}) {
+    Tokens tokens(random, shape, 70);
     std::unique_ptr<Rows> first;
     for (const std::string &target : runnableTargets()) {
       if (target == "x86-64-v2")
         continue; // no fused multiply-add
       auto library = KernelLibrary::compile(shape.text(), target);
       ASSERT_TRUE(library);
-      Rows out = Conversation(shape, *library).step(q, k, v, range(0, 40), std::vector<int32_t>(40, 1));
+      Rows out = converse(shape, *library, tokens, 35);
       if (!first)
         first = std::make_unique<Rows>(out);
       EXPECT_TRUE(out.sameBits(*first)) << target;

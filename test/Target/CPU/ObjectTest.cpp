@@ -61,7 +61,12 @@ plan.kernel @append {
 }
 plan.kernel @attention {
 ^bb0(%q: tensor<?x320xf32>, %c: !lm.kv_cache<2 x 80 x 80, f16>, %p: tensor<?xi32>, %s: tensor<?xi32>, %b: tensor<?x?xi32>):
-  %0 = lm.attention %q, %c at %p, %s, %b {scale = 0.1 : f32, window = 100 : i64} : tensor<?x320xf32>, !lm.kv_cache<2 x 80 x 80, f16>, tensor<?xi32>, tensor<?xi32>, tensor<?x?xi32> -> tensor<?x320xf32>
+  %0 = lm.online_attention %q, %c at %p, %s, %b {scale = 0.1 : f32, window = 100 : i64, range = 512, ranges = 2, split_tokens = 8} : tensor<?x320xf32>, !lm.kv_cache<2 x 80 x 80, f16>, tensor<?xi32>, tensor<?xi32>, tensor<?x?xi32> -> tensor<?x336xf32>
+  plan.yield %0 : tensor<?x336xf32>
+}
+plan.kernel @combine {
+^bb0(%x: tensor<?x336xf32>, %p: tensor<?xi32>):
+  %0 = lm.attention_combine %x at %p {heads = 4, window = 100 : i64, range = 512, ranges = 2, split_tokens = 8} : (tensor<?x336xf32>, tensor<?xi32>) -> tensor<?x320xf32>
   plan.yield %0 : tensor<?x320xf32>
 }
 )";
@@ -90,7 +95,7 @@ TEST(ObjectTest, NeedsNothingAndExportsTheForms) {
     }
     EXPECT_THAT(symbols, testing::UnorderedElementsAre("linear.t1", "linear.t4", "linear.any", "half.t1",
                                                        "half.t4", "half.any", "embedding", "norm", "rope",
-                                                       "gated", "route", "append", "attention"));
+                                                       "gated", "route", "append", "attention.split", "attention.any", "combine.split", "combine.any"));
     auto entries = elf->getELFFile().dynamicEntries();
     ASSERT_TRUE(bool(entries));
     for (const auto &entry : *entries)
