@@ -1,17 +1,15 @@
-//===- KernelBuilder.cpp - integers, vectors, memory and loops of kernels -----------------------------===//
+//===- KernelBuilder.cpp - integers, memory and loops of kernels --------------------------------------===//
 
 #include "lib/Target/CPU/KernelBuilder.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 using namespace mlir;
 using namespace lamina;
 
 int64_t lamina::lanesFor(int64_t length) { return std::min<int64_t>(length & -length, kPackedRows); }
 
-/// Lanes of a vector, 0 for a scalar.
-static int64_t lanesOf(Value value) {
+int64_t lamina::lanesOf(Value value) {
   auto type = dyn_cast<VectorType>(value.getType());
   return type ? type.getNumElements() : 0;
 }
@@ -89,104 +87,6 @@ Value KernelBuilder::maxf(Value a, Value b) { return select(lessf(b, a), a, b); 
 Value KernelBuilder::sqrt(Value a) { return LLVM::SqrtOp::create(*this, a); }
 Value KernelBuilder::intToFloat(Value a) { return arith::SIToFPOp::create(*this, f32(lanesOf(a)), a); }
 Value KernelBuilder::bitcast(Value a, Type type) { return LLVM::BitcastOp::create(*this, type, a); }
-
-//===--- Vectors ---------------------------------------------------------------------------------------===//
-
-Value KernelBuilder::broadcast(Value scalar, int64_t lanes) {
-  return lanes ? vector::BroadcastOp::create(*this, VectorType::get({lanes}, scalar.getType()), scalar)
-                     .getResult()
-               : scalar;
-}
-
-Value KernelBuilder::extract(Value vector, int64_t lane) {
-  return vector::ExtractOp::create(*this, vector, lane);
-}
-
-Values KernelBuilder::split(Value vector, int64_t lanes) {
-  Values parts;
-  for (int64_t begin = 0, end = lanesOf(vector); begin < end; begin += lanes) {
-    SmallVector<int64_t> chosen = llvm::to_vector(llvm::seq<int64_t>(begin, begin + lanes));
-    parts.push_back(lanes == end ? vector
-                                 : vector::ShuffleOp::create(*this, vector, vector, chosen).getResult());
-  }
-  return parts;
-}
-
-Value KernelBuilder::join(ValueRange vectors) {
-  Values parts(vectors);
-  while (parts.size() > 1) { // join neighbours until one vector is left
-    Values joined;
-    for (size_t i = 0; i < parts.size(); i += 2) {
-      SmallVector<int64_t> lanes = llvm::to_vector(llvm::seq<int64_t>(0, 2 * lanesOf(parts[i])));
-      joined.push_back(vector::ShuffleOp::create(*this, parts[i], parts[i + 1], lanes));
-    }
-    parts = std::move(joined);
-  }
-  return parts[0];
-}
-
-Value KernelBuilder::callIntrinsic(llvm::StringRef name, Type type, ValueRange arguments) {
-  return LLVM::CallIntrinsicOp::create(*this, type, getStringAttr(name), arguments).getResult(0);
-}
-
-Value KernelBuilder::iota(int64_t lanes) {
-  SmallVector<int32_t> numbers = llvm::to_vector(llvm::seq<int32_t>(0, lanes));
-  return arith::ConstantOp::create(*this,
-                                   DenseElementsAttr::get(cast<VectorType>(i32(lanes)), ArrayRef(numbers)));
-}
-
-Value KernelBuilder::foldLanes(Value vector, llvm::function_ref<Value(Value, Value)> combine) {
-  for (int64_t lanes = lanesOf(vector); lanes > 1; lanes /= 2) {
-    SmallVector<int64_t> low = llvm::to_vector(llvm::seq<int64_t>(0, lanes / 2));
-    SmallVector<int64_t> high = llvm::to_vector(llvm::seq<int64_t>(lanes / 2, lanes));
-    vector = combine(vector::ShuffleOp::create(*this, vector, vector, low),
-                     vector::ShuffleOp::create(*this, vector, vector, high));
-  }
-  return extract(vector, 0);
-}
-
-Value KernelBuilder::sumLanes(Value vector) {
-  bool integers = getElementTypeOrSelf(vector).isInteger();
-  return foldLanes(vector, [&](Value a, Value b) { return integers ? add(a, b) : addf(a, b); });
-}
-
-Value KernelBuilder::maxLanes(Value vector) {
-  bool integers = getElementTypeOrSelf(vector).isInteger();
-  return foldLanes(vector, [&](Value a, Value b) { return integers ? max(a, b) : maxf(a, b); });
-}
-
-/// Each step joins what is left of two vectors, or of one with itself, half a group of lanes from each group.
-Value KernelBuilder::maxOfEach(ArrayRef<Value> vectors) {
-  Values left(vectors);
-  for (int64_t group = lanesOf(left[0]); group > 1; group /= 2) {
-    bool pairs = left.size() > 1;
-    int64_t lanes = lanesOf(left[0]) * (pairs ? 2 : 1);
-    SmallVector<int64_t> low, high;
-    for (int64_t lane = 0; lane < lanes; ++lane)
-      (lane % group < group / 2 ? low : high).push_back(lane);
-    Values joined;
-    for (size_t i = 0; i < left.size(); i += pairs ? 2 : 1) {
-      Value a = left[i], b = pairs ? left[i + 1] : a;
-      joined.push_back(
-          maxf(vector::ShuffleOp::create(*this, a, b, low), vector::ShuffleOp::create(*this, a, b, high)));
-    }
-    left = std::move(joined);
-  }
-  return left[0];
-}
-
-Value KernelBuilder::lookupBytes(Value indices, ArrayRef<int8_t> table) {
-  int64_t bytes = 4 * lanesOf(indices), part = std::min<int64_t>(bytes, target_.lookup.bytes);
-  auto partType = VectorType::get({part}, getI8Type());
-  SmallVector<int8_t> repeated;
-  while (int64_t(repeated.size()) < part)
-    repeated.push_back(table[repeated.size() % 16 % table.size()]);
-  Value entries = arith::ConstantOp::create(*this, DenseElementsAttr::get(partType, ArrayRef(repeated)));
-  Values parts = split(bitcast(indices, VectorType::get({bytes}, getI8Type())), part);
-  for (Value &bytesOfPart : parts)
-    bytesOfPart = callIntrinsic(target_.lookup.intrinsic, partType, {entries, bytesOfPart});
-  return bitcast(join(parts), indices.getType());
-}
 
 //===--- Memory ----------------------------------------------------------------------------------------===//
 

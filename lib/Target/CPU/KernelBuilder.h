@@ -138,6 +138,9 @@ private:
   mlir::Block *entry_;
 };
 
+/// Lanes of a vector, 0 for a scalar.
+int64_t lanesOf(Value value);
+
 /// The largest power of two up to 16 that divides `length`: the lanes for rows of that many elements.
 int64_t lanesFor(int64_t length);
 
