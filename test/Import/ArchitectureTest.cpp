@@ -52,7 +52,7 @@ TEST(Architecture, ModuleIsDescribed) {
   Imported m = tinyModel("llama").import({.contextLength = 64});
   EXPECT_THAT(m.text, HasSubstr("lm.architecture = \"llama\", lm.context_length = 64 : i64, lm.files = "
                                 "[\"tiny.gguf\"], lm.hidden_size = 32 : i64, lm.layers = 2 : i64, "
-                                "lm.name = \"tiny\", lm.vocab_size = 40 : i64"));
+                                "lm.name = \"tiny\", lm.trained_context = 128 : i64, lm.vocab_size = 40 : i64"));
 }
 
 TEST(Architecture, LogitsAreOfGatheredRowsAlone) {

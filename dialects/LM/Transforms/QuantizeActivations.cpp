@@ -25,6 +25,7 @@ struct LMQuantizeActivationsPass : lm::impl::LMQuantizeActivationsPassBase<LMQua
   using Base::Base;
 
   void runOnOperation() final {
+    rounded_.clear(); // a pass may run again
     getOperation().walk([&](Operation *op) {
       if (auto linear = dyn_cast<LinearOp>(op))
         quantizeInput(linear);
