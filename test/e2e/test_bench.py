@@ -110,3 +110,5 @@ class Bench(unittest.TestCase):
         for words in ("int8_ops = ", "flops = ", "bandwidth = ", "latency_ns = ", "memory_bytes = "):
             self.assertIn(words, topology)
         self.refused(1, "cannot write", "--probe", "-t", 1, "-o", WORK / "no/such/folder.yaml")
+        self.refused(1, "Is a directory", "--probe", "-t", 1, "-o", WORK)
+        self.assertEqual(list(WORK.glob("probed.yaml.*")), [])

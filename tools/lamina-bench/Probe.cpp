@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <memory>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -86,6 +87,50 @@ double operationsPerSecond(ThreadPool &pool, const ArithmeticKernel &kernel) {
   return best;
 }
 
+absl::Status notWritten(const std::string &path) {
+  return absl::UnavailableError(
+      strCat("cannot write '", path, "': ", std::strerror(errno), "; give -o another file"));
+}
+
+/// A file is replaced as a whole; a pipe or a device is written to.
+bool isReplaced(const std::string &path) {
+  std::error_code error;
+  std::filesystem::file_type type = std::filesystem::status(path, error).type();
+  return type == std::filesystem::file_type::not_found || type == std::filesystem::file_type::regular;
+}
+
+absl::Status checkWritable(const std::string &path) {
+  std::string folder = std::filesystem::path(path).parent_path();
+  if (isReplaced(path) && ::access(folder.empty() ? "." : folder.c_str(), W_OK | X_OK) != 0)
+    return notWritten(path);
+  if (::access(path.c_str(), W_OK) != 0 && errno != ENOENT)
+    return notWritten(path);
+  if (!std::filesystem::is_directory(path))
+    return absl::OkStatus();
+  errno = EISDIR;
+  return notWritten(path);
+}
+
+absl::Status writeFile(const std::string &path, const std::string &text) {
+  bool replaced = isReplaced(path);
+  std::error_code error;
+  std::string target = std::filesystem::canonical(path, error); // what a link leads to
+  if (error || !replaced)
+    target = path;
+  std::string written = replaced ? strCat(target, ".", ::getpid(), ".tmp") : path;
+  std::FILE *file = std::fopen(written.c_str(), "we");
+  if (!file)
+    return notWritten(path);
+  bool good = std::fputs(text.c_str(), file) >= 0;
+  good &= std::fclose(file) == 0;
+  if (good && (!replaced || std::rename(written.c_str(), target.c_str()) == 0))
+    return absl::OkStatus();
+  absl::Status failure = notWritten(path);
+  if (replaced)
+    std::remove(written.c_str());
+  return failure;
+}
+
 } // namespace
 
 absl::StatusOr<double> readBandwidth(int threads) {
@@ -136,22 +181,13 @@ absl::StatusOr<ProbeFigures> probeMachine(int threads) {
 }
 
 absl::Status probe(const BenchOptions &options) {
-  auto failed = [&] {
-    return absl::UnavailableError(
-        strCat("cannot write '", options.clusterFile, "': ", std::strerror(errno), "; give -o another file"));
-  };
-  // Opened first: a wrong path should not take seconds to notice.
-  std::unique_ptr<std::FILE, int (*)(std::FILE *)> file(nullptr, std::fclose);
+  // Looked at first: a wrong path should not take seconds to notice.
   if (!options.clusterFile.empty())
-    if (file.reset(std::fopen(options.clusterFile.c_str(), "we")); !file)
-      return failed();
+    LAMINA_RETURN_IF_ERROR(checkWritable(options.clusterFile));
   LAMINA_ASSIGN_OR_RETURN(ProbeFigures figures, probeMachine(options.threads.front()));
   std::printf("%s", probeTable(figures).c_str());
-  if (!file)
-    return absl::OkStatus();
-  std::fputs(clusterText(figures).c_str(), file.get());
-  bool broken = std::ferror(file.get()) != 0;
-  return std::fclose(file.release()) != 0 || broken ? failed() : absl::OkStatus();
+  return options.clusterFile.empty() ? absl::OkStatus()
+                                     : writeFile(options.clusterFile, clusterText(figures));
 }
 
 } // namespace lamina::bench
