@@ -1,14 +1,15 @@
 //===- CommandLine.cpp - lamina-bench's command line --------------------------------------------------===//
 
+#include "runtime/base/Affinity.h"
 #include "runtime/device/cpu/ThreadPool.h"
 #include "tools/lamina-bench/Options.h"
 #include "tools/lamina-bench/Ranges.h"
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <iostream>
 #include <map>
-#include <sched.h>
 
 namespace lamina::bench {
 namespace {
@@ -36,11 +37,6 @@ std::string spelledOut(const std::string &word) {
       {"-pg", "--pg"}, {"-oe", "--output-err"}, {"-npp", "--npp"}, {"-ntg", "--ntg"}, {"-npl", "--npl"}};
   auto found = known.find(word);
   return found == known.end() ? word : found->second;
-}
-
-int availableCpus() {
-  cpu_set_t set;
-  return sched_getaffinity(0, sizeof(set), &set) == 0 ? std::max(CPU_COUNT(&set), 1) : 1;
 }
 
 const std::map<std::string, Format> kFormats = {{"none", Format::None},
@@ -171,7 +167,7 @@ struct Parser {
   }
 
   std::string finish(const CLI::App &app) {
-    std::vector<int64_t> counts = {availableCpus()};
+    std::vector<int64_t> counts = {std::max<int64_t>(1, std::ssize(availableCpus()))};
     if (!threads.empty())
       if (std::string problem = parseList("--threads", threads, 1, ThreadPool::kMaxThreads, counts);
           !problem.empty())
