@@ -105,8 +105,16 @@ struct Parser {
     if (good)
       numbers = *std::move(parsed);
     return good ? ""
-                : std::string(flag) + ": expected numbers from " + std::to_string(least) + " to " +
-                      std::to_string(most) + " such as 128,512 or 128-512+128, got '" + text + "'";
+                : std::string(flag) + ": expected up to " + std::to_string(kMostNumbers) + " numbers from " +
+                      std::to_string(least) + " to " + std::to_string(most) +
+                      " such as 128,512 or 128-512+128, got '" + text + "'";
+  }
+
+  /// What is wrong with that many tests, empty if nothing.
+  static std::string checkCount(int64_t count) {
+    return count <= kMostNumbers ? ""
+                                 : "these lists make " + std::to_string(count) + " tests, expected up to " +
+                                       std::to_string(kMostNumbers);
   }
 
   std::string parsePairs(std::vector<TestSpec> &tests) const {
@@ -142,10 +150,14 @@ struct Parser {
       return problem;
     if (std::string problem = parseList("--n-depth", depths, 0, kMost, n); !problem.empty())
       return problem;
+    std::erase_if(tests, [](const TestSpec &test) { return test.tokens() == 0; });
+    if (std::string problem = checkCount(std::ssize(n) * std::ssize(tests)); !problem.empty())
+      return problem;
     for (int64_t depth : n)
-      for (TestSpec test : tests)
-        if (test.depth = depth; test.tokens() > 0)
-          options.tests.push_back(test);
+      for (TestSpec &test : tests) {
+        test.depth = depth;
+        options.tests.push_back(test);
+      }
     return makeBatchedTests();
   }
 
@@ -159,6 +171,9 @@ struct Parser {
                                 parseList("--npl", batchedSequences, 1, 4096, sequences)})
       if (!problem.empty())
         return problem;
+    if (std::string problem = checkCount(std::ssize(prompt) * std::ssize(generate) * std::ssize(sequences));
+        !problem.empty())
+      return problem;
     for (int64_t pp : prompt)
       for (int64_t tg : generate)
         for (int64_t pl : sequences)
@@ -189,8 +204,10 @@ struct Parser {
     options.errorOutput = kFormats.at(errorOutput);
     if (std::string problem = makeTests(app); !problem.empty())
       return problem;
-    return options.tests.empty() && options.batched.empty() ? "no test is left: -p, -n and -pg are all 0"
-                                                            : "";
+    if (options.tests.empty() && options.batched.empty())
+      return "no test is left: -p, -n and -pg are all 0";
+    return checkCount((std::ssize(options.tests) + std::ssize(options.batched)) *
+                      std::ssize(options.threads));
   }
 };
 

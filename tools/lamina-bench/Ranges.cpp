@@ -41,6 +41,8 @@ bool takeRange(std::string_view &text, std::vector<int64_t> &numbers) {
       return false;
   }
   for (int64_t i = first; i <= last;) {
+    if (numbers.size() == size_t(kMostNumbers))
+      return false;
     numbers.push_back(i);
     int64_t next = multiply ? i * step : i + step;
     if (next <= i)

@@ -48,6 +48,9 @@ TEST(Ranges, RefuseWhatIsNone) {
   for (const char *text :
        {"", ",", "1,", "a", "-1", "1-", "4-1", "1-4*1", "1-4+0", "0-4*2", "1 2", "99999999999", "1.5", "+1"})
     EXPECT_FALSE(parseRanges(text)) << text;
+  EXPECT_EQ(parseRanges("1-10000")->size(), 10000u);
+  for (const char *text : {"1-10001", "1-10000,1", "1-16777216"})
+    EXPECT_FALSE(parseRanges(text)) << text;
 }
 
 } // namespace
