@@ -37,7 +37,8 @@ std::vector<Instruction> disassemble(const std::string &object, const std::strin
       LAMINA_LLVM_TOOLS "/llvm-objdump -d --no-show-raw-insn --disassemble-symbols=" + symbol + " " + path;
   FILE *output = popen(command.c_str(), "r");
   std::vector<Instruction> result;
-  const std::regex line(R"(^\s*([0-9a-f]+):\s+(\S+)\s*([^<\n]*).*\n$)"),
+  // A prefix such as {vex} names the encoding.
+  const std::regex line(R"(^\s*([0-9a-f]+):\s+(?:\{\w+\}\s+)?(\S+)\s*([^<\n]*).*\n$)"),
       jump(R"((?:^|\s)(?:0x)?([0-9a-f]+)\s*$)");
   for (char text[512]; std::fgets(text, sizeof text, output);) {
     std::cmatch match;
@@ -91,7 +92,7 @@ bool storesToStack(const Instruction &instruction) {
 
 struct Case {
   const char *target;
-  const char *dot; ///< mnemonic; "{vex}" stands before vpdpbusd in the encoding that AVX-VNNI has
+  const char *dot; ///< mnemonic
   std::vector<std::string>
       spillFree; ///< formats whose inner loops store nothing on the stack; others may a few times
 };
@@ -120,7 +121,8 @@ TEST_P(AssemblyTest, InnerLoopsMultiplyBytesInRegisters) {
 
 INSTANTIATE_TEST_SUITE_P(
     Targets, AssemblyTest,
-    testing::Values(Case{"x86-64-v3", "vpmaddubsw", {}}, Case{"x86-64-v3-avxvnni", "{vex}", {"q4_0", "q8_0"}},
+    testing::Values(Case{"x86-64-v3", "vpmaddubsw", {}},
+                    Case{"x86-64-v3-avxvnni", "vpdpbusd", {"q4_0", "q8_0"}},
                     Case{"x86-64-v4", "vpmaddubsw", {"q4_0", "q4_k", "q6_k"}},
                     Case{"x86-64-v4-vnni", "vpdpbusd", {"q4_0", "q8_0", "q4_k", "iq4_nl"}},
                     Case{"aarch64-dotprod", "sdot", {"q4_0", "q8_0"}},

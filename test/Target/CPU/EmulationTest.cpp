@@ -61,7 +61,7 @@ class EmulationTest : public testing::TestWithParam<const char *> {
 protected:
   void SetUp() override {
     if (!std::filesystem::exists(LAMINA_AARCH64_EMULATOR))
-      GTEST_SKIP() << "skipped: no qemu-aarch64-static";
+      GTEST_SKIP() << "skipped: no qemu-aarch64, or no ld.lld to link for it";
   }
 };
 
