@@ -4,6 +4,7 @@
 
 #include "runtime/base/Sha256.h"
 #include "runtime/base/StrCat.h"
+#include "runtime/device/cpu/CodeLibrary.h"
 #include "runtime/io/ArtifactWriter.h"
 #include "runtime/io/GGUFReader.h"
 #include "tools/common/ModelDigest.h"
@@ -64,22 +65,14 @@ absl::StatusOr<fs::path> cacheFolder() {
   return folder;
 }
 
-/// Everything that the artifact depends on. The compiler's size and time stand for its version, which alone
-/// would not tell two builds of a developer's apart.
 absl::StatusOr<std::string> keyOf(const std::string &model, const std::string &compiler,
                                   const std::vector<std::string> &flags, const fs::path &folder) {
-  Sha256 sha;
   // The parts of a split model are found by the reader, which also refuses what is no model before hours of
   // work.
   LAMINA_ASSIGN_OR_RETURN(GGUFReader reader, GGUFReader::open(model));
-  sha.update(modelDigest(reader, folder.string()));
-  struct stat info = {};
-  ::stat(compiler.c_str(), &info);
-  sha.update(strCat("\n", LAMINA_VERSION, "\n", info.st_size, "\n", info.st_mtim.tv_sec, "\n",
-                    info.st_mtim.tv_nsec));
-  for (const std::string &flag : flags)
-    sha.update(strCat("\n", flag));
-  return Sha256::hex(sha.finish());
+  std::vector<std::string> targets = detectTargets();
+  return compileCacheKey(modelDigest(reader, folder.string()), compiler,
+                         targets.empty() ? "" : targets.front(), flags);
 }
 
 /// Runs the compiler with its output on our standard error, so that ours holds nothing but results.
@@ -113,6 +106,20 @@ absl::Status runCompiler(const std::string &compiler, const std::string &model,
 }
 
 } // namespace
+
+std::string compileCacheKey(const std::string &digest, const std::string &compiler, const std::string &target,
+                            const std::vector<std::string> &flags) {
+  Sha256 sha;
+  // The compiler's size and time stand for its version, which alone would not tell two builds of a
+  // developer's apart.
+  struct stat info = {};
+  ::stat(compiler.c_str(), &info);
+  sha.update(strCat(digest, "\n", LAMINA_VERSION, "\n", info.st_size, "\n", info.st_mtim.tv_sec, "\n",
+                    info.st_mtim.tv_nsec, "\n", target));
+  for (const std::string &flag : flags)
+    sha.update(strCat("\n", flag));
+  return Sha256::hex(sha.finish());
+}
 
 absl::StatusOr<std::string> compileIntoCache(const std::string &model, const std::vector<std::string> &flags,
                                              bool again) {
