@@ -28,9 +28,10 @@ constexpr CodeTarget kTargets[] = {
 };
 #undef LAMINA_CPU_HAS
 #elif defined(__aarch64__)
+bool hasDotProduct() { return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0; }
 constexpr CodeTarget kTargets[] = {
-    {"aarch64-i8mm", [] { return (getauxval(AT_HWCAP2) & HWCAP2_I8MM) != 0; }},
-    {"aarch64-dotprod", [] { return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0; }},
+    {"aarch64-i8mm", [] { return hasDotProduct() && (getauxval(AT_HWCAP2) & HWCAP2_I8MM) != 0; }},
+    {"aarch64-dotprod", [] { return hasDotProduct(); }},
     {"aarch64", [] { return true; }},
 };
 #else
