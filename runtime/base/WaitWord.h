@@ -22,6 +22,11 @@
 
 namespace lamina {
 
+/// How long workers spin. Falling asleep and being woken costs both sides microseconds, many times in a
+/// layer; spinning costs nobody anything while it offers the CPU to others. Longer than what a step of one
+/// token leaves a thread without work.
+constexpr uint64_t kSpinNanoseconds = 200'000;
+
 inline void pauseSpinning() {
 #if defined(__x86_64__)
   __builtin_ia32_pause();

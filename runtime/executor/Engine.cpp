@@ -19,11 +19,6 @@ namespace {
 /// How often the front end looks whether its workers live while it waits for them.
 constexpr uint64_t kLivenessNanoseconds = 20'000'000;
 
-/// Falling asleep and being woken costs both sides microseconds, many times in a layer; spinning costs nobody
-/// anything while it offers the CPU to others. Longer than what a step of one token leaves a thread without
-/// work.
-constexpr uint64_t kSpinNanoseconds = 200'000;
-
 /// The CPUs of a worker's threads, if the threads of all workers need every CPU: then thread i of one worker
 /// takes turns with thread i of the next instead of meeting it anywhere. With CPUs to spare the system knows
 /// better which are free.

@@ -135,7 +135,7 @@ absl::Status writeFile(const std::string &path, const std::string &text) {
 
 absl::StatusOr<double> readBandwidth(int threads) {
   LAMINA_ASSIGN_OR_RETURN(Buffer buffer, Buffer::create(bufferBytes()));
-  LAMINA_ASSIGN_OR_RETURN(std::unique_ptr<ThreadPool> pool, ThreadPool::create(threads, 50'000));
+  LAMINA_ASSIGN_OR_RETURN(std::unique_ptr<ThreadPool> pool, ThreadPool::create(threads, kSpinNanoseconds));
   auto pieces = static_cast<int64_t>(buffer.bytes() / kPiece);
   pool->parallelFor( // the first touch
       [](void *data, int64_t begin, int64_t end) {
@@ -174,7 +174,7 @@ absl::StatusOr<ProbeFigures> probeMachine(int threads) {
   LAMINA_ASSIGN_OR_RETURN(std::unique_ptr<ThreadPool> one, ThreadPool::create(1, 0));
   figures.flopsOne = operationsPerSecond(*one, floatKernel());
   figures.intOpsOne = operationsPerSecond(*one, integerKernel());
-  LAMINA_ASSIGN_OR_RETURN(std::unique_ptr<ThreadPool> all, ThreadPool::create(threads, 50'000));
+  LAMINA_ASSIGN_OR_RETURN(std::unique_ptr<ThreadPool> all, ThreadPool::create(threads, kSpinNanoseconds));
   figures.flopsAll = operationsPerSecond(*all, floatKernel());
   figures.intOpsAll = operationsPerSecond(*all, integerKernel());
   return figures;

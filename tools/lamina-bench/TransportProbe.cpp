@@ -16,9 +16,6 @@
 namespace lamina::bench {
 namespace {
 
-/// What the engine spins before it sleeps.
-constexpr uint64_t kSpinNanoseconds = 200'000;
-
 /// One end of two transfers, 0 from the first process to the second and 1 back, `rowBytes` each way.
 class Exchange {
 public:

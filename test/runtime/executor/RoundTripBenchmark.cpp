@@ -37,9 +37,6 @@ template <typename Body> void measure(const char *name, Body body) {
          double(samples[kRepeats * 9 / 10]) / 1e3);
 }
 
-/// As in the engine.
-constexpr uint64_t kSpin = 200'000;
-
 void measureRoundTrip(const char *name, uint64_t rowBytes, uint64_t spin, bool sameCpu) {
   auto links = SharedMemoryLinks::create({{0, 1, rowBytes, "q"}, {1, 0, rowBytes, "out"}},
                                          {{0, 1, 2, 2 * rowBytes}, {1, 0, 2, 2 * rowBytes}});
@@ -83,8 +80,8 @@ void measureRoundTrip(const char *name, uint64_t rowBytes, uint64_t spin, bool s
 int main() {
   for (bool sameCpu : {false, true}) {
     printf("two processes on %s\n", sameCpu ? "one CPU" : "CPUs of their own");
-    measureRoundTrip("  round trip, 64 B", 64, kSpin, sameCpu);
-    measureRoundTrip("  round trip, 16 KiB", 16384, kSpin, sameCpu);
+    measureRoundTrip("  round trip, 64 B", 64, kSpinNanoseconds, sameCpu);
+    measureRoundTrip("  round trip, 16 KiB", 16384, kSpinNanoseconds, sameCpu);
     measureRoundTrip("  round trip, no spinning", 64, 0, sameCpu);
   }
   test::TestArtifact artifact;
@@ -95,7 +92,7 @@ int main() {
     LaminaStep step = test::fillBatch(**engine, {{1, 0, 0}});
     measure(threads == 1 ? "step, 1 thread" : "step, 2 threads", [&] { (void)(*engine)->step(step); });
   }
-  auto pool = ThreadPool::create(2, kSpin);
+  auto pool = ThreadPool::create(2, kSpinNanoseconds);
   measure("dispatch, 2 threads",
           [&] { (*pool)->parallelFor([](void *, int64_t, int64_t) {}, nullptr, 1000); });
 }
