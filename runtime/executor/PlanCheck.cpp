@@ -117,6 +117,9 @@ private:
     if (blockBytes == 0)
       return error("cache ", index, " has elements of type \"", cache.element_type(),
                    "\", expected f32, f16, bf16 or q8_0");
+    if (cache.element_type() == "q8_0" && (cache.key_length() % 32 != 0 || cache.value_length() % 32 != 0))
+      return error("cache ", index, " of q8_0 has keys of ", cache.key_length(), " and values of ",
+                   cache.value_length(), " elements, expected multiples of 32");
     uint64_t valueLength =
         (uint64_t(cache.value_length()) + LAMINA_ROW_PADDING - 1) / LAMINA_ROW_PADDING * LAMINA_ROW_PADDING;
     uint64_t elements =

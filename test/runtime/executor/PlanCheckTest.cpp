@@ -56,6 +56,25 @@ const Mistake kMistakes[] = {
      "outside"},
     {"NoCode", [](auto &p) { compute(p).clear_code(); }, "kernels without a code object"},
     {"CacheElementType", [](auto &p) { memory(p).mutable_caches(0)->set_element_type("f8"); }, "type \"f8\""},
+    {"CacheOfHalfAKeyBlock",
+     [](auto &p) {
+       memory(p).mutable_caches(0)->set_element_type("q8_0");
+       memory(p).mutable_caches(0)->set_value_length(32);
+     },
+     "keys of 16 and values of 32 elements"},
+    {"CacheOfHalfAValueBlock",
+     [](auto &p) {
+       memory(p).mutable_caches(0)->set_element_type("q8_0");
+       memory(p).mutable_caches(0)->set_key_length(32);
+     },
+     "keys of 32 and values of 16 elements"},
+    {"CacheOfWholeBlocks",
+     [](auto &p) {
+       memory(p).mutable_caches(0)->set_element_type("q8_0");
+       memory(p).mutable_caches(0)->set_key_length(64);
+       memory(p).mutable_caches(0)->set_value_length(96);
+     },
+     "its keys and values need 2720"},
     {"CachePageTooSmall", [](auto &p) { memory(p).mutable_caches(0)->set_page_bytes(1984); }, "need 2048"},
     {"CachePageUnaligned", [](auto &p) { memory(p).mutable_caches(0)->set_page_bytes(2049); },
      "not a multiple of 64"},
