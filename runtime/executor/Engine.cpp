@@ -19,17 +19,6 @@ namespace {
 /// How often the front end looks whether its workers live while it waits for them.
 constexpr uint64_t kLivenessNanoseconds = 20'000'000;
 
-/// The CPUs of a worker's threads, if the threads of all workers need every CPU: then thread i of one worker
-/// takes turns with thread i of the next instead of meeting it anywhere. With CPUs to spare the system knows
-/// better which are free.
-std::vector<int> cpusOf(int worker, int workers, int threads, const std::vector<int> &available) {
-  std::vector<int> cpus;
-  if (int64_t(threads) * workers >= int64_t(available.size()))
-    for (int i = 0; i < threads; ++i)
-      cpus.push_back(available[(size_t(worker) * size_t(threads) + size_t(i)) % available.size()]);
-  return cpus;
-}
-
 TraceEvent::Kind traceKind(const plan::Instruction &instruction) {
   switch (instruction.kind_case()) {
   case plan::Instruction::kSend:
@@ -194,12 +183,13 @@ private:
 
   WorkerContext contextOf(int index) const {
     std::vector<int> available = availableCpus();
-    int threads = options_.threadsPerWorker != 0 ? options_.threadsPerWorker : int(available.size());
+    int threads =
+        options_.threadsPerWorker != 0 ? options_.threadsPerWorker : std::max(1, int(available.size()));
     return {.plan = &plan_,
             .index = index,
             .artifactDir = artifactDir_,
             .threads = threads,
-            .cpus = cpusOf(index, plan_.workers_size(), threads, available),
+            .cpus = cpusOfThreads(threads, available),
             .spinNanoseconds = kSpinNanoseconds,
             .batch = &segment_,
             .links = links_.get(),

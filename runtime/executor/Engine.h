@@ -38,9 +38,9 @@ class Plan;
 namespace lamina {
 
 struct EngineOptions {
-  /// Threads that compute in each worker; 0 = one per CPU that this process may use. If all workers together
-  /// have at least as many threads as there are CPUs, each thread stays on one CPU and threads of several
-  /// workers take turns.
+  /// Threads that compute in each worker; 0 = one per CPU that this process may use. If that is a
+  /// multiple of the number of those CPUs, thread i of each worker stays on the CPU of thread i of the others
+  /// and they take turns; otherwise threads run where the system puts them.
   int threadsPerWorker = 0;
   bool inProcess = false; ///< workers are threads of this process instead of processes
   bool trace = false;     ///< record the begin and end of every instruction

@@ -91,6 +91,7 @@ TEST_P(ThreadPoolTest, EveryThreadTakesPart) {
 
 TEST_P(ThreadPoolTest, EveryThreadStaysOnItsCpu) {
   std::vector<int> available = availableCpus(), cpus;
+  ASSERT_FALSE(available.empty());
   for (int i = 0; i < GetParam(); ++i)
     cpus.push_back(available[size_t(i) % available.size()]);
   // Of its own, because creating the pool ties the caller down.

@@ -227,7 +227,7 @@ TEST_P(EngineTest, BrokenPlanIsRefusedBeforeAnythingStarts) {
 }
 
 /// The CPU of each thread of a process that has just one to be on.
-std::vector<int> cpusOfThreads(int pid) {
+std::vector<int> pinnedCpus(int pid) {
   std::vector<int> cpus;
   for (const auto &task : std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/task")) {
     cpu_set_t set;
@@ -242,13 +242,22 @@ std::vector<int> cpusOfThreads(int pid) {
   return cpus;
 }
 
+TEST(EngineCpus, ThreadsShareCpusWithTheirLikeOrGoAnywhere) {
+  EXPECT_EQ(cpusOfThreads(3, std::vector{1, 4, 5}), (std::vector{1, 4, 5}));
+  EXPECT_EQ(cpusOfThreads(4, std::vector{1, 4}), (std::vector{1, 4, 1, 4}));
+  EXPECT_THAT(cpusOfThreads(1, std::vector{1, 4}), ::testing::IsEmpty()) << "fewer threads than CPUs";
+  EXPECT_THAT(cpusOfThreads(3, std::vector{1, 4}), ::testing::IsEmpty()) << "thread 2 would meet thread 0";
+  EXPECT_THAT(cpusOfThreads(2, {}), ::testing::IsEmpty()) << "the system does not say";
+}
+
 TEST(EngineCpus, WorkersThatNeedEveryCpuShareThemEvenly) {
   std::vector<int> available = availableCpus();
+  ASSERT_FALSE(available.empty());
   TestArtifact artifact;
   auto engine = Engine::create(makePlan(), artifact.path(), {.threadsPerWorker = int(available.size())});
   ASSERT_TRUE(engine.ok()) << engine.status();
   for (const WorkerInfo &worker : (*engine)->workers())
-    EXPECT_EQ(cpusOfThreads(worker.pid), available) << worker.name;
+    EXPECT_EQ(pinnedCpus(worker.pid), available) << worker.name;
   EXPECT_EQ(availableCpus(), available) << "the front end stays free";
 }
 

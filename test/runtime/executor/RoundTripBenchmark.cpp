@@ -48,7 +48,8 @@ void measureRoundTrip(const char *name, uint64_t rowBytes, uint64_t spin, bool s
   pid_t child = fork();
   if (child == 0)
     self = 1;
-  stayOnCpu(self == 0 || sameCpu ? cpus.front() : cpus.back());
+  if (!cpus.empty())
+    stayOnCpu(self == 0 || sameCpu ? cpus.front() : cpus.back());
   auto endpoint = (*links)->endpoint(self, **device, abort, spin);
   bool ok = endpoint->bind(0, {{buffer.data(), rowBytes}}).ok() &&
             endpoint->bind(1, {{buffer.data(), rowBytes}}).ok();
