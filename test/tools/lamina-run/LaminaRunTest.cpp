@@ -318,8 +318,8 @@ TEST(LaminaRunCheck, AWorkerForAnotherKindOfDeviceCannotRun) {
 
 TEST_F(LaminaRun, AnInterruptEndsALongStep) {
   auto began = std::chrono::steady_clock::now();
-  // "2" makes memory0 sleep for half a minute.
-  Outcome outcome = runProgram("/usr/bin/timeout", {"--preserve-status", "-s", "INT", "1", LAMINA_RUN_PROGRAM,
+  // "2" makes memory0 sleep for half a minute; a loaded machine with sanitizers needs a second to get there.
+  Outcome outcome = runProgram("/usr/bin/timeout", {"--preserve-status", "-s", "INT", "3", LAMINA_RUN_PROGRAM,
                                                     model_.artifact(), "--prompt", "2", "--output=json"});
   EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(10));
   EXPECT_EQ(outcome.status, 130) << outcome.err;
