@@ -139,10 +139,14 @@ LogicalResult printPlan(ModuleOp module, const CommandLine &line) {
 }
 
 /// ISAs to compile for: what was asked for, or what suits this machine best.
-std::vector<StringRef> chooseTargets(const CommandLine &line) {
+FailureOr<std::vector<StringRef>> chooseTargets(ModuleOp module, const CommandLine &line) {
   llvm::SetVector<StringRef> chosen(llvm::from_range, line.targets);
-  return chosen.empty() ? std::vector<StringRef>{hostCpuTarget()}
-                        : std::vector<StringRef>(chosen.begin(), chosen.end());
+  if (StringRef host = hostCpuTarget(); chosen.empty() && !host.empty())
+    chosen.insert(host);
+  if (chosen.empty())
+    return emitError(UnknownLoc::get(module.getContext()))
+           << "this machine runs none of the CPU targets; choose with --cpu-targets";
+  return std::vector<StringRef>(chosen.begin(), chosen.end());
 }
 
 LogicalResult compile(MLIRContext &context, CommandLine &line) {
@@ -163,7 +167,10 @@ LogicalResult compile(MLIRContext &context, CommandLine &line) {
       module.print(os, OpPrintingFlags().enableDebugInfo(!toStandardOutput(line)));
     });
 
-  ArtifactOptions options{chooseTargets(line), line.flags,
+  FailureOr<std::vector<StringRef>> targets = chooseTargets(module, line);
+  if (failed(targets))
+    return failure();
+  ArtifactOptions options{std::move(*targets), line.flags,
                           line.threads ? line.threads : std::max(1u, std::thread::hardware_concurrency())};
   if (to == Phase::Lower) {
     FailureOr<std::string> text = printLoweredKernels(module, options.targets.front());
