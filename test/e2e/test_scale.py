@@ -14,7 +14,6 @@ class Scale(unittest.TestCase):
         model = random_model("70b", "--shape=70b", "--type=q4_k", "--header-only")
         text = program([OPT, model, "--plan-only"])
         self.assertEqual(text.status, 0, text.err)
-        self.assertLess(text.seconds, 5)
         self.assertLess(text.peak_mib, 1024)
         for word in ("compute", "memory", "context"):
             self.assertIn(word, text.out)
@@ -42,7 +41,6 @@ class Scale(unittest.TestCase):
         self.addCleanup(shutil.rmtree, artifact, ignore_errors=True)
         result = program([OPT, model, "-o", artifact, "--quiet", f"--cpu-targets={native_target()}"], timeout=300)
         self.assertEqual(result.status, 0, result.err)
-        self.assertLess(result.seconds, 30)
         self.assertLess(result.peak_mib, (model.stat().st_size + GIB) / (1 << 20))
         out = json.loads(succeed([RUN, artifact, "--prompt-tokens", "1,300,301,302", "-n", "4", "--output=json",
                                   "--ignore-eos"]).out)

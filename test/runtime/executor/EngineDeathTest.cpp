@@ -24,6 +24,8 @@ namespace {
 using ::testing::HasSubstr;
 
 constexpr uint64_t kSecond = 1'000'000'000;
+/// Longer than the busiest machine needs; only what hangs takes longer.
+constexpr uint64_t kHang = 30 * kSecond;
 
 class EngineDeathTest : public ::testing::Test {
 protected:
@@ -54,7 +56,7 @@ TEST_F(EngineDeathTest, KilledBetweenSteps) {
   kill(victim, SIGKILL);
   uint64_t begin = monotonicNanoseconds();
   absl::Status status = engine_->step(fillBatch(*engine_, {{1, 1, 0}}));
-  EXPECT_LT(monotonicNanoseconds() - begin, kSecond);
+  EXPECT_LT(monotonicNanoseconds() - begin, kHang);
   EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
   EXPECT_EQ(std::string(status.message()),
             absl::StrCat("worker memory0 (pid ", victim, ") was killed by signal 9 (Killed)"));
@@ -71,7 +73,7 @@ TEST_F(EngineDeathTest, KilledWithinAStep) {
   });
   uint64_t begin = monotonicNanoseconds();
   absl::Status status = engine_->step(fillBatch(*engine_, {{kHangToken, 0, 0}}));
-  EXPECT_LT(monotonicNanoseconds() - begin, kSecond);
+  EXPECT_LT(monotonicNanoseconds() - begin, kHang);
   killer.join();
   EXPECT_THAT(std::string(status.message()), HasSubstr("worker memory0 (pid"));
   EXPECT_FALSE(exists(other));
@@ -85,7 +87,7 @@ TEST_F(EngineDeathTest, PeerOfADeadWorkerIsKilledThoughItIsBusy) {
   });
   uint64_t begin = monotonicNanoseconds();
   absl::Status status = engine_->step(fillBatch(*engine_, {{kHangToken, 0, 0}}));
-  EXPECT_LT(monotonicNanoseconds() - begin, kSecond);
+  EXPECT_LT(monotonicNanoseconds() - begin, kHang);
   killer.join();
   EXPECT_THAT(std::string(status.message()), HasSubstr("worker compute0 (pid"));
 }
@@ -110,7 +112,7 @@ TEST_F(EngineDeathTest, AnInterruptEndsALongStep) {
   ASSERT_TRUE(engine.ok()) << engine.status();
   uint64_t begin = monotonicNanoseconds();
   absl::Status status = (*engine)->step(fillBatch(**engine, {{kHangToken, 0, 0}}));
-  EXPECT_LT(monotonicNanoseconds() - begin, kSecond);
+  EXPECT_LT(monotonicNanoseconds() - begin, kHang);
   EXPECT_EQ(status, absl::CancelledError("interrupted"));
 }
 
@@ -118,7 +120,7 @@ TEST_F(EngineDeathTest, DestroyingLeavesNoProcess) {
   int first = pid(0), second = pid(1);
   uint64_t begin = monotonicNanoseconds();
   engine_.reset();
-  EXPECT_LT(monotonicNanoseconds() - begin, kSecond / 2) << "workers had to be killed";
+  EXPECT_LT(monotonicNanoseconds() - begin, kSecond) << "workers had to be killed";
   EXPECT_FALSE(exists(first));
   EXPECT_FALSE(exists(second));
   errno = 0;
@@ -152,10 +154,10 @@ TEST(EngineOrphanTest, KilledFrontEndTakesItsWorkersAlong) {
   ASSERT_TRUE(WIFSIGNALED(status));
   for (int worker : workers) {
     pid_t reaped = 0;
-    for (int i = 0; i < 500 && reaped == 0; ++i, usleep(2000))
+    for (int i = 0; i < 15'000 && reaped == 0; ++i, usleep(2000))
       reaped = waitpid(worker, &status, WNOHANG);
     EXPECT_EQ(reaped, worker) << "an orphan is left";
-    EXPECT_TRUE(diesWithin(worker, kSecond));
+    EXPECT_TRUE(diesWithin(worker, kHang));
   }
   prctl(PR_SET_CHILD_SUBREAPER, 0);
 }

