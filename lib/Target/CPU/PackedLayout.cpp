@@ -77,10 +77,17 @@ PackedLayout lamina::packedLayout(const BlockFormat &format) {
 
   for (unsigned shift = 0, left = format.codeBits; left != 0;) {
     unsigned width = left >= 8 ? 8 : left >= 4 ? 4 : left >= 2 ? 2 : 1;
-    layout.planes.push_back({width, shift, layout.blockBytes});
-    layout.blockBytes += width * format.elements * kPackedRows / 8;
+    layout.planes.push_back({width, shift, {}});
     shift += width;
     left -= width;
   }
+  layout.codes = layout.blockBytes;
+  for (int64_t k = 0; k < kPackedStep; k += 4)
+    for (PackedPlane &plane : layout.planes)
+      if (k % (32 / plane.width) == 0) {
+        plane.words.push_back(layout.stepBytes);
+        layout.stepBytes += 4 * kPackedRows;
+      }
+  layout.blockBytes += format.elements / kPackedStep * layout.stepBytes;
   return layout;
 }

@@ -4,12 +4,13 @@
 // rows of the last group are zeros. A group holds its blocks along the row one after another. Within a block
 // every field has 16 lanes side by side, in this order:
 //
-//   super-scales, super-min, sub-scales, sub-mins, code planes
+//   super-scales, super-min, sub-scales, sub-mins, codes
 //
-// A plane holds `width` (1, 2, 4 or 8) bits of each code in u32 words, one for each lane, that cover 32 /
-// width elements: the bits of the word's element k lie at bit 8·(k mod 4) + width·(k div 4). Four consecutive
-// elements thus come out as the bytes of a word by one shift and one mask. Plain formats hold 16 numbers for
-// each element.
+// Codes are cut into planes. A plane holds `width` (1, 2, 4 or 8) bits of each code in u32 words, one for each
+// lane, that cover 32 / width elements: the bits of the word's element k lie at bit 8·(k mod 4) + width·(k
+// div 4). Four consecutive elements thus come out as the bytes of a word by one shift and one mask. Words of
+// all planes lie in the order of their first elements: memory is read in ascending order, and only then does
+// hardware fetch ahead at its full speed. Plain formats hold 16 numbers for each element.
 //
 // All of this follows from runtime/io/BlockFormat.h; the packer and the kernels both read it from here. The
 // description is docs/formats/packed-weights.md.
@@ -47,7 +48,7 @@ enum class PackedNumber : uint8_t {
 struct PackedPlane {
   unsigned width;
   unsigned shift;
-  int64_t offset; ///< in the block
+  std::vector<int64_t> words; ///< in a step: where the words of its elements lie
 };
 
 /// One number for each lane, for each part of a block.
@@ -64,6 +65,8 @@ struct PackedLayout {
   int64_t blockElements = 0;
   int64_t blockBytes = 0; ///< of a block of 16 rows
   PackedField superScale, superMin, subScale, subMin;
+  int64_t codes = 0;     ///< in the block: where the first step's words lie
+  int64_t stepBytes = 0; ///< of a step's words
   std::vector<PackedPlane> planes;
 
   /// Bytes of the 16 rows of a group, each of `rowLength` elements.

@@ -31,7 +31,7 @@ public:
 
 private:
   /// Hardware alone does not bring weights as fast as `tokens` tokens use them.
-  bool fetchesAhead(int64_t tokens) const { return tokens > 1 || decoder_.readsSeveralPlanes(); }
+  static bool fetchesAhead(int64_t tokens) { return tokens > 1; }
   Values floatDot(ValueRange groups, ValueRange inputRows);
   Values integerDot(Value group, ValueRange inputRows);
   void addCodes(const WeightDecoder::Codes &codes, ValueRange inputRows, Values &sums);

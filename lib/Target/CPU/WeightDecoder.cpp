@@ -216,8 +216,8 @@ Value WeightDecoder::fourCodes(Value block, Value step, int64_t quad, SmallVecto
   for (auto [plane, word] : llvm::zip(layout_.planes, words)) {
     int64_t quadsPerWord = 8 / plane.width;
     if (quad % quadsPerWord == 0) {
-      Value address = b_.offset(block, plane.offset + quad / quadsPerWord * 4 * kPackedRows);
-      word = b_.load(b_.i32(kPackedRows), b_.offset(address, b_.mul(step, plane.width * 4 * kPackedRows)));
+      Value address = b_.offset(block, layout_.codes + plane.words[quad / quadsPerWord]);
+      word = b_.load(b_.i32(kPackedRows), b_.offset(address, b_.mul(step, layout_.stepBytes)));
     }
     Value bits = word;
     if (plane.width < 8) {

@@ -22,9 +22,6 @@ public:
   /// Elements that the loop over a row goes on by.
   int64_t blockElements() const { return blockElements_; }
 
-  /// A block is read in several places at once, which hardware does not foresee as it does a single stream.
-  bool readsSeveralPlanes() const { return layout_.planes.size() > 1; }
-
   /// Called for element `first + k` of a row: `first` is a generated index, weights[g] has its 16 values in
   /// group g.
   using Consumer = llvm::function_ref<void(Value first, int64_t k, ValueRange weights, Values &state)>;

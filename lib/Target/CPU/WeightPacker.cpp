@@ -129,7 +129,7 @@ private:
       decodeBlockScales(row, decoded);
       putScales(decoded, lane, out);
       for (const PackedPlane &plane : layout_.planes)
-        putPlane(plane, decoded.codes.data(), lane, out + plane.offset);
+        putPlane(plane, decoded.codes.data(), lane, out + layout_.codes);
     }
   }
 
@@ -203,7 +203,8 @@ private:
         std::memcpy(&four, codes + first + k, 4);
         word |= ((four >> plane.shift) & mask) << (plane.width * (k / 4));
       }
-      std::memcpy(out + (first / perWord * kPackedRows + lane) * 4, &word, 4);
+      uint8_t *step = out + first / kPackedStep * layout_.stepBytes;
+      std::memcpy(step + plane.words[first % kPackedStep / perWord] + 4 * lane, &word, 4);
     }
   }
 

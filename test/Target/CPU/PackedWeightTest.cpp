@@ -45,6 +45,14 @@ TEST(PackedWeightTest, PutsFourCodesIntoTheBytesOfAWord) {
   EXPECT_EQ(codes[5 / 4 * 64 + 4 + 1], 77);
 }
 
+/// A kernel reads a step from its first word to its last.
+TEST(PackedWeightTest, OrdersWordsByTheirFirstElements) {
+  PackedLayout layout = packedLayout(*findBlockFormat("Q6_K"));
+  ASSERT_EQ(layout.planes.size(), 2u);
+  EXPECT_THAT(layout.planes[0].words, testing::ElementsAre(0, 128, 192, 320)); // 4 bits, 8 elements each
+  EXPECT_THAT(layout.planes[1].words, testing::ElementsAre(64, 256));          // 2 bits, 16 elements each
+}
+
 /// Row 2i + s of a head becomes row s·L/2 + i; rows from L on stay.
 TEST(PackedWeightTest, PutsRotaryPairsIntoHalves) {
   const BlockFormat &format = *findBlockFormat("F32");
