@@ -202,7 +202,7 @@ TEST(AttentionTest, AgreesWithTheReferenceHoweverThePromptIsCut) {
   Random random(1);
   constexpr int64_t count = 75;
   for (const Shape &shape : kShapes)
-    for (const std::string &target : runnableTargets()) {
+    for (const std::string &target : floatTargets()) {
       SCOPED_TRACE(target);
       auto library = KernelLibrary::compile(shape.text(), target);
       ASSERT_TRUE(library);
@@ -272,7 +272,7 @@ TEST(AttentionTest, WideTargetsAgreeBitForBit) {
   for (const Shape &shape : {kShapes[2], kShapes[5], kShapes[7], kShapes[10]}) {
     Tokens tokens(random, shape, 70);
     std::unique_ptr<Rows> first;
-    for (const std::string &target : runnableTargets()) {
+    for (const std::string &target : floatTargets()) {
       if (target == "x86-64-v2")
         continue; // no fused multiply-add
       auto library = KernelLibrary::compile(shape.text(), target);
@@ -291,7 +291,7 @@ TEST(AttentionTest, CachesRoundAsTheHardwareDoes) {
   const float values[16] = {0.0f,    -0.0f,       1.0f,      65504.0f, 65519.9f,       65520.0f,
                             -1e9f,   6e-8f,       2.9e-8f,   3.1e-8f,  1.00048828125f, 1.00146484375f,
                             6.1e-5f, -6.0975e-5f, 0.333333f, 1e-20f};
-  for (const std::string &target : runnableTargets()) {
+  for (const std::string &target : floatTargets()) {
     auto library = KernelLibrary::compile(shape.text(), target);
     ASSERT_TRUE(library);
     std::vector<uint8_t> page(shape.pageBytes());

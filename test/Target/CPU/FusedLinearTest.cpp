@@ -163,7 +163,7 @@ TEST_P(FusedLinearTest, GivesBothForms) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Targets, FusedLinearTest, testing::ValuesIn(runnableTargets()),
+INSTANTIATE_TEST_SUITE_P(Targets, FusedLinearTest, testing::ValuesIn(floatTargets()),
                          [](const auto &info) {
                            std::string name = info.param;
                            std::replace(name.begin(), name.end(), '-', '_');

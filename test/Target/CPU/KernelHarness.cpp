@@ -3,6 +3,7 @@
 #include "test/Target/CPU/KernelHarness.h"
 
 #include "dialects/LM/IR/LM.h"
+#include "lib/Target/CPU/TargetInfo.h"
 #include "runtime/device/cpu/CodeLibrary.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -63,6 +64,16 @@ void *loadBytes(const std::string &object) {
 std::vector<std::string> test::runnableTargets() {
   std::vector<std::string> targets = detectTargets();
   std::reverse(targets.begin(), targets.end());
+  return targets;
+}
+
+std::vector<std::string> test::floatTargets() {
+  std::vector<std::string> targets;
+  for (const std::string &target : runnableTargets()) {
+    if (!targets.empty() && findTargetInfo(targets.back())->cpu == findTargetInfo(target)->cpu)
+      targets.pop_back();
+    targets.push_back(target);
+  }
   return targets;
 }
 

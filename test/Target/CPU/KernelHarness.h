@@ -18,6 +18,10 @@ namespace lamina::test {
 /// The targets that this machine can run, the best last.
 std::vector<std::string> runnableTargets();
 
+/// The best of those that have the same instructions but for products of bytes: all that tests of other
+/// instructions need (ObjectTest holds that the rest get the same code).
+std::vector<std::string> floatTargets();
+
 /// All plan.kernel of a module, compiled for one target and loaded.
 class KernelLibrary {
 public:

@@ -15,19 +15,20 @@ namespace {
 /// exactly.
 TEST(LinearTest, DecodesEveryFormatExactly) {
   Random random(1);
-  for (const std::string &target : runnableTargets()) {
+  for (const std::string &target : floatTargets()) {
     std::string text;
     for (const BlockFormat &format : allBlockFormats())
       text += linearText(lowerName(format), format, 17, columnsFor(format));
-    auto library = KernelLibrary::compile(text, target);
+    auto library = KernelLibrary::compile(text, target, plan::RowExtent::output_rows); // one form alone
     ASSERT_TRUE(library);
     for (const BlockFormat &format : allBlockFormats()) {
       Matrix w = randomMatrix(random, format, 17, columnsFor(format));
-      Rows x(w.columns, w.columns);
+      Rows x(w.columns, w.columns), y(w.columns, 17);
       std::fill(x.data.begin(), x.data.end(), 0.0f);
       for (int64_t k = 0; k < w.columns; ++k)
         x.row(k)[k] = 1.0f;
-      Rows y = runLinear(*library, lowerName(format), 2, x, w);
+      library->run(lowerName(format), 0, {x.pointer(), w.packed.data(), y.pointer()},
+                   LaminaStep{0, w.columns, 1, 1});
       EXPECT_TRUE(y.paddingIsZero()) << format.name;
       int64_t wrong = 0;
       for (int64_t k = 0; k < w.columns; ++k)
@@ -70,7 +71,7 @@ TEST(LinearTest, FormsBatchesAndSplitsAgreeBitForBit) {
     text += linearText("k" + std::to_string(i), *findBlockFormat(shapes[i].format), shapes[i].rows,
                        shapes[i].columns);
   std::vector<std::unique_ptr<KernelLibrary>> libraries;
-  for (const std::string &target : runnableTargets())
+  for (const std::string &target : floatTargets())
     if (target != "x86-64-v2") // which has no fused multiply-add
       libraries.push_back(KernelLibrary::compile(text, target));
   for (size_t i = 0; i < std::size(shapes); ++i) {
@@ -108,7 +109,7 @@ TEST(LinearTest, TailsAreApplied) {
   for (float &b : bias)
     b = std::normal_distribution<float>()(random);
   std::vector<float> boundBias = padded(bias);
-  for (const std::string &target : runnableTargets()) {
+  for (const std::string &target : floatTargets()) {
     auto library = KernelLibrary::compile(text, target);
     ASSERT_TRUE(library);
     for (int64_t tokens : {1, 4, 70}) {
@@ -139,7 +140,7 @@ TEST(LinearTest, TwoProductsMeetInAGate) {
   Matrix g = randomMatrix(random, *findBlockFormat("Q4_0"), 40, 64),
          u = randomMatrix(random, *findBlockFormat("Q8_0"), 40, 64);
   for (std::string activation : {"silu", "gelu_tanh"})
-    for (const std::string &target : runnableTargets()) {
+    for (const std::string &target : floatTargets()) {
       auto library = KernelLibrary::compile(text(activation.c_str()), target);
       ASSERT_TRUE(library);
       for (int64_t tokens : {1, 3, 66}) {
