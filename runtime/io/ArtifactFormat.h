@@ -42,7 +42,8 @@ inline constexpr size_t kDigestChunkBytes = size_t{4} << 20;
 /// Bounds that the reader enforces before it allocates.
 inline constexpr size_t kMaxManifestBytes = size_t{16} << 20;
 inline constexpr size_t kMaxPlanBytes = size_t{1} << 30;
-inline constexpr size_t kMaxArtifactFiles = 65536;
+/// The reader maps all files at once, and a process has 65530 mappings in all (vm.max_map_count).
+inline constexpr size_t kMaxArtifactFiles = 4096;
 inline constexpr size_t kMaxArtifactPathBytes = 512;
 
 /// The first line of a manifest is this prefix, the SHA-256 of everything after the line, and this suffix.
