@@ -29,19 +29,6 @@ absl::Status pathError(std::string_view what, std::string_view path, int error, 
       strCat("cannot ", what, " '", path, "': ", std::strerror(error), "; ", remedy));
 }
 
-int writeAll(int fd, const uint8_t *data, size_t size) {
-  while (size > 0) {
-    ssize_t written = ::write(fd, data, size);
-    if (written < 0 && errno == EINTR)
-      continue;
-    if (written < 0)
-      return errno;
-    data += written;
-    size -= static_cast<size_t>(written);
-  }
-  return 0;
-}
-
 int syncPath(const std::string &path) {
   int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0)
@@ -60,93 +47,6 @@ void removeTree(const std::string &path) {
   std::error_code ignored; // there is nobody left to tell
   fs::remove_all(path, ignored);
 }
-
-} // namespace
-
-bool isArtifactDirectory(const std::string &path) {
-  auto file = MappedFile::open(path + "/" + kManifestFile);
-  if (!file.ok())
-    return false;
-  std::string_view text(reinterpret_cast<const char *>(file->data()), file->size());
-  return text.starts_with(kManifestPrefix);
-}
-
-//===--------------------------------------------------------------------------------------------------------===//
-// One file
-//===--------------------------------------------------------------------------------------------------------===//
-
-ArtifactFileWriter::ArtifactFileWriter(ArtifactWriter &writer, std::string name, int fd,
-                                       uint64_t expectedBytes)
-    : writer_(&writer), name_(std::move(name)), fd_(fd), expectedBytes_(expectedBytes) {}
-
-ArtifactFileWriter::ArtifactFileWriter(ArtifactFileWriter &&other) noexcept
-    : writer_(other.writer_), name_(std::move(other.name_)), fd_(std::exchange(other.fd_, -1)),
-      offset_(other.offset_), expectedBytes_(other.expectedBytes_), chunk_(std::move(other.chunk_)),
-      digest_(std::move(other.digest_)) {}
-
-ArtifactFileWriter::~ArtifactFileWriter() {
-  if (fd_ >= 0)
-    ::close(fd_);
-}
-
-absl::Status ArtifactFileWriter::append(std::span<const uint8_t> bytes) {
-  while (!bytes.empty()) {
-    std::span<const uint8_t> part = bytes.first(std::min(bytes.size(), kDigestChunkBytes - chunk_.size()));
-    chunk_.insert(chunk_.end(), part.begin(), part.end());
-    offset_ += part.size();
-    bytes = bytes.subspan(part.size());
-    if (chunk_.size() == kDigestChunkBytes)
-      LAMINA_RETURN_IF_ERROR(writeChunk());
-  }
-  return absl::OkStatus();
-}
-
-absl::Status ArtifactFileWriter::writeChunk() {
-  if (int error = writeAll(fd_, chunk_.data(), chunk_.size())) {
-    uint64_t written = offset_ - chunk_.size();
-    return writer_->writeError(name_, error, std::max(expectedBytes_, offset_) - written);
-  }
-  Sha256 sha;
-  sha.update(chunk_);
-  digest_.update(sha.finish());
-  chunk_.clear();
-  return absl::OkStatus();
-}
-
-absl::Status ArtifactFileWriter::append(std::string_view bytes) {
-  return append(std::span(reinterpret_cast<const uint8_t *>(bytes.data()), bytes.size()));
-}
-
-absl::Status ArtifactFileWriter::alignTo(uint64_t alignment) {
-  static constexpr uint8_t zeros[kWeightsPageBytes] = {};
-  uint64_t missing = (alignment - offset_ % alignment) % alignment;
-  while (missing > 0) {
-    uint64_t part = std::min<uint64_t>(missing, sizeof(zeros));
-    LAMINA_RETURN_IF_ERROR(append(std::span(zeros, part)));
-    missing -= part;
-  }
-  return absl::OkStatus();
-}
-
-absl::Status ArtifactFileWriter::close() {
-  if (!chunk_.empty())
-    LAMINA_RETURN_IF_ERROR(writeChunk());
-  // The reservation may have been longer than what was written.
-  int error = ::ftruncate(fd_, static_cast<off_t>(offset_)) == 0 && ::fsync(fd_) == 0 ? 0 : errno;
-  if (::close(std::exchange(fd_, -1)) != 0 && error == 0)
-    error = errno;
-  if (error != 0)
-    return writer_->writeError(name_, error, offset_);
-  std::lock_guard lock(writer_->mutex_);
-  writer_->files_[name_] = {offset_, Sha256::hex(digest_.finish())};
-  return absl::OkStatus();
-}
-
-//===--------------------------------------------------------------------------------------------------------===//
-// The directory
-//===--------------------------------------------------------------------------------------------------------===//
-
-namespace {
 
 constexpr std::string_view kPartialInfix = ".partial-";
 
@@ -167,6 +67,14 @@ std::vector<std::pair<std::string, pid_t>> unfinishedArtifacts(const std::string
 }
 
 } // namespace
+
+bool isArtifactDirectory(const std::string &path) {
+  auto file = MappedFile::open(path + "/" + kManifestFile);
+  if (!file.ok())
+    return false;
+  std::string_view text(reinterpret_cast<const char *>(file->data()), file->size());
+  return text.starts_with(kManifestPrefix);
+}
 
 void removeUnfinishedArtifact(const std::string &path) {
   for (const auto &[folder, pid] : unfinishedArtifacts(path))
@@ -239,6 +147,10 @@ absl::StatusOr<ArtifactFileWriter> ArtifactWriter::openFile(std::string name, ui
       return absl::AlreadyExistsError(strCat("the artifact has two files named '", name, "'"));
     LAMINA_RETURN_IF_ERROR(makeFolders(name));
   }
+  return beginFile(std::move(name), expectedBytes);
+}
+
+absl::StatusOr<ArtifactFileWriter> ArtifactWriter::beginFile(std::string name, uint64_t expectedBytes) {
   std::string path = strCat(temporary_, "/", name);
   int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (fd < 0)
@@ -317,16 +229,9 @@ absl::Status ArtifactWriter::commit(ArtifactManifest manifest) {
   // Whoever changed a field must not produce what no reader accepts.
   if (auto parsed = parseManifest(text); !parsed.ok())
     return absl::InternalError(strCat("the manifest would be refused: ", parsed.status().message()));
-  std::string path = strCat(temporary_, "/", kManifestFile);
-  int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-  if (fd < 0)
-    return writeError(kManifestFile, errno, text.size());
-  int error = writeAll(fd, reinterpret_cast<const uint8_t *>(text.data()), text.size());
-  if (error == 0 && ::fsync(fd) != 0)
-    error = errno;
-  ::close(fd);
-  if (error != 0)
-    return writeError(kManifestFile, error, text.size());
+  LAMINA_ASSIGN_OR_RETURN(ArtifactFileWriter file, beginFile(kManifestFile, text.size()));
+  LAMINA_RETURN_IF_ERROR(file.append(text));
+  LAMINA_RETURN_IF_ERROR(file.close());
   LAMINA_RETURN_IF_ERROR(syncFolders());
   LAMINA_RETURN_IF_ERROR(moveIntoPlace());
   syncPath(parentOf(path_)); // makes the new name itself durable; the artifact is complete either way

@@ -91,6 +91,7 @@ private:
   ArtifactWriter(std::string path, std::string temporary);
 
   absl::Status makeFolders(std::string_view name);
+  absl::StatusOr<ArtifactFileWriter> beginFile(std::string name, uint64_t expectedBytes);
   absl::Status writeError(std::string_view file, int error, uint64_t bytesNeeded) const;
   absl::Status syncFolders() const;
   absl::Status moveIntoPlace();
