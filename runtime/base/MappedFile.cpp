@@ -37,6 +37,10 @@ absl::StatusOr<MappedFile> MappedFile::open(const std::string &path) {
   int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0)
     return fileError("open", path, errno);
+  return fromDescriptor(fd, path);
+}
+
+absl::StatusOr<MappedFile> MappedFile::fromDescriptor(int fd, const std::string &path) {
   struct stat info;
   if (::fstat(fd, &info) != 0) {
     int error = errno;

@@ -24,6 +24,10 @@ public:
   /// NotFound, PermissionDenied, FailedPrecondition (a directory or device), Unavailable (anything else).
   static absl::StatusOr<MappedFile> open(const std::string &path);
 
+  /// Maps the file behind an open descriptor, which is closed in any case; `path` names it in messages. For
+  /// callers that restrict what may be opened.
+  static absl::StatusOr<MappedFile> fromDescriptor(int fd, const std::string &path);
+
   /// Nothing mapped, no path.
   MappedFile() = default;
   MappedFile(MappedFile &&other) noexcept;

@@ -33,6 +33,10 @@ template <typename... Parts> std::string strCat(const Parts &...parts) {
   return absl::StrCat(detail::catPiece(parts)...);
 }
 
+/// A name from a file, fit for a one-line message: quoted, cut to a sane length, other bytes than printable ASCII
+/// escaped.
+std::string quoteName(std::string_view name);
+
 } // namespace lamina
 
 #endif // LAMINA_RUNTIME_BASE_STRCAT_H

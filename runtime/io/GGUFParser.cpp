@@ -10,7 +10,6 @@
 
 #include "runtime/base/StrCat.h"
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 
 #include <algorithm>
@@ -386,14 +385,6 @@ absl::Status Parser::run() {
 
 absl::Status parseGGUF(GGUFReader::Part &part, uint32_t partNumber, GGUFReader::Options options) {
   return Parser(part, partNumber, options).run();
-}
-
-std::string quoteName(std::string_view name) {
-  constexpr size_t limit = 80;
-  std::string text = strCat("'", absl::CHexEscape(toAbsl(name.substr(0, limit))), "'");
-  if (name.size() > limit)
-    text += "...";
-  return text;
 }
 
 } // namespace lamina

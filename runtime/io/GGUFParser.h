@@ -14,10 +14,6 @@ namespace lamina {
 /// Parses `part.bytes`. `part.path` names the file in messages; `partNumber` goes into the tensors.
 absl::Status parseGGUF(GGUFReader::Part &part, uint32_t partNumber, GGUFReader::Options options);
 
-/// A name from a file, fit for a one-line message: quoted, cut to a sane length, other bytes than printable
-/// ASCII escaped.
-std::string quoteName(std::string_view name);
-
 } // namespace lamina
 
 #endif // LAMINA_RUNTIME_IO_GGUFPARSER_H
