@@ -69,23 +69,23 @@ const Attribute *Node::find(std::string_view attribute) const {
 }
 
 std::string Node::describe() const {
-  std::string operation = strCat("(", domain, domain.empty() ? "" : ".", op, ")");
-  return name.empty() ? strCat("node number ", number, " ", operation)
-                      : strCat("node '", name, "' ", operation);
+  std::string operation = quoteName(domain.empty() ? op : strCat(domain, ".", op));
+  return strCat("node ", name.empty() ? strCat("number ", number) : quoteName(name), " (", operation, ")");
 }
 
 absl::StatusOr<std::span<const uint8_t>> Model::bytes(const TensorConstant &tensor) const {
   if (const auto *place = std::get_if<TensorPlace>(&tensor.data)) {
     const ModelFile &file = files[place->file];
-    if (file.bytes.empty() && place->bytes > 0)
-      return absl::NotFoundError(strCat(file.path, ": the data of tensor '", tensor.name,
-                                        "' is missing; put the file next to the model"));
+    if (file.missing)
+      return absl::NotFoundError(strCat(file.path, ": the file is missing, but tensor ",
+                                        quoteName(tensor.name),
+                                        " lies in it; put the file next to the model"));
     return file.bytes.subspan(place->offset, place->bytes);
   }
   if (const auto *bytes = std::get_if<std::string>(&tensor.data))
     return std::span(reinterpret_cast<const uint8_t *>(bytes->data()), bytes->size());
   return absl::InvalidArgumentError(
-      strCat(path(), ": tensor '", tensor.name, "' holds strings, expected numbers"));
+      strCat(path(), ": tensor ", quoteName(tensor.name), " holds strings, expected numbers"));
 }
 
 } // namespace lamina::onnx

@@ -89,8 +89,8 @@ struct TensorConstant {
 };
 
 struct Dimension {
-  int64_t size = -1;  ///< -1: unknown
-  std::string symbol; ///< name of an unknown size; may be empty
+  int64_t size = -1;       ///< -1: unknown
+  std::string symbol = {}; ///< name of an unknown size; may be empty
 
   bool operator==(const Dimension &) const = default;
 };
@@ -100,7 +100,7 @@ struct Type {
   enum class Kind { Unknown, Tensor, Sequence, Map, Optional, SparseTensor, Opaque };
   Kind kind = Kind::Unknown;
   ElementType element = ElementType::Undefined;
-  std::optional<std::vector<Dimension>> shape; ///< none: not even the rank is known
+  std::optional<std::vector<Dimension>> shape = {}; ///< none: not even the rank is known
 };
 
 using ValueId = int32_t;               ///< index into Graph::values
@@ -108,7 +108,7 @@ inline constexpr ValueId kAbsent = -1; ///< an optional input or output that is 
 
 struct Value {
   std::string name;
-  Type type;
+  Type type = {};
 };
 
 struct Graph;
@@ -155,7 +155,8 @@ struct Node {
   ValueId output(size_t i) const { return i < outputs.size() ? outputs[i] : kAbsent; }
   /// Null if there is none of that name.
   const Attribute *find(std::string_view attribute) const;
-  /// "node '/model/layers.0/attn' (MatMul)", "node number 12 (com.microsoft.RotaryEmbedding)": for messages.
+  /// "node '/model/layers.0/attn' ('MatMul')", "node number 12 ('com.microsoft.RotaryEmbedding')": for
+  /// messages.
   std::string describe() const;
 };
 
@@ -187,8 +188,9 @@ struct Function {
 /// A file that tensors lie in.
 struct ModelFile {
   std::string path;
-  MappedFile mapping;             ///< holds the bytes, unless they came from memory
-  std::span<const uint8_t> bytes; ///< void if the file is missing and that was allowed
+  MappedFile mapping = {}; ///< holds the bytes, unless they came from memory
+  std::span<const uint8_t> bytes = {};
+  bool missing = false; ///< the file does not exist, and that was allowed
 };
 
 struct Model {
