@@ -15,13 +15,19 @@ namespace {
 
 /// Enough chunks that a thread which starts late or is slower leaves little to wait for, few enough that
 /// claiming them costs nothing beside the work.
-constexpr int64_t kChunksPerThread = 8;
+constexpr int64_t kChunksPerThread = 16;
 
-constexpr uint64_t packState(uint32_t epoch, uint64_t chunks) { return uint64_t(epoch) << 32 | chunks << 16; }
-constexpr uint64_t chunksOf(uint64_t state) { return state >> 16 & 0xffff; }
-constexpr uint64_t nextOf(uint64_t state) { return state & 0xffff; }
+constexpr uint64_t packJob(uint32_t epoch, uint64_t chunks) { return uint64_t(epoch) << 32 | chunks; }
+constexpr int64_t chunksOf(uint64_t job) { return int64_t(job & 0xffffffff); }
 
-static_assert(ThreadPool::kMaxThreads * kChunksPerThread <= 0xffff);
+constexpr uint64_t packTaken(uint64_t job, uint64_t front, uint64_t back) {
+  return job >> 32 << 32 | front << 16 | back;
+}
+constexpr bool sameEpoch(uint64_t a, uint64_t b) { return a >> 32 == b >> 32; }
+constexpr int64_t frontOf(uint64_t taken) { return int64_t(taken >> 16 & 0xffff); }
+constexpr int64_t backOf(uint64_t taken) { return int64_t(taken & 0xffff); }
+
+static_assert(kChunksPerThread <= 0xffff);
 
 } // namespace
 
@@ -30,7 +36,7 @@ absl::StatusOr<std::unique_ptr<ThreadPool>> ThreadPool::create(int threads, uint
   if (threads < 1 || threads > kMaxThreads)
     return absl::InvalidArgumentError(
         absl::StrCat("a worker cannot have ", threads, " threads: choose 1 to ", kMaxThreads));
-  std::unique_ptr<ThreadPool> pool(new ThreadPool(spinNanoseconds));
+  std::unique_ptr<ThreadPool> pool(new ThreadPool(threads, spinNanoseconds));
   // Helpers inherit a full mask: signals of the process are the main thread's affair.
   sigset_t all, before;
   sigfillset(&all);
@@ -41,7 +47,7 @@ absl::StatusOr<std::unique_ptr<ThreadPool>> ThreadPool::create(int threads, uint
     pthread_t helper;
     if (!cpus.empty())
       stayOnCpu(cpus[size_t(i)]);
-    error = pthread_create(&helper, nullptr, helperMain, pool.get());
+    error = pthread_create(&helper, nullptr, helperMain, &pool->shares_[size_t(i)]);
     if (error == 0)
       pool->helpers_.push_back(helper);
   }
@@ -54,6 +60,12 @@ absl::StatusOr<std::unique_ptr<ThreadPool>> ThreadPool::create(int threads, uint
   return pool;
 }
 
+ThreadPool::ThreadPool(int threads, uint64_t spinNanoseconds)
+    : spin_(spinNanoseconds), shares_(size_t(threads)) {
+  for (Share &share : shares_)
+    share.pool = this;
+}
+
 ThreadPool::~ThreadPool() {
   stop_.store(true);
   jobs_.add(1);
@@ -62,31 +74,55 @@ ThreadPool::~ThreadPool() {
 }
 
 void *ThreadPool::helperMain(void *argument) {
-  ThreadPool &pool = *static_cast<ThreadPool *>(argument);
+  Share &own = *static_cast<Share *>(argument);
+  ThreadPool &pool = *own.pool;
   while (true) {
     uint32_t seen = pool.jobs_.load();
     if (pool.stop_.load())
       return nullptr;
-    pool.runChunks();
+    pool.runChunks(size_t(&own - pool.shares_.data()));
     pool.jobs_.waitWhile(seen, pool.spin_, 0);
   }
 }
 
-void ThreadPool::runChunks() {
-  uint64_t state = state_.load(std::memory_order_acquire);
-  while (nextOf(state) < chunksOf(state)) {
-    // Success means that the epoch is still the one we looked at and its chunk is ours: only then are the
-    // fields of the job known to belong together.
-    if (!state_.compare_exchange_weak(state, state + 1, std::memory_order_acq_rel, std::memory_order_acquire))
-      continue;
-    int64_t size = chunkSize_.load(std::memory_order_relaxed);
-    int64_t count = count_.load(std::memory_order_relaxed);
-    int64_t begin = int64_t(nextOf(state)) * size;
-    body_.load(std::memory_order_relaxed)(context_.load(std::memory_order_relaxed), begin,
-                                          std::min(count, begin + size));
-    finished_.add(1);
-    state = state_.load(std::memory_order_acquire);
+/// Takes a chunk of `owner`'s share of the job: the owner takes the first that is left, others the last.
+/// Returns -1 if none is left.
+int64_t ThreadPool::claim(uint64_t job, size_t owner, bool own) {
+  int64_t chunks = chunksOf(job), threads = int64_t(shares_.size());
+  int64_t begin = chunks * int64_t(owner) / threads, end = chunks * int64_t(owner + 1) / threads;
+  std::atomic<uint64_t> &taken = shares_[owner].taken;
+  uint64_t seen = taken.load(std::memory_order_acquire);
+  while (true) {
+    int64_t front = 0, back = 0;
+    if (sameEpoch(seen, job))
+      front = frontOf(seen), back = backOf(seen);
+    else if (job_.load(std::memory_order_acquire) != job)
+      return -1; // somebody has claimed for a later job already: ours is done
+    if (begin + front >= end - back)
+      return -1;
+    // Success means that this chunk of the job was left, so the job is not done and its fields belong
+    // together.
+    uint64_t next = packTaken(job, uint64_t(front + own), uint64_t(back + !own));
+    if (taken.compare_exchange_weak(seen, next, std::memory_order_acq_rel, std::memory_order_acquire))
+      return own ? begin + front : end - back - 1;
   }
+}
+
+/// First the own share in ascending order, since work next to each other often reads memory next to each
+/// other and what one chunk fetches ahead is for the next; then what others have left.
+void ThreadPool::runChunks(size_t self) {
+  uint64_t job = job_.load(std::memory_order_acquire);
+  uint32_t done = 0;
+  for (size_t i = 0; i < shares_.size(); ++i) {
+    size_t owner = (self + i) % shares_.size();
+    for (int64_t chunk; (chunk = claim(job, owner, owner == self)) >= 0; ++done) {
+      int64_t size = chunkSize_.load(std::memory_order_relaxed);
+      int64_t begin = chunk * size, end = std::min(count_.load(std::memory_order_relaxed), begin + size);
+      body_.load(std::memory_order_relaxed)(context_.load(std::memory_order_relaxed), begin, end);
+    }
+  }
+  if (done != 0)
+    finished_.add(done);
 }
 
 void ThreadPool::parallelFor(Body body, void *context, int64_t count) {
@@ -101,9 +137,9 @@ void ThreadPool::parallelFor(Body body, void *context, int64_t count) {
   count_.store(count, std::memory_order_relaxed);
   chunkSize_.store(chunkSize, std::memory_order_relaxed);
   finished_.reset(0);
-  state_.store(packState(++epoch_, uint64_t(chunks)), std::memory_order_release);
+  job_.store(packJob(++epoch_, uint64_t(chunks)), std::memory_order_release);
   jobs_.add(1);
-  runChunks();
+  runChunks(0);
   // Threads that are still asleep own nothing, so this waits only for chunks that somebody is working on.
   for (uint32_t done = finished_.load(); done != chunks;)
     done = finished_.waitWhile(done, spin_, 0);

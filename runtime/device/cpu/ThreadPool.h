@@ -1,7 +1,8 @@
 //===- ThreadPool.h - splits one dispatch over threads --------------------------------------*- C++ -*-===//
 //
-// A pool of N threads, one of which is the caller. Handing out work takes a few atomic operations: no lock,
-// no allocation, and a system call only to wake a thread that went to sleep. Idle threads offer their CPU to
+// A pool of N threads, one of which is the caller. Each works through a share of its own from front to back
+// and then helps the others from the back. Handing out work takes a few atomic operations: no lock, no
+// allocation, and a system call only to wake a thread that went to sleep. Idle threads offer their CPU to
 // others while they spin for a fraction of a millisecond, and then sleep, so that a pool whose worker waits
 // for its peer leaves the CPUs to that peer.
 //
@@ -41,19 +42,29 @@ public:
   /// time; `body` must not call back into the pool.
   void parallelFor(Body body, void *context, int64_t count);
 
-  int threads() const { return int(helpers_.size()) + 1; }
+  int threads() const { return int(shares_.size()); }
 
 private:
-  explicit ThreadPool(uint64_t spinNanoseconds) : spin_(spinNanoseconds) {}
-  static void *helperMain(void *pool);
-  void runChunks();
+  /// What a thread begins with: an equal part of the chunks, one after another. `taken` is epoch:32 | chunks
+  /// taken from the front:16 | and from the back:16; of another epoch than the job's it stands for none
+  /// taken.
+  struct alignas(64) Share {
+    std::atomic<uint64_t> taken{0};
+    ThreadPool *pool = nullptr;
+  };
+
+  ThreadPool(int threads, uint64_t spinNanoseconds);
+  static void *helperMain(void *share);
+  int64_t claim(uint64_t job, size_t owner, bool own);
+  void runChunks(size_t self);
 
   const uint64_t spin_;
   std::vector<pthread_t> helpers_;
+  std::vector<Share> shares_; // the caller's first
 
-  // The current job. `state_` is epoch:32 | chunks:16 | next:16; whoever advances `next` owns that chunk, and
-  // the job's fields are stable while any chunk of its epoch is unfinished.
-  alignas(64) std::atomic<uint64_t> state_{0};
+  // The current job. `job_` is epoch:32 | chunks:32; its fields are stable while any of its chunks is
+  // unfinished.
+  alignas(64) std::atomic<uint64_t> job_{0};
   std::atomic<Body> body_{nullptr};
   std::atomic<void *> context_{nullptr};
   std::atomic<int64_t> count_{0};

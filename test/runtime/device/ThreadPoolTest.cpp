@@ -122,6 +122,44 @@ TEST_P(ThreadPoolTest, EveryThreadStaysOnItsCpu) {
   EXPECT_EQ(availableCpus(), available);
 }
 
+TEST(ThreadPool, WorksThroughSharesFromTheFrontAndHelpsFromTheBack) {
+  auto pool = ThreadPool::create(2, 3000);
+  ASSERT_TRUE(pool.ok());
+  constexpr int64_t kCount = 640;
+  struct Order {
+    pthread_t caller;
+    std::vector<std::pair<int64_t, int64_t>> callers, helpers;
+  } order{pthread_self(), {}, {}};
+  for (int round = 0; round < 300; ++round) {
+    order.callers.clear();
+    order.helpers.clear();
+    (*pool)->parallelFor(
+        [](void *context, int64_t begin, int64_t end) {
+          Order &order = *static_cast<Order *>(context);
+          (pthread_equal(pthread_self(), order.caller) ? order.callers : order.helpers)
+              .push_back({begin, end});
+          pauseSpinning();
+        },
+        &order, kCount);
+    auto expectOrder = [](const std::vector<std::pair<int64_t, int64_t>> &chunks, int64_t begin,
+                          int64_t end) {
+      size_t i = 0;
+      for (int64_t next = begin; i < chunks.size() && chunks[i].first >= begin && chunks[i].first < end;
+           ++i) {
+        EXPECT_EQ(chunks[i].first, next);
+        next = chunks[i].second;
+      }
+      for (int64_t last = begin == 0 ? kCount : begin; i < chunks.size(); ++i) {
+        EXPECT_EQ(chunks[i].second, last);
+        last = chunks[i].first;
+      }
+    };
+    expectOrder(order.callers, 0, kCount / 2);
+    expectOrder(order.helpers, kCount / 2, kCount);
+    ASSERT_FALSE(::testing::Test::HasFailure()) << "round " << round;
+  }
+}
+
 TEST(ThreadPool, RefusesImpossibleNumbers) {
   for (int threads : {0, -1, ThreadPool::kMaxThreads + 1})
     EXPECT_EQ(ThreadPool::create(threads, 0).status().code(), absl::StatusCode::kInvalidArgument);
