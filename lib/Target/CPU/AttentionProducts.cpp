@@ -20,28 +20,31 @@ Value AttentionTile::pageAddress(Value page) {
                        b_.min(page, lastPage_));
 }
 
-/// Fetches the cache lines of `bytes` bytes.
-void AttentionTile::prefetch(Value pointer, int64_t bytes) {
-  for (int64_t line = 0; line < bytes; line += kCacheLine)
-    b_.prefetch(b_.offset(pointer, line));
+/// Fetches the cache lines of `bytes` bytes from `offset` on. Each place is fetched twice, two blocks before its
+/// use and one: processors drop prefetches when many misses are under way.
+void AttentionTile::prefetch(ValueRange pointers, Value offset, int64_t bytes) {
+  for (Value pointer : pointers)
+    for (int64_t line = 0; line < bytes; line += kCacheLine)
+      b_.prefetch(b_.offset(b_.offset(pointer, offset), line));
 }
 
 //===--- Scores ------------------------------------------------------------------------------------------===//
 
 /// Dot products of the queries with the keys of `vectors_` pages.
 void AttentionTile::emitScores(const Block &block, Value tile) {
-  Values keys, next;
+  Values keys, ahead;
   for (int64_t v = 0; v < vectors_; ++v) {
     Value page = b_.add(b_.div(block.firstPosition, kPage), b_.add(b_.mul(tile, vectors_), v));
     keys.push_back(page_.keys(pageAddress(page), head_));
-    next.push_back(page_.keys(pageAddress(b_.add(page, block.advance)), block.nextHead));
+    for (const Ahead &next : block.ahead)
+      ahead.push_back(page_.keys(pageAddress(b_.add(page, next.pages)), next.head));
   }
   Value scores = b_.offset(memory_.scores[0], b_.mul(tile, 4 * kPositions * vectors_));
   auto place = [&](int64_t index) {
     return number(scores, index / vectors_ * kBlock + index % vectors_ * kPositions);
   };
   if (!page_.hasScales()) {
-    Values sums = addScores(keys, next, b_.i64(0), keyLength_);
+    Values sums = addScores(keys, ahead, b_.i64(0), keyLength_);
     for (auto [index, sum] : llvm::enumerate(sums))
       b_.store(sum, place(index));
     return;
@@ -49,7 +52,7 @@ void AttentionTile::emitScores(const Block &block, Value tile) {
   for (int64_t index = 0; index < queries() * vectors_; ++index)
     b_.store(b_.constant(b_.f32(kPositions), 0.0), place(index));
   b_.loop(keyLength_ / CachePage::kBlock, 1, [&](Value part) {
-    Values sums = addScores(keys, next, b_.mul(part, CachePage::kBlock), CachePage::kBlock), scales;
+    Values sums = addScores(keys, ahead, b_.mul(part, CachePage::kBlock), CachePage::kBlock), scales;
     for (Value key : keys)
       scales.push_back(b_.loadNumber(PackedNumber::F16, page_.keyScales(key, part), kPositions));
     for (auto [index, sum] : llvm::enumerate(sums))
@@ -66,15 +69,14 @@ Values AttentionTile::broadcasts(const Twice &memory, int64_t index, int64_t lan
 }
 
 /// Sums over `elements` elements of the keys from `element` on, for each query and page.
-Values AttentionTile::addScores(ArrayRef<Value> keys, ArrayRef<Value> next, Value first, int64_t elements) {
+Values AttentionTile::addScores(ArrayRef<Value> keys, ValueRange ahead, Value first, int64_t elements) {
   int64_t unroll = std::gcd(elements, int64_t(4));
   Values zeros(queries() * vectors_, b_.constant(b_.f32(kPositions), 0.0));
   return b_.loop(first, b_.add(first, elements), unroll, zeros, [&](Value element, ValueRange state) {
     Values sums(state);
     Value offset = b_.mul(element, page_.keyBytes()), queryOffset = b_.mul(element, 4);
     Twice query{b_.offset(memory_.queries[0], queryOffset), b_.offset(memory_.queries[1], queryOffset)};
-    for (Value page : next)
-      prefetch(b_.offset(page, offset), unroll * page_.keyBytes());
+    prefetch(ahead, offset, unroll * page_.keyBytes());
     for (int64_t u = 0; u < unroll; ++u) {
       Values key;
       for (Value page : keys)
@@ -151,7 +153,9 @@ Values AttentionTile::addPages(const Block &block, const Twice &weights, Value e
   return b_.loop(b_.div(begin, kPage), endPage, 1, sums, [&](Value index, ValueRange state) {
     Value bytes = b_.mul(element, page_.elementBytes());
     Value values = b_.offset(page_.values(pageAddress(index), head_), bytes);
-    Value next = b_.offset(page_.values(pageAddress(b_.add(index, block.advance)), block.nextHead), bytes);
+    Values ahead;
+    for (const Ahead &next : block.ahead)
+      ahead.push_back(b_.offset(page_.values(pageAddress(b_.add(index, next.pages)), next.head), bytes));
     Value firstPosition = b_.mul(index, kPage);
     Value pageOffset = b_.mul(b_.sub(firstPosition, block.firstPosition), 4);
     Twice pageWeights{b_.offset(weights[0], pageOffset), b_.offset(weights[1], pageOffset)};
@@ -159,7 +163,7 @@ Values AttentionTile::addPages(const Block &block, const Twice &weights, Value e
     Value to = b_.min(b_.sub(end, firstPosition), b_.i64(kPage));
     return b_.loop(from, to, 1, state, [&](Value slot, ValueRange inner) {
       Value offset = b_.mul(slot, page_.valueBytes());
-      prefetch(b_.offset(next, offset), pieces_ * lanes_ * page_.elementBytes());
+      prefetch(ahead, offset, pieces_ * lanes_ * page_.elementBytes());
       Values takes;
       for (int64_t row = 0; someRows && row < rows_; ++row)
         takes.push_back(attends(row, b_.add(firstPosition, slot)));

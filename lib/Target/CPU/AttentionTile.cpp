@@ -132,21 +132,29 @@ void AttentionTile::emitRange(Value range, bool headsFollow) {
              number(memory_.laneMaxima, q));
 }
 
+/// The block that comes `blocks` blocks later. After the last one of a range the next head begins where this one
+/// began, after the last head the next range.
+AttentionTile::Ahead AttentionTile::blockAhead(Value block, Value begin, Value end, int64_t blocks,
+                                               bool headsFollow) {
+  constexpr int64_t kPages = kBlock / kPage;
+  Ahead next{b_.i64(blocks * kPages), head_};
+  if (!headsFollow)
+    return next;
+  Value sameHead = b_.less(b_.add(block, blocks), end);
+  Value another = b_.less(b_.add(head_, 1), b_.i64(type_.getHeads()));
+  Value back = b_.sub(next.pages, b_.mul(b_.sub(end, begin), kPages));
+  next.pages = b_.select(sameHead, next.pages, b_.select(another, back, next.pages));
+  next.head = b_.select(sameHead, head_, b_.select(another, b_.add(head_, 1), b_.i64(0)));
+  return next;
+}
+
 void AttentionTile::emitBlock(Value block, Value begin, Value end, bool headsFollow) {
   Block at;
   at.firstPosition = b_.mul(block, kBlock);
   at.begin = b_.max(first_.front(), at.firstPosition);
   at.end = b_.min(b_.add(position_.back(), 1), b_.add(at.firstPosition, kBlock));
-  at.advance = b_.i64(kBlock / kPage);
-  at.nextHead = head_;
-  if (headsFollow) { // after the last block the next head begins where this one began
-    Value rangeEnds = b_.equal(b_.add(block, 1), end);
-    Value another = b_.less(b_.add(head_, 1), b_.i64(type_.getHeads()));
-    Value back = b_.mul(b_.sub(begin, block), kBlock / kPage);
-    at.advance = b_.select(rangeEnds, b_.select(another, back, at.advance), at.advance);
-    at.nextHead =
-        b_.select(rangeEnds, b_.select(another, b_.add(head_, 1), b_.i64(0)), at.nextHead);
-  }
+  for (int64_t blocks : {1, 2})
+    at.ahead.push_back(blockAhead(block, begin, end, blocks, headsFollow));
   Value tileBegin = b_.div(b_.sub(at.begin, at.firstPosition), vectors_ * kPage);
   Value tileEnd = b_.add(b_.div(b_.sub(b_.add(at.end, -1), at.firstPosition), vectors_ * kPage), 1);
   b_.loop(tileBegin, tileEnd, 1, [&](Value tile) { emitScores(at, tile); });

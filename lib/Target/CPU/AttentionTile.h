@@ -8,7 +8,7 @@
 //   values  w·v      lanes are elements of the value, one chain over the positions
 //
 // Queries are scaled by log2 e on the way in, so that weights are powers of two. Keys and values are read once
-// for all queries of the tile; those of the next block are prefetched meanwhile.
+// for all queries of the tile; those of the next two blocks are prefetched meanwhile.
 //
 //===--------------------------------------------------------------------------------------------------------===//
 
@@ -55,10 +55,13 @@ public:
   Value endRange() { return b_.add(b_.div(position_.back(), op_.getRange()), 1); }
 
 private:
-  /// Pages of the block at hand and of the one that is fetched meanwhile.
+  /// A block to fetch: how many pages after the one at hand, and its head.
+  struct Ahead {
+    Value pages, head;
+  };
   struct Block {
     Value firstPosition, begin, end; ///< `begin` and `end`: what some row attends to
-    Value advance, nextHead;         ///< pages from here to those to fetch, and their head
+    llvm::SmallVector<Ahead> ahead;  ///< what is fetched meanwhile
   };
   static constexpr int64_t kBlock = LAMINA_ATTENTION_BLOCK, kPage = LAMINA_KV_PAGE_TOKENS;
 
@@ -67,6 +70,7 @@ private:
   Value scalar(double value) { return b_.constant(b_.f32(0), value); }
   Value number(Value memory, int64_t index) { return b_.offset(memory, 4 * index); }
 
+  Ahead blockAhead(Value block, Value begin, Value end, int64_t blocks, bool headsFollow);
   void emitBlock(Value block, Value begin, Value end, bool headsFollow);
   Value finish(Value score);
   void maskScores(const Block &block);
@@ -75,9 +79,9 @@ private:
 
   // AttentionProducts.cpp
   Value pageAddress(Value page);
-  void prefetch(Value pointer, int64_t bytes);
+  void prefetch(ValueRange pointers, Value offset, int64_t bytes);
   void emitScores(const Block &block, Value tile);
-  Values addScores(llvm::ArrayRef<Value> keys, llvm::ArrayRef<Value> next, Value first, int64_t elements);
+  Values addScores(llvm::ArrayRef<Value> keys, ValueRange ahead, Value first, int64_t elements);
   void emitValues(const Block &block);
   void scaleWeights(const Block &block, Value part);
   void emitElements(const Block &block, const Twice &weights, Value first, int64_t elements);
