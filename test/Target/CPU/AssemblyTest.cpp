@@ -12,6 +12,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdio>
+#include <map>
 #include <optional>
 #include <regex>
 #include <unistd.h>
@@ -93,8 +94,9 @@ bool storesToStack(const Instruction &instruction) {
 struct Case {
   const char *target;
   const char *dot; ///< mnemonic
-  std::vector<std::string>
-      spillFree; ///< formats whose inner loops store nothing on the stack; others may a few times
+  /// Stores to the stack in all inner loops of a form, by format: at most what there are today, none if a format
+  /// is not listed.
+  std::map<std::string, int64_t> spills;
 };
 
 class AssemblyTest : public testing::TestWithParam<Case> {};
@@ -113,20 +115,23 @@ TEST_P(AssemblyTest, InnerLoopsMultiplyBytesInRegisters) {
       int64_t stores = 0;
       for (const auto &loop : loops)
         stores += llvm::count_if(loop, storesToStack);
-      if (llvm::is_contained(GetParam().spillFree, format))
-        EXPECT_EQ(stores, 0) << what;
+      auto known = GetParam().spills.find(format);
+      EXPECT_LE(stores, known == GetParam().spills.end() ? 0 : known->second) << what;
     }
   }
 }
 
 INSTANTIATE_TEST_SUITE_P(
     Targets, AssemblyTest,
-    testing::Values(Case{"x86-64-v3", "vpmaddubsw", {}},
-                    Case{"x86-64-v3-avxvnni", "vpdpbusd", {"q4_0", "q8_0"}},
-                    Case{"x86-64-v4", "vpmaddubsw", {"q4_0", "q4_k", "q6_k"}},
-                    Case{"x86-64-v4-vnni", "vpdpbusd", {"q4_0", "q8_0", "q4_k", "iq4_nl"}},
-                    Case{"aarch64-dotprod", "sdot", {"q4_0", "q8_0"}},
-                    Case{"aarch64-i8mm", "usdot", {"q4_0", "q8_0"}}),
+    testing::Values(
+        Case{"x86-64-v3",
+             "vpmaddubsw",
+             {{"q4_0", 24}, {"q8_0", 40}, {"q4_k", 21}, {"q6_k", 10}, {"iq4_nl", 46}}},
+        Case{"x86-64-v3-avxvnni", "vpdpbusd", {{"q6_k", 4}}},
+        Case{"x86-64-v4", "vpmaddubsw", {{"q8_0", 21}, {"iq4_nl", 26}}},
+        Case{"x86-64-v4-vnni", "vpdpbusd", {{"q6_k", 4}}},
+        Case{"aarch64-dotprod", "sdot", {{"q4_k", 7}, {"q6_k", 25}, {"iq4_nl", 3}}},
+        Case{"aarch64-i8mm", "usdot", {{"q4_k", 7}, {"q6_k", 25}, {"iq4_nl", 1}}}),
     [](const auto &info) {
       std::string name = info.param.target;
       std::replace(name.begin(), name.end(), '-', '_');

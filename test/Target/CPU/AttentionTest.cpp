@@ -1,6 +1,6 @@
 //===- AttentionTest.cpp - the paged cache and attention over it --------------------------------------===//
 
-#include "test/Target/CPU/KernelHarness.h"
+#include "test/Target/CPU/AttentionHarness.h"
 
 #include "runtime/base/Float16.h"
 
@@ -10,88 +10,9 @@
 
 using namespace lamina;
 using namespace lamina::test;
+using Shape = AttentionShape;
 
 namespace {
-
-constexpr int64_t kRanges = 3; // of 512 positions
-
-struct Shape {
-  int64_t queryHeads, heads, key, value;
-  std::string element;
-  int64_t window = 0; ///< 0: none
-  double softCap = 0; ///< 0: none
-  double scale = 0.3;
-
-  int64_t paddedValue() const { return (value + 15) / 16 * 16; }
-  int64_t pageBytes() const {
-    int64_t elements = heads * 16 * (key + paddedValue());
-    int64_t bytes = element == "q8_0" ? elements / 32 * 34 : elements * (element == "f32" ? 4 : 2);
-    return (bytes + 63) / 64 * 64;
-  }
-  /// Floats in a row of partial results: two slots, which is enough for kRanges ranges of 8 tokens in 12 rows.
-  int64_t slotWidth() const { return (queryHeads * (paddedValue() + 2) + 15) / 16 * 16; }
-
-  std::string text() const {
-    auto rows = [](int64_t width) { return "tensor<?x" + std::to_string(width) + "xf32>"; };
-    std::string cache = "!lm.kv_cache<" + std::to_string(heads) + " x " + std::to_string(key) + " x " +
-                        std::to_string(value) + ", " + (element == "q8_0" ? "!lm.block<q8_0>" : element) + ">";
-    std::string places = "tensor<?xi32>, tensor<?xi32>, tensor<?x?xi32>", k = rows(heads * key),
-                v = rows(heads * value);
-    std::string q = rows(queryHeads * key), o = rows(queryHeads * value), slots = rows(slotWidth());
-    std::string arguments = "%p: tensor<?xi32>, %s: tensor<?xi32>, %b: tensor<?x?xi32>):\n";
-    std::string split = (window ? ", window = " + std::to_string(window) + " : i64" : "") +
-                        ", range = 512, ranges = " + std::to_string(kRanges) + ", split_tokens = 8";
-    return "plan.kernel @append {\n^bb0(%c: " + cache + ", %k: " + k + ", %v: " + v + ", " + arguments +
-           "  %0 = lm.cache_append %c, %k, %v at %p, %s, %b : " + cache + ", " + k + ", " + v + ", " +
-           places + "\n  plan.yield %0 : " + cache + "\n}\nplan.kernel @attention {\n^bb0(%q: " + q +
-           ", %c: " + cache + ", " + arguments +
-           "  %0 = lm.online_attention %q, %c at %p, %s, %b {scale = " + std::to_string(scale) + " : f32" +
-           (softCap ? ", soft_cap = " + std::to_string(softCap) + " : f32" : "") + split + "} : " + q + ", " +
-           cache + ", " + places + " -> " + slots + "\n  plan.yield %0 : " + slots +
-           "\n}\nplan.kernel @combine {\n^bb0(%x: " + slots + ", %p: tensor<?xi32>):\n" +
-           "  %0 = lm.attention_combine %x at %p {heads = " + std::to_string(queryHeads) + split + "} : (" +
-           slots + ", tensor<?xi32>) -> " + o + "\n  plan.yield %0 : " + o + "\n}\n";
-  }
-};
-
-/// Some sequences, the pages of each scattered over a cache that is full of NaN to begin with.
-class Conversation {
-public:
-  static constexpr int64_t kStride = 32 * kRanges, kSequences = 4;
-
-  Conversation(const Shape &shape, const KernelLibrary &library)
-      : shape_(shape), library_(library), cache_(shape.pageBytes() * kStride * kSequences + 64, 0xFF),
-        table_(kStride * kSequences) {
-    for (size_t i = 0; i < table_.size(); ++i)
-      table_[i] = int32_t(i * 13 % table_.size());
-  }
-
-  /// Appends and attends in one step, as a memory worker does.
-  Rows step(Rows &q, Rows &k, Rows &v, std::vector<int32_t> positions, std::vector<int32_t> sequences,
-            int64_t parts = 3) {
-    Rows out(q.rows, shape_.queryHeads * shape_.value);
-    LaminaStep step{q.rows, 0, kSequences, kStride};
-    library_.run("append", 0,
-                 {cache(), k.pointer(), v.pointer(), positions.data(), sequences.data(), table_.data()}, step,
-                 2);
-    size_t form = q.rows <= 8 ? 0 : 1; // as the plan chooses
-    Rows partials(std::max<int64_t>(q.rows, 8 * kRanges), shape_.slotWidth());
-    library_.run("attention", form,
-                 {q.pointer(), cache(), positions.data(), sequences.data(), table_.data(), partials.pointer()},
-                 step, parts);
-    library_.run("combine", form, {partials.pointer(), positions.data(), out.pointer()}, step, parts);
-    EXPECT_TRUE(out.paddingIsZero());
-    return out;
-  }
-
-private:
-  void *cache() { return cache_.data() + (64 - reinterpret_cast<uintptr_t>(cache_.data()) % 64) % 64; }
-
-  const Shape &shape_;
-  const KernelLibrary &library_;
-  std::vector<uint8_t> cache_;
-  std::vector<int32_t> table_;
-};
 
 /// What the cache makes of `rows`, whose heads have `length` elements.
 Rows stored(const Shape &shape, Rows rows, int64_t length) {
@@ -143,19 +64,6 @@ std::vector<double> reference(const Shape &shape, const Rows &q, const Rows &k, 
   return out;
 }
 
-std::vector<int32_t> range(int64_t begin, int64_t count) {
-  std::vector<int32_t> result;
-  for (int64_t i = 0; i < count; ++i)
-    result.push_back(int32_t(begin + i));
-  return result;
-}
-
-Rows slice(const Rows &rows, int64_t begin, int64_t count) {
-  Rows result(count, rows.width);
-  std::copy_n(rows.row(begin), count * rows.stride, result.data.begin());
-  return result;
-}
-
 const Shape kShapes[] = {{8, 4, 8, 8, "f16"},
                          {4, 4, 64, 64, "f32"},
                          {6, 2, 80, 80, "f16", 20},
@@ -167,28 +75,6 @@ const Shape kShapes[] = {{8, 4, 8, 8, "f16"},
                          {5, 1, 48, 48, "f16", 1},
                          {2, 2, 32, 64, "q8_0", 3},
                          {14, 2, 64, 64, "bf16"}};
-
-struct Tokens {
-  Rows q, k, v;
-  Tokens(Random &random, const Shape &shape, int64_t count)
-      : q(randomRows(random, count, shape.queryHeads * shape.key)),
-        k(randomRows(random, count, shape.heads * shape.key)),
-        v(randomRows(random, count, shape.heads * shape.value)) {}
-};
-
-/// One sequence in steps of `chunk` tokens; every result.
-Rows converse(const Shape &shape, const KernelLibrary &library, const Tokens &tokens, int64_t chunk,
-              int64_t parts = 3) {
-  Conversation conversation(shape, library);
-  Rows all(tokens.q.rows, shape.queryHeads * shape.value);
-  for (int64_t begin = 0; begin < tokens.q.rows; begin += chunk) {
-    int64_t count = std::min(chunk, tokens.q.rows - begin);
-    Rows q = slice(tokens.q, begin, count), k = slice(tokens.k, begin, count), v = slice(tokens.v, begin, count);
-    Rows part = conversation.step(q, k, v, range(begin, count), std::vector<int32_t>(count, 2), parts);
-    std::copy(part.data.begin(), part.data.end(), all.row(begin));
-  }
-  return all;
-}
 
 void expectReference(const Shape &shape, const Tokens &tokens, const Rows &actual, int64_t t) {
   std::vector<double> expected = reference(shape, tokens.q, stored(shape, tokens.k, shape.key),
@@ -207,11 +93,11 @@ TEST(AttentionTest, AgreesWithTheReferenceHoweverThePromptIsCut) {
       auto library = KernelLibrary::compile(shape.text(), target);
       ASSERT_TRUE(library);
       Tokens tokens(random, shape, count);
-      Rows whole = converse(shape, *library, tokens, count);
+      Rows whole = converse(shape, runnerOf(*library), tokens, count);
       for (int64_t t : {0, 1, 15, 16, 40, 63, 64, 74})
         expectReference(shape, tokens, whole, t);
       for (int64_t chunk : {1, 7, 11})
-        EXPECT_TRUE(converse(shape, *library, tokens, chunk).sameBits(whole)) << "chunk " << chunk;
+        EXPECT_TRUE(converse(shape, runnerOf(*library), tokens, chunk).sameBits(whole)) << "chunk " << chunk;
     }
 }
 
@@ -224,13 +110,13 @@ TEST(AttentionTest, RangesMergeToTheSameBits) {
     auto library = KernelLibrary::compile(shape.text(), runnableTargets().back());
     ASSERT_TRUE(library);
     Tokens tokens(random, shape, 1030);
-    Rows whole = converse(shape, *library, tokens, 1030);
+    Rows whole = converse(shape, runnerOf(*library), tokens, 1030);
     for (int64_t t : {510, 511, 512, 513, 1023, 1024, 1025})
       expectReference(shape, tokens, whole, t);
-    EXPECT_TRUE(converse(shape, *library, tokens, 1).sameBits(whole));
-    EXPECT_TRUE(converse(shape, *library, tokens, 8, 1).sameBits(whole));
-    EXPECT_TRUE(converse(shape, *library, tokens, 5, 64).sameBits(whole));
-    EXPECT_TRUE(converse(shape, *library, tokens, 509, 1).sameBits(whole));
+    EXPECT_TRUE(converse(shape, runnerOf(*library), tokens, 1).sameBits(whole));
+    EXPECT_TRUE(converse(shape, runnerOf(*library), tokens, 8, 1).sameBits(whole));
+    EXPECT_TRUE(converse(shape, runnerOf(*library), tokens, 5, 64).sameBits(whole));
+    EXPECT_TRUE(converse(shape, runnerOf(*library), tokens, 509, 1).sameBits(whole));
   }
 }
 
@@ -242,9 +128,9 @@ TEST(AttentionTest, RaggedBatchesGiveEachSequenceItsOwnResult) {
     auto library = KernelLibrary::compile(shape.text(), runnableTargets().back());
     ASSERT_TRUE(library);
     const Tokens tokens[] = {{random, shape, 39}, {random, shape, 3}, {random, shape, 24}};
-    const Rows alone[] = {converse(shape, *library, tokens[0], 39), converse(shape, *library, tokens[1], 3),
-                          converse(shape, *library, tokens[2], 24)};
-    Conversation conversation(shape, *library);
+    const Rows alone[] = {converse(shape, runnerOf(*library), tokens[0], 39), converse(shape, runnerOf(*library), tokens[1], 3),
+                          converse(shape, runnerOf(*library), tokens[2], 24)};
+    Conversation conversation(shape, runnerOf(*library));
     int64_t done[3] = {};
     for (const auto &lengths : steps) {
       int64_t count = lengths[0] + lengths[1] + lengths[2], at = 0;
@@ -277,7 +163,7 @@ TEST(AttentionTest, WideTargetsAgreeBitForBit) {
         continue; // no fused multiply-add
       auto library = KernelLibrary::compile(shape.text(), target);
       ASSERT_TRUE(library);
-      Rows out = converse(shape, *library, tokens, 35);
+      Rows out = converse(shape, runnerOf(*library), tokens, 35);
       if (!first)
         first = std::make_unique<Rows>(out);
       EXPECT_TRUE(out.sameBits(*first)) << target;

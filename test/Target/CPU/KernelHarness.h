@@ -49,6 +49,15 @@ std::vector<std::string> compileText(const std::string &mlir, const std::vector<
 /// The errors that compiling a module for a target gives, one a line; empty if there are none.
 std::string compileErrors(const std::string &mlir, const std::string &target);
 
+/// Memory that a kernel is bound to.
+struct BoundBuffer {
+  void *data;
+  size_t bytes;
+
+  BoundBuffer(void *data, size_t bytes) : data(data), bytes(bytes) {}
+  template <typename T> BoundBuffer(std::vector<T> &vector) : data(vector.data()), bytes(vector.size() * sizeof(T)) {}
+};
+
 /// Rows of activations with their padding.
 struct Rows {
   int64_t rows, width, stride;
