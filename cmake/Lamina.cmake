@@ -1,4 +1,4 @@
-# Compiler settings and the three functions that every CMakeLists.txt of the tree uses.
+# Compiler settings and the functions that every CMakeLists.txt of the tree uses.
 
 find_program(LAMINA_CCACHE ccache)
 if(LAMINA_CCACHE)
@@ -20,11 +20,26 @@ if(LAMINA_ENABLE_FUZZERS)
 endif()
 
 # lamina_runtime_library(NAME SOURCES a.cpp … LINKS lib …)
-# A static library of the runtime. It must not know MLIR or LLVM (test/runtime/no_llvm_test checks).
+# A static library of the runtime. It must not know MLIR or LLVM (test/e2e/test_build.py checks).
 function(lamina_runtime_library name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LINKS" ${ARGN})
   add_library(${name} STATIC ${ARG_SOURCES})
   target_link_libraries(${name} PUBLIC lamina_options ${ARG_LINKS})
+endfunction()
+
+# lamina_runtime_program(NAME SOURCES a.cpp … LINKS lib …)
+# The program NAME of main.cpp, which needs nothing but glibc at run time, and of the library of the same name (with _ for
+# -) with all the rest, so that tests reach it. Sanitizers bring their own runtime.
+function(lamina_runtime_program name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINKS" ${ARGN})
+  string(REPLACE - _ library ${name})
+  lamina_runtime_library(${library} SOURCES ${ARG_SOURCES} LINKS ${ARG_LINKS})
+  target_compile_definitions(${library} PRIVATE LAMINA_VERSION="${PROJECT_VERSION}")
+  add_executable(${name} main.cpp)
+  target_link_libraries(${name} PRIVATE ${library})
+  if(NOT LAMINA_SANITIZE)
+    target_link_options(${name} PRIVATE -static-libstdc++ -static-libgcc LINKER:--gc-sections LINKER:--as-needed)
+  endif()
 endfunction()
 
 # lamina_gtest(NAME SOURCES a.cpp … LINKS lib …): a GoogleTest program registered with CTest.
