@@ -9,7 +9,6 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -212,32 +211,21 @@ TEST(GoldenVectors, Encode) {
   }
 }
 
-double millisecondsOf(const std::function<void()> &work) {
-  auto begin = std::chrono::steady_clock::now();
-  work();
-  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
-}
-
-TEST(LargeVocabulary, LoadsQuicklyAndScalesLinearly) {
+// Work that is quadratic in the text would take minutes here.
+TEST(LargeVocabulary, EncodesLongTexts) {
   std::string path = dataRoot + "/vocab/hf/llama3-tokenizer.json";
   if (!exists(path))
     GTEST_SKIP() << "skipped: no test data below " << dataRoot;
   absl::StatusOr<TokenizerData> data = readHuggingFaceVocabulary(path, "llama-bpe");
   ASSERT_TRUE(data.ok()) << data.status();
-  std::unique_ptr<Tokenizer> tokenizer;
-  RecordProperty("create_ms", std::to_string(millisecondsOf([&] { tokenizer = *Tokenizer::create(*data); })));
+  std::unique_ptr<Tokenizer> tokenizer = *Tokenizer::create(*data);
 
   std::string sentence = "The little boat left the harbour at 7:45, didn't it? 你好 😀\n", text, longText;
   for (int i = 0; i < 2000; ++i)
     text += sentence;
   for (int i = 0; i < 8; ++i)
     longText += text;
-  size_t few = 0, many = 0;
-  double once = millisecondsOf([&] { few = tokenizer->encode(text)->size(); });
-  double eightfold = millisecondsOf([&] { many = tokenizer->encode(longText)->size(); });
-  RecordProperty("encode_ms", std::to_string(once));
-  EXPECT_EQ(many - 1, 8 * (few - 1));
-  EXPECT_LT(eightfold, 40 * once + 50);
+  EXPECT_EQ(tokenizer->encode(longText)->size() - 1, 8 * (tokenizer->encode(text)->size() - 1));
   // One word of a million letters, and a million spaces.
   EXPECT_GT(tokenizer->encode(std::string(1000000, 'a'))->size(), 1000u);
   EXPECT_GT(tokenizer->encode(std::string(1000000, ' ') + "x")->size(), 1000u);
