@@ -72,6 +72,7 @@ LogicalResult verifySlots(Operation *op, Value partials, int64_t heads, int64_t 
 /// Verifies the following:
 /// - there is at least one source, and stacked sources divide the leading dimension
 /// - rope_heads and rope_length come together, the heads divide the rows and the length fits in a head
+/// - column_pitch belongs to a matrix, whose rows it does not overlap
 LogicalResult WeightOp::verify() {
   RankedTensorType type = getTensorType();
   if (!type.hasStaticShape() || type.getRank() == 0)
@@ -81,6 +82,11 @@ LogicalResult WeightOp::verify() {
     return emitOpError("expected at least one source");
   if (type.getDimSize(0) % sources != 0)
     return emitOpError() << "expected sources that divide the leading dimension of " << type << ", got: " << sources;
+  if (getColumnPitch() && type.getRank() != 2)
+    return emitOpError() << "expected column_pitch on a matrix, got: " << type;
+  if (getColumnPitch() && int64_t(*getColumnPitch()) < type.getDimSize(0) / sources)
+    return emitOpError() << "expected a column_pitch of at least " << type.getDimSize(0) / sources
+                         << ", got: " << *getColumnPitch();
   if (getRopeHeads().has_value() != getRopeLength().has_value())
     return emitOpError("expected rope_heads and rope_length together");
   if (!getRopeHeads())

@@ -17,7 +17,8 @@ def LM_WeightOp : LM_Op<"weight", [Symbol]> {
     A symbol for one weight of the model. Several `sources` are stacked along the leading dimension (the experts of an
     older mixture file). With `rope_heads = H` the rows are H heads whose rotary pairs lie interleaved in the file and
     are to be read in half-split order: row `2i + s` of a head of D rows becomes row `s·D/2 + i`; `rope_length` bounds
-    the rows of a head that are permuted.
+    the rows of a head that are permuted. With `column_pitch = P` the file holds the matrix transposed, as ONNX keeps the
+    right side of a MatMul: element k of row n lies P·k + n elements after a source's offset, in a plain format.
 
     Example:
     ```mlir
@@ -27,7 +28,8 @@ def LM_WeightOp : LM_Op<"weight", [Symbol]> {
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, TypeAttrOf<AnyRankedTensor>:$type,
                        TypedArrayAttrBase<LM_SourceAttr, "places in files">:$sources,
-                       OptionalAttr<I64Attr>:$rope_heads, OptionalAttr<I64Attr>:$rope_length);
+                       OptionalAttr<I64Attr>:$rope_heads, OptionalAttr<I64Attr>:$rope_length,
+                       OptionalAttr<I64Attr>:$column_pitch);
   let assemblyFormat = "$sym_name `:` $type `from` $sources attr-dict";
   let hasVerifier = 1;
   let extraClassDeclaration = [{

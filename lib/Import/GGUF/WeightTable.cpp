@@ -135,7 +135,7 @@ lm::WeightOp WeightTable::declare(const WeightRequest &request) {
   auto weight = lm::WeightOp::create(builder_, namedLoc(names.front(), fileLoc_),
                                      builder_.getStringAttr(request.symbol),
                                      TypeAttr::get(RankedTensorType::get(request.shape, element)),
-                                     builder_.getArrayAttr(sources), heads, length);
+                                     builder_.getArrayAttr(sources), heads, length, /*column_pitch=*/IntegerAttr());
   declared_[request.symbol] = weight;
   return weight;
 }

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "llvm/Support/MathExtras.h"
 
+#include <array>
 #include <atomic>
 #include <cstring>
 #include <thread>
@@ -87,6 +88,8 @@ public:
   void pack(int64_t group, uint8_t *out) const {
     int64_t matrix = group / groupsPerMatrix_, firstRow = group % groupsPerMatrix_ * kPackedRows;
     int64_t lanes = std::min(kPackedRows, rows_ - firstRow);
+    if (weight_.columnPitch != 0)
+      return packColumns(firstRow, lanes, out);
     for (int64_t lane = 0; lane < lanes; ++lane) {
       const BlockFormat *source;
       const uint8_t *row = sourceRow(matrix * rows_ + sourceIndex(firstRow + lane), source);
@@ -103,11 +106,29 @@ private:
     return inHead >= weight_.ropeLength ? row : row - inHead + inHead % half * 2 + inHead / half;
   }
 
+  /// Where a row begins: all of it follows, or its elements lie a pitch apart.
   const uint8_t *sourceRow(int64_t row, const BlockFormat *&format) const {
     int64_t rowsPerPart = matrices_ * rows_ / int64_t(weight_.parts.size());
     const WeightBytes &part = weight_.parts[row / rowsPerPart];
     format = part.format;
-    return part.data + row % rowsPerPart * part.format->bytesOf(rowLength_);
+    return part.data + row % rowsPerPart * part.format->bytesOf(weight_.columnPitch ? 1 : rowLength_);
+  }
+
+  /// Rows of a transposed matrix: what is stored together is taken together.
+  void packColumns(int64_t firstRow, int64_t lanes, uint8_t *out) const {
+    std::array<const uint8_t *, kPackedRows> rows;
+    const BlockFormat *source;
+    for (int64_t lane = 0; lane < lanes; ++lane)
+      rows[lane] = sourceRow(sourceIndex(firstRow + lane), source);
+    int64_t from = source->bytesOf(1), to = layout_.plainNumber == PackedNumber::F32 ? 4 : 2;
+    for (int64_t k = 0; k < rowLength_; ++k)
+      for (int64_t lane = 0; lane < lanes; ++lane) {
+        const uint8_t *element = rows[lane] + k * weight_.columnPitch * from;
+        float value;
+        if (to == 4)
+          dequantizeRow(*source, element, 1, &value);
+        std::memcpy(out + (k * kPackedRows + lane) * to, to == 4 ? reinterpret_cast<const uint8_t *>(&value) : element, to);
+      }
   }
 
   void packPlainRow(const BlockFormat &source, const uint8_t *row, int64_t lane, uint8_t *out) const {
@@ -248,6 +269,9 @@ void parallelFor(int64_t count, unsigned threads, llvm::function_ref<void(int64_
 absl::Status checkParts(const WeightSource &weight, const BlockFormat &format) {
   int64_t rowLength = weight.type.getShape().back();
   for (const WeightBytes &part : weight.parts) {
+    if (weight.columnPitch != 0 && (!part.format->isPlain() || weight.type.getRank() != 2))
+      return absl::InvalidArgumentError(absl::StrCat("cannot transpose ", std::string(part.format->name),
+                                                     " data of rank ", weight.type.getRank()));
     if (part.format->type != format.type && format.type != lamina::TensorType::F32)
       return absl::InvalidArgumentError(absl::StrCat("cannot pack ", std::string(part.format->name),
                                                      " data as a weight of ", std::string(format.name)));

@@ -7,6 +7,7 @@
 #include "lib/Target/Plan/PlanWriter.h"
 
 #include "absl/strings/str_cat.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace lamina;
@@ -18,14 +19,19 @@ static absl::StatusOr<WeightSource> locate(lm::WeightOp weight, const GGUFReader
   source.type = weight.getTensorType();
   source.ropeHeads = weight.getRopeHeads().value_or(0);
   source.ropeLength = weight.getRopeLength().value_or(0);
+  source.columnPitch = weight.getColumnPitch().value_or(0);
   uint64_t elements = source.type.getNumElements() / weight.getSources().size();
+  if (source.columnPitch != 0) // from the first column's first element to the last one's last
+    elements = llvm::SaturatingMultiplyAdd<uint64_t>(source.type.getDimSize(1) - 1, source.columnPitch,
+                                                     source.type.getDimSize(0) / weight.getSources().size());
   for (auto place : weight.getSources().getAsRange<lm::SourceAttr>()) {
     const BlockFormat *format = findBlockFormat(std::string_view(place.getFormat()));
     if (!format || uint64_t(place.getPart()) >= model.numParts())
       return absl::InvalidArgumentError(absl::StrCat("weight ", weight.getSymName().str(),
                                                      " names a format or a file that does not exist"));
     std::span<const uint8_t> bytes = model.fileBytes(place.getPart());
-    uint64_t offset = place.getOffset(), length = format->bytesOf(elements);
+    // A pitch that was edited may be any number; no format has more than 256 elements in a byte.
+    uint64_t offset = place.getOffset(), length = format->bytesOf(std::min(elements, uint64_t(bytes.size()) << 8));
     if (offset > bytes.size() || length > bytes.size() - offset)
       return absl::OutOfRangeError(absl::StrCat(model.path(place.getPart()), ": weight ",
                                                 weight.getSymName().str(), " reaches beyond the file: ", length,

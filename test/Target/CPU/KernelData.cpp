@@ -168,34 +168,40 @@ Matrix test::filledMatrix(Random &random, const BlockFormat &format, int64_t row
   return finishMatrix(random, format, rows, columns, std::move(bytes));
 }
 
-/// Packs `parts` equal shares of a weight.
-static absl::Status packShares(const std::string &type, std::vector<WeightBytes> parts, int64_t ropeHeads,
-                               int64_t ropeLength, unsigned threads,
+/// Packs a weight whose tensor type is `type`.
+static absl::Status packSource(const std::string &type, WeightSource source, unsigned threads,
                                llvm::function_ref<absl::Status(std::span<const uint8_t>)> sink) {
   mlir::MLIRContext context;
   context.loadDialect<lm::LMDialect>();
-  auto tensor = llvm::cast<mlir::RankedTensorType>(mlir::parseType(type, &context));
+  source.type = llvm::cast<mlir::RankedTensorType>(mlir::parseType(type, &context));
   int64_t bytes = 0;
-  absl::Status status = packWeight({tensor, std::move(parts), ropeHeads, ropeLength}, threads,
-                                   [&](std::span<const uint8_t> chunk) {
-                                     bytes += int64_t(chunk.size());
-                                     return sink(chunk);
-                                   });
+  absl::Status status = packWeight(source, threads, [&](std::span<const uint8_t> chunk) {
+    bytes += int64_t(chunk.size());
+    return sink(chunk);
+  });
   if (status.ok())
-    EXPECT_EQ(bytes, packedSize(tensor)) << type;
+    EXPECT_EQ(bytes, packedSize(source.type)) << type;
   return status;
+}
+
+static std::vector<uint8_t> packed(const std::string &type, WeightSource source, unsigned threads = 2) {
+  std::vector<uint8_t> bytes;
+  absl::Status status = packSource(type, std::move(source), threads, [&](std::span<const uint8_t> chunk) {
+    bytes.insert(bytes.end(), chunk.begin(), chunk.end());
+    return absl::OkStatus();
+  });
+  EXPECT_TRUE(status.ok()) << status.ToString();
+  return bytes;
 }
 
 std::vector<uint8_t> test::pack(const std::string &type, const BlockFormat &format, const uint8_t *bytes,
                                 int64_t ropeHeads, int64_t ropeLength, unsigned threads) {
-  std::vector<uint8_t> packed;
-  absl::Status status = packShares(type, {{&format, bytes}}, ropeHeads, ropeLength, threads,
-                                   [&](std::span<const uint8_t> chunk) {
-                                     packed.insert(packed.end(), chunk.begin(), chunk.end());
-                                     return absl::OkStatus();
-                                   });
-  EXPECT_TRUE(status.ok()) << status.ToString();
-  return packed;
+  return packed(type, {{}, {{&format, bytes}}, ropeHeads, ropeLength}, threads);
+}
+
+std::vector<uint8_t> test::packTransposed(const std::string &type, const BlockFormat &format,
+                                          const uint8_t *bytes, int64_t columnPitch) {
+  return packed(type, {{}, {{&format, bytes}}, 0, 0, columnPitch});
 }
 
 std::vector<uint8_t> test::packParts(const std::string &type, const BlockFormat &format,
@@ -203,18 +209,12 @@ std::vector<uint8_t> test::packParts(const std::string &type, const BlockFormat 
   std::vector<WeightBytes> shares;
   for (size_t i = 0; i < parts; ++i)
     shares.push_back({&format, bytes.data() + bytes.size() / parts * i});
-  std::vector<uint8_t> packed;
-  absl::Status status = packShares(type, std::move(shares), 0, 0, 2, [&](std::span<const uint8_t> chunk) {
-    packed.insert(packed.end(), chunk.begin(), chunk.end());
-    return absl::OkStatus();
-  });
-  EXPECT_TRUE(status.ok()) << status.ToString();
-  return packed;
+  return packed(type, {{}, std::move(shares)});
 }
 
 absl::Status test::packInto(const std::string &type, const BlockFormat &format, const uint8_t *bytes,
                             llvm::function_ref<absl::Status(std::span<const uint8_t>)> sink) {
-  return packShares(type, {{&format, bytes}}, 0, 0, 2, sink);
+  return packSource(type, {{}, {{&format, bytes}}}, 2, sink);
 }
 
 std::vector<float> test::padded(const std::vector<float> &vector) {

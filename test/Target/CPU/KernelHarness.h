@@ -144,6 +144,9 @@ Rows runLinear(const KernelLibrary &library, const std::string &name, size_t var
 /// Packs through packWeight.
 std::vector<uint8_t> pack(const std::string &type, const BlockFormat &format, const uint8_t *bytes,
                           int64_t ropeHeads = 0, int64_t ropeLength = 0, unsigned threads = 2);
+/// The same of a matrix that the file holds transposed.
+std::vector<uint8_t> packTransposed(const std::string &type, const BlockFormat &format, const uint8_t *bytes,
+                                    int64_t columnPitch);
 /// The same from `parts` parts that are stacked.
 std::vector<uint8_t> packParts(const std::string &type, const BlockFormat &format,
                                const std::vector<uint8_t> &bytes, size_t parts);

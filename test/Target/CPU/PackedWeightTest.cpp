@@ -68,6 +68,24 @@ TEST(PackedWeightTest, PutsRotaryPairsIntoHalves) {
   }
 }
 
+/// 18 of the 20 columns of a matrix in the file become rows.
+TEST(PackedWeightTest, TransposesPlainMatrices) {
+  for (const char *name : {"F32", "F16"}) {
+    const BlockFormat &format = *findBlockFormat(name);
+    Random random(2);
+    Matrix file = randomMatrix(random, format, 5, 20);
+    std::vector<uint8_t> rows(format.bytesOf(18 * 5));
+    int64_t size = format.bytesOf(1);
+    for (int64_t n = 0; n < 18; ++n)
+      for (int64_t k = 0; k < 5; ++k)
+        std::memcpy(&rows[(n * 5 + k) * size], &file.bytes[(k * 20 + n + 2) * size], size);
+    const std::string type = "tensor<18x5x!lm.block<" + lowerName(format) + ">>";
+    EXPECT_EQ(packTransposed(type, format, &file.bytes[2 * size], /*columnPitch=*/20),
+              pack(type, format, rows.data()))
+        << name;
+  }
+}
+
 TEST(PackedWeightTest, ThreadsAndStackedPartsChangeNothing) {
   Random random(1);
   const BlockFormat &format = *findBlockFormat("Q4_K");
