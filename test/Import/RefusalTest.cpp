@@ -38,7 +38,8 @@ std::string nameOf(const ::testing::TestParamInfo<Refusal> &info) { return info.
 
 const Refusal kModels[] = {
     {"UnknownArchitecture", [](TinyModel &m) { m.architecture = "qwen35"; },
-     "unknown architecture 'qwen35', expected one of llama, qwen2, qwen3, qwen3moe, gemma2, gemma3, phi3; "
+     "unknown architecture 'qwen35', expected one of llama, qwen2, qwen3, qwen3moe, gemma2, gemma3, gpt2, "
+     "starcoder2, phi2, phi3; "
      "did you mean 'qwen3'?"},
     {"Adapter", [](TinyModel &m) { m.keys["general.type"] = std::string("adapter"); },
      "key 'general.type' is 'adapter', expected 'model'"},
@@ -124,6 +125,14 @@ const Refusal kTensors[] = {
      "tensor 'token_embd.weight' is missing"},
     {"MissingBias", [](TinyModel &m) { m.tensors.erase("blk.0.attn_k.bias"); },
      "tensor 'blk.0.attn_k.bias' is missing", "qwen2"},
+    {"MissingNormBias", [](TinyModel &m) { m.tensors.erase("blk.0.ffn_norm.bias"); },
+     "tensor 'blk.0.ffn_norm.bias' is missing", "gpt2"},
+    {"MissingPositions", [](TinyModel &m) { m.tensors.erase("position_embd.weight"); },
+     "tensor 'position_embd.weight' is missing", "gpt2"},
+    {"MissingEpsilonOfALayerNorm", [](TinyModel &m) { m.keys.erase("attention.layer_norm_epsilon"); },
+     "key 'starcoder2.attention.layer_norm_epsilon' is missing", "starcoder2"},
+    {"GateWhereThereIsNone", [](TinyModel &m) { m.tensors["blk.0.ffn_gate.weight"] = {{32, 64}}; },
+     "'blk.0.ffn_gate.weight'", "phi2"},
     {"MissingHeadNorm", [](TinyModel &m) { m.tensors.erase("blk.0.attn_q_norm.weight"); },
      "tensor 'blk.0.attn_q_norm.weight' is missing", "qwen3"},
     {"MissingPostNorm", [](TinyModel &m) { m.tensors.erase("blk.0.post_ffw_norm.weight"); },

@@ -44,11 +44,15 @@ std::string write(const TinyModel &model) {
   return writer.finish();
 }
 
+bool hasLayerNorm(const std::string &arch) {
+  return arch == "gpt2" || arch == "starcoder2" || arch == "phi2";
+}
+
 void addLayer(TinyModel &m, const std::string &p, bool dense) {
   const std::string &arch = m.architecture;
-  bool gemma = arch.starts_with("gemma");
+  bool gemma = arch.starts_with("gemma"), layerNorm = hasLayerNorm(arch);
   m.tensors[p + "attn_norm.weight"] = {{32}};
-  if (arch == "phi3") {
+  if (arch == "phi3" || arch == "gpt2") {
     m.tensors[p + "attn_qkv.weight"] = {{32, 64}};
   } else {
     m.tensors[p + "attn_q.weight"] = {{32, 32}, TensorType::Q8_0};
@@ -63,14 +67,19 @@ void addLayer(TinyModel &m, const std::string &p, bool dense) {
     m.tensors[p + "attn_k_norm.weight"] = {{16}};
   }
   m.tensors[p + "attn_output.weight"] = {{32, 32}};
-  m.tensors[p + "ffn_norm.weight"] = {{32}};
+  if (arch != "phi2")
+    m.tensors[p + "ffn_norm.weight"] = {{32}};
+  if (layerNorm)
+    m.tensors[p + "attn_norm.bias"] = {{32}};
+  if (layerNorm && arch != "phi2")
+    m.tensors[p + "ffn_norm.bias"] = {{32}};
   if (gemma) {
     m.tensors[p + "post_attention_norm.weight"] = {{32}};
     m.tensors[p + "post_ffw_norm.weight"] = {{32}};
   }
   if (!dense)
     return;
-  if (arch != "phi3")
+  if (arch != "phi3" && !layerNorm)
     m.tensors[p + "ffn_gate.weight"] = {{32, 64}};
   m.tensors[p + "ffn_up.weight"] = {{32, arch == "phi3" ? 128u : 64u}};
   m.tensors[p + "ffn_down.weight"] = {{64, 32}};
@@ -85,11 +94,15 @@ TinyModel skeleton(const std::string &architecture, int layers, bool dense) {
   m.keys["feed_forward_length"] = 64u;
   m.keys["attention.head_count"] = 2u;
   m.keys["attention.head_count_kv"] = 1u;
-  m.keys["attention.layer_norm_rms_epsilon"] = 1e-5f;
+  m.keys[hasLayerNorm(architecture) ? "attention.layer_norm_epsilon" : "attention.layer_norm_rms_epsilon"] = 1e-5f;
   if (architecture.starts_with("gemma"))
     m.keys["attention.sliding_window"] = 16u;
   m.tensors["token_embd.weight"] = {{32, 40}};
   m.tensors["output_norm.weight"] = {{32}};
+  if (hasLayerNorm(architecture))
+    m.tensors["output_norm.bias"] = {{32}};
+  if (architecture == "gpt2")
+    m.tensors["position_embd.weight"] = {{32, 128}};
   for (int i = 0; i < layers; ++i)
     addLayer(m, "blk." + std::to_string(i) + ".", dense);
   return m;

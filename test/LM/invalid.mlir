@@ -139,6 +139,40 @@ func.func @negative_epsilon(%x: tensor<?x8xf32>, %g: tensor<8xf32>) {
 
 // -----
 
+func.func @layer_norm_weight(%x: tensor<?x8xf32>, %g: tensor<4xf32>, %b: tensor<8xf32>) {
+  // expected-error @+1 {{expected weight length of 8, got: 4}}
+  %0 = lm.layer_norm %x, %g, %b {epsilon = 1.0e-5 : f32} : tensor<?x8xf32>, tensor<4xf32>, tensor<8xf32>
+  return
+}
+
+// -----
+
+func.func @layer_norm_bias(%x: tensor<?x8xf32>, %g: tensor<8xf32>, %b: tensor<4xf32>) {
+  // expected-error @+1 {{expected bias length of 8, got: 4}}
+  %0 = lm.layer_norm %x, %g, %b {epsilon = 1.0e-5 : f32} : tensor<?x8xf32>, tensor<8xf32>, tensor<4xf32>
+  return
+}
+
+// -----
+
+func.func @layer_norm_epsilon(%x: tensor<?x8xf32>, %g: tensor<8xf32>) {
+  // expected-error @+1 {{expected a non-negative epsilon}}
+  %0 = lm.layer_norm %x, %g, %g {epsilon = -1.0 : f32} : tensor<?x8xf32>, tensor<8xf32>, tensor<8xf32>
+  return
+}
+
+// -----
+
+// expected-error @+1 {{expected column_pitch on a matrix, got: 'tensor<16xf32>'}}
+lm.weight @pitch_of_a_vector : tensor<16xf32> from [#lm.source<"a" : f32, 0 at 0>] {column_pitch = 16 : i64}
+
+// -----
+
+// expected-error @+1 {{expected a column_pitch of at least 16, got: 8}}
+lm.weight @narrow_pitch : tensor<16x4xf32> from [#lm.source<"a" : f32, 0 at 0>] {column_pitch = 8 : i64}
+
+// -----
+
 func.func @rope_columns(%p: tensor<?xi32>) {
   // expected-error @+1 {{expected result width of 4, got: 6}}
   %0 = lm.rope_table %p {frequencies = array<f64: 1.0, 0.1>, magnitude = 1.0 : f32} : (tensor<?xi32>) -> tensor<?x6xf32>

@@ -23,6 +23,10 @@ func.func @decoder(%batch: !lm.batch, %cache: !lm.kv_cache<4 x 8 x 8, f16>) -> t
   %s = lm.scale %x, 8.0 : tensor<?x64xf32>
   // CHECK: lm.rms_norm %{{.*}}, %{{.*}} {epsilon = 9.99999974E-6 : f32}
   %n = lm.rms_norm %s, %g {epsilon = 1.0e-5 : f32} : tensor<?x64xf32>, tensor<64xf32>
+  // CHECK: lm.layer_norm %{{.*}}, %{{.*}}, %{{.*}} {epsilon = 9.99999974E-6 : f32}
+  %ln = lm.layer_norm %s, %g, %g {epsilon = 1.0e-5 : f32} : tensor<?x64xf32>, tensor<64xf32>, tensor<64xf32>
+  // CHECK: lm.activation gelu %{{.*}} : tensor<?x64xf32>
+  %act = lm.activation gelu %ln : tensor<?x64xf32>
   // CHECK: lm.linear
   %q = lm.linear %n, %w : (tensor<?x64xf32>, tensor<64x64x!lm.block<q4_0>>) -> tensor<?x64xf32>
   // CHECK: lm.quantize %{{.*}} : tensor<?x64xf32> -> tensor<?x64x!lm.q8>

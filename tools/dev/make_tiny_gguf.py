@@ -17,6 +17,7 @@ import struct
 
 WIDTH, HEADS, HEAD, FFN, VOCAB, EXPERTS = 32, 2, 16, 64, 40, 4
 U32, F32, BOOL, STRING = 4, 6, 7, 8
+LAYER_NORM = ("gpt2", "starcoder2", "phi2")  # norms with mean and bias, a feed-forward without a gate
 
 
 def text(value):
@@ -46,7 +47,8 @@ def pair(key, value):
 def keys(arch, layers, experts):
     result = {
         "block_count": layers, "context_length": 128, "embedding_length": WIDTH, "feed_forward_length": FFN,
-        "attention.head_count": HEADS, "attention.head_count_kv": 1, "attention.layer_norm_rms_epsilon": 1e-5,
+        "attention.head_count": HEADS, "attention.head_count_kv": 1,
+        "attention.layer_norm_epsilon" if arch in LAYER_NORM else "attention.layer_norm_rms_epsilon": 1e-5,
     }
     if arch.startswith("gemma"):
         result["attention.sliding_window"] = 16
@@ -58,7 +60,7 @@ def keys(arch, layers, experts):
 def layer_tensors(arch, experts):
     """Names and dimensions, row length first."""
     yield "attn_norm.weight", (WIDTH,)
-    if arch == "phi3":
+    if arch in ("phi3", "gpt2"):
         yield "attn_qkv.weight", (WIDTH, (HEADS + 2) * HEAD)
     else:
         yield "attn_q.weight", (WIDTH, HEADS * HEAD)
@@ -72,7 +74,17 @@ def layer_tensors(arch, experts):
         yield "attn_q_norm.weight", (HEAD,)
         yield "attn_k_norm.weight", (HEAD,)
     yield "attn_output.weight", (HEADS * HEAD, WIDTH)
-    yield "ffn_norm.weight", (WIDTH,)
+    if arch != "phi2":
+        yield "ffn_norm.weight", (WIDTH,)
+    if arch in LAYER_NORM:
+        yield "attn_norm.bias", (WIDTH,)
+        if arch != "phi2":
+            yield "ffn_norm.bias", (WIDTH,)
+        yield "attn_output.bias", (WIDTH,)
+        yield "ffn_up.bias", (FFN,)
+        yield "ffn_down.bias", (WIDTH,)
+    if arch == "gpt2":
+        yield "attn_qkv.bias", ((HEADS + 2) * HEAD,)
     if arch.startswith("gemma"):
         yield "post_attention_norm.weight", (WIDTH,)
         yield "post_ffw_norm.weight", (WIDTH,)
@@ -82,7 +94,7 @@ def layer_tensors(arch, experts):
         yield "ffn_up_exps.weight", (WIDTH, FFN, EXPERTS)
         yield "ffn_down_exps.weight", (FFN, WIDTH, EXPERTS)
     else:
-        if arch != "phi3":
+        if arch != "phi3" and arch not in LAYER_NORM:
             yield "ffn_gate.weight", (WIDTH, FFN)
         yield "ffn_up.weight", (WIDTH, 2 * FFN if arch == "phi3" else FFN)
         yield "ffn_down.weight", (FFN, WIDTH)
@@ -93,6 +105,12 @@ def tensors(arch, layers, experts):
     for layer in range(layers):
         result |= {f"blk.{layer}.{name}": dims for name, dims in layer_tensors(arch, experts)}
     result["output_norm.weight"] = (WIDTH,)
+    if arch in LAYER_NORM:
+        result["output_norm.bias"] = (WIDTH,)
+    if arch == "gpt2":
+        result["position_embd.weight"] = (WIDTH, 128)
+    if arch == "phi2":
+        result |= {"output.weight": (WIDTH, VOCAB), "output.bias": (VOCAB,)}
     return result
 
 
@@ -100,17 +118,16 @@ def values(name, dims, generator):
     count = 1
     for dim in dims:
         count *= dim
-    mean, deviation = (1.0, 0.2) if "norm" in name else (0.0, dims[0] ** -0.5)
+    mean, deviation = (1.0, 0.2) if "norm.weight" in name else (0.0, dims[0] ** -0.5)
     return struct.pack(f"<{count}f", *(generator.gauss(mean, deviation) for _ in range(count)))
 
 
-def write(path, pairs, all_tensors, seed):
-    generator = random.Random(seed)
+def write(path, pairs, all_tensors):
+    """All tensors are F32: dimensions, row length first, and their bytes."""
     infos, data = b"", b""
-    for name, dims in all_tensors.items():
+    for name, (dims, elements) in all_tensors.items():
         infos += text(name) + struct.pack(f"<I{len(dims)}qiQ", len(dims), *dims, 0, len(data))
-        data += values(name, dims, generator)
-        data += bytes(-len(data) % 32)
+        data += elements + bytes(-len(elements) % 32)
     head = b"GGUF" + struct.pack("<Iqq", 3, len(all_tensors), len(pairs))
     head += b"".join(pair(key, value) for key, value in pairs.items()) + infos
     with open(path, "wb") as out:
@@ -145,7 +162,8 @@ def main():
         all_tensors[name] = tuple(int(dim) for dim in dims.split("x"))
     for name in options.drop:
         del all_tensors[name]
-    write(options.out, pairs, all_tensors, options.seed)
+    generator = random.Random(options.seed)
+    write(options.out, pairs, {name: (dims, values(name, dims, generator)) for name, dims in all_tensors.items()})
 
 
 if __name__ == "__main__":

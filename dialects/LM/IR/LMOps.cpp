@@ -177,6 +177,18 @@ LogicalResult RMSNormOp::verify() {
   return success();
 }
 
+/// Verifies the following:
+/// - weight and bias are as long as the row
+/// - epsilon is not negative
+LogicalResult LayerNormOp::verify() {
+  if (failed(expectEqual(*this, "weight length", lastDim(getInput()), lastDim(getWeight()))) ||
+      failed(expectEqual(*this, "bias length", lastDim(getInput()), lastDim(getBias()))))
+    return failure();
+  if (getEpsilon().convertToFloat() < 0)
+    return emitOpError() << "expected a non-negative epsilon, got: " << getEpsilon().convertToFloat();
+  return success();
+}
+
 LogicalResult RopeTableOp::verify() {
   if (failed(expectRank(*this, "positions", 1, getPositions())))
     return failure();

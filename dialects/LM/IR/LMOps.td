@@ -150,6 +150,24 @@ def LM_RMSNormOp : LM_Op<"rms_norm", [Pure, AllTypesMatch<["input", "result"]>]>
   let hasVerifier = 1;
 }
 
+def LM_LayerNormOp : LM_Op<"layer_norm", [Pure, AllTypesMatch<["input", "result"]>]> {
+  let summary = "(x - mean(x)) · weight / sqrt(variance(x) + epsilon) + bias over each row";
+  let arguments = (ins LM_Activations:$input, LM_Vector:$weight, LM_Vector:$bias, F32Attr:$epsilon);
+  let results = (outs LM_Activations:$result);
+  let assemblyFormat = "$input `,` $weight `,` $bias attr-dict `:` type($input) `,` type($weight) `,` type($bias)";
+  let hasVerifier = 1;
+}
+
+def LM_ActivationOp : LM_Op<"activation", [Pure, SameOperandsAndResultType]> {
+  let summary = "a function of each element";
+  let description = [{
+    `silu` x·σ(x), `gelu` x·Φ(x), `gelu_tanh` x/2·(1 + tanh(√(2/π)·(x + 0.044715·x³))), `relu` max(x, 0).
+  }];
+  let arguments = (ins LM_Activations:$input, LM_ActivationAttr:$activation);
+  let results = (outs LM_Activations:$result);
+  let assemblyFormat = "$activation $input attr-dict `:` type($input)";
+}
+
 def LM_GatedActivationOp : LM_Op<"gated_activation", [Pure, SameOperandsAndResultType]> {
   let summary = "activation(gate) · up";
   let arguments = (ins LM_Activations:$gate, LM_Activations:$up, LM_ActivationAttr:$activation);

@@ -67,8 +67,9 @@ def LM_BatchFieldAttr : I32EnumAttr<"BatchField", "an array that describes the b
   let cppNamespace = "::lamina::lm";
 }
 
-def LM_ActivationAttr : I32EnumAttr<"Activation", "gate of a gated activation", [
-    I32EnumAttrCase<"silu", 0>, I32EnumAttrCase<"gelu_tanh", 1>]> {
+def LM_ActivationAttr : I32EnumAttr<"Activation", "a function of one element", [
+    I32EnumAttrCase<"silu", 0>, I32EnumAttrCase<"gelu_tanh", 1>, I32EnumAttrCase<"gelu", 2>,
+    I32EnumAttrCase<"relu", 3>]> {
   let cppNamespace = "::lamina::lm";
 }
 

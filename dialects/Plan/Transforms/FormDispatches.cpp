@@ -27,7 +27,7 @@ using Group = SmallVector<Operation *, 4>;
 bool isSource(Operation *op) { return isa<lm::GetWeightOp, lm::BatchFieldOp>(op); }
 
 bool isElementwise(Operation *op) {
-  return isa<lm::BiasAddOp, lm::ScaleOp, lm::SoftCapOp, arith::AddFOp>(op);
+  return isa<lm::BiasAddOp, lm::ScaleOp, lm::SoftCapOp, lm::ActivationOp, arith::AddFOp>(op);
 }
 
 bool isHeadNorm(Operation *op) {
@@ -37,14 +37,16 @@ bool isHeadNorm(Operation *op) {
 
 /// Whether a kernel that begins with `root` can go on with elementwise operations on the row that it produces.
 bool takesTail(Operation *root) {
-  return isa<lm::LinearOp, lm::ExpertLinearOp, lm::RMSNormOp, lm::EmbeddingOp, lm::CombineExpertsOp>(root) &&
+  return isa<lm::LinearOp, lm::ExpertLinearOp, lm::RMSNormOp, lm::LayerNormOp, lm::EmbeddingOp, lm::CombineExpertsOp>(
+             root) &&
          !isHeadNorm(root);
 }
 
 /// Whether a kernel that begins with `root` has whole blocks of its result at hand, so that it can round them too.
 bool takesRounding(Operation *root) {
-  return isa<lm::LinearOp, lm::RMSNormOp, lm::CombineExpertsOp, lm::GatherRowsOp>(root) ? !isHeadNorm(root)
-                                                                                       : isElementwise(root);
+  return isa<lm::LinearOp, lm::RMSNormOp, lm::LayerNormOp, lm::CombineExpertsOp, lm::GatherRowsOp>(root)
+             ? !isHeadNorm(root)
+             : isElementwise(root);
 }
 
 /// Forms the groups of one fragment's body.

@@ -40,6 +40,17 @@ const Architecture kArchitectures[] = {
      .localRopeBase = 10000,
      .scaledEmbedding = true,
      .hiddenScaledLayers = kGemma3Layers27B},
+    {.name = "gpt2",
+     .rope = RopeStyle::None,
+     .norm = NormKind::Layer,
+     .activation = lm::Activation::gelu_tanh,
+     .gated = false},
+    {.name = "starcoder2", .norm = NormKind::Layer, .activation = lm::Activation::gelu_tanh, .gated = false},
+    {.name = "phi2",
+     .norm = NormKind::Layer,
+     .activation = lm::Activation::gelu_tanh,
+     .gated = false,
+     .parallelResidual = true},
     {.name = "phi3", .fusedGateUp = true, .window = WindowRule::Always},
 };
 

@@ -20,6 +20,12 @@ namespace lamina {
 enum class RopeStyle {
   HalfSplit,   ///< elements i and i + n/2
   Interleaved, ///< elements 2i and 2i + 1
+  None,        ///< no rotation: an embedding of the position is added to that of the token
+};
+
+enum class NormKind {
+  RMS,
+  Layer, ///< takes off the mean first and adds a bias
 };
 
 enum class Presence { Absent, Optional, Required };
@@ -34,7 +40,10 @@ enum class WindowRule {
 struct Architecture {
   llvm::StringRef name; ///< general.architecture
   RopeStyle rope = RopeStyle::HalfSplit;
+  NormKind norm = NormKind::RMS; ///< of rows; those of heads are always RMS
   lm::Activation activation = lm::Activation::silu;
+  bool gated = true;             ///< the activation of ffn_gate multiplies ffn_up; otherwise that of ffn_up is all
+  bool parallelResidual = false; ///< attention and feed-forward read the same norm and are added together
 
   // Tensors.
   Presence qkvBias = Presence::Optional;

@@ -26,13 +26,18 @@ public:
       argument.setLoc(named(index == 0 ? "batch" : "cache." + std::to_string(index - 1)));
     builder_.setInsertionPointToStart(entry);
     createBatchFields(entry->getArgument(0));
-    createRopeTables();
+    if (!w_.positions)
+      createRopeTables();
 
     at("token_embd");
     Value ids = batchField(entry->getArgument(0), lm::BatchField::token_ids);
-    Value x = lm::EmbeddingOp::create(builder_, loc_, activations(p_.hidden), ids, get(w_.embedding));
+    Value x = embedding(ids, w_.embedding);
     if (p_.embeddingScale != 1)
       x = lm::ScaleOp::create(builder_, loc_, x.getType(), x, f32(p_.embeddingScale));
+    if (w_.positions) {
+      Value places = embedding(positions_, w_.positions);
+      x = arith::AddFOp::create(builder_, loc_, x, places);
+    }
     for (int64_t i = 0; i < int64_t(p_.layers.size()); ++i)
       x = layer(x, i, entry->getArgument(i + 1));
     at("output");
@@ -96,16 +101,17 @@ private:
 
   Value layer(Value x, int64_t index, Value cache) {
     const LayerWeights &w = w_.layers[index];
-    Value result = attention(norm(x, w.attentionNorm), index, cache);
-    x = addTo(x, result, w.postAttentionNorm);
-    Value input = norm(x, w.feedForwardNorm);
-    result = w.router ? mixtureOfExperts(input, w) : feedForward(input, w);
+    Value input = norm(x, w.attentionNorm);
+    x = addTo(x, attention(input, index, cache), w.postAttentionNorm);
+    if (w.feedForwardNorm.weight)
+      input = norm(x, w.feedForwardNorm);
+    Value result = w.router ? mixtureOfExperts(input, w) : feedForward(input, w);
     return addTo(x, result, w.postFeedForwardNorm);
   }
 
   /// The residual stream plus a block's result, which some architectures normalise first.
-  Value addTo(Value stream, Value result, lm::WeightOp postNorm) {
-    if (postNorm)
+  Value addTo(Value stream, Value result, Norm postNorm) {
+    if (postNorm.weight)
       result = norm(result, postNorm);
     return arith::AddFOp::create(builder_, loc_, stream, result);
   }
@@ -129,14 +135,21 @@ private:
     return linear(result, w.output);
   }
 
-  Value rotate(Value x, lm::WeightOp headNorm, Value table) {
-    if (headNorm)
+  Value rotate(Value x, Norm headNorm, Value table) {
+    if (headNorm.weight)
       x = norm(x, headNorm);
+    if (!table)
+      return x;
     return lm::RotaryEmbeddingOp::create(builder_, loc_, x.getType(), x, table,
                                          builder_.getI64IntegerAttr(p_.keyLength));
   }
 
   Value feedForward(Value x, const LayerWeights &w) {
+    if (!w.gate.matrix) {
+      Value up = linear(x, w.up);
+      up = lm::ActivationOp::create(builder_, loc_, up.getType(), up, p_.architecture->activation);
+      return linear(up, w.down);
+    }
     Value gate = linear(x, w.gate);
     return linear(gated(gate, linear(x, w.up)), w.down);
   }
@@ -156,8 +169,16 @@ private:
   //===--- Operations
   //-----------------------------------------------------------------------------------------===//
 
-  Value norm(Value x, lm::WeightOp weight) {
-    return lm::RMSNormOp::create(builder_, atWeight(weight), x.getType(), x, get(weight), f32(p_.epsilon));
+  Value embedding(Value ids, lm::WeightOp table) {
+    return lm::EmbeddingOp::create(builder_, atWeight(table), activations(p_.hidden), ids, get(table));
+  }
+
+  Value norm(Value x, Norm norm) {
+    Location loc = atWeight(norm.weight);
+    Value weight = get(norm.weight);
+    if (!norm.bias)
+      return lm::RMSNormOp::create(builder_, loc, x.getType(), x, weight, f32(p_.epsilon));
+    return lm::LayerNormOp::create(builder_, loc, x.getType(), x, weight, get(norm.bias), f32(p_.epsilon));
   }
 
   Value linear(Value x, Projection projection) {

@@ -32,7 +32,8 @@ public:
     p_.architecture = &architecture_;
     p_.layers.resize(in_.requiredInteger("block_count", kLayers));
     p_.hidden = in_.requiredInteger("embedding_length", kWidth);
-    p_.epsilon = in_.requiredNumber("attention.layer_norm_rms_epsilon", kEpsilon);
+    bool rms = architecture_.norm == NormKind::RMS;
+    p_.epsilon = in_.requiredNumber(rms ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon", kEpsilon);
     p_.vocabulary = in_.integer("vocab_size", kWidth);
     p_.outputCap = in_.number("final_logit_softcapping", kNonNegative).value_or(architecture_.outputCap);
     p_.embeddingScale = architecture_.scaledEmbedding ? std::sqrt(double(p_.hidden)) : 1;
@@ -42,7 +43,8 @@ public:
     readHeads();
     readAttention();
     readWindows();
-    readRope();
+    if (architecture_.rope != RopeStyle::None)
+      readRope();
     return std::move(p_);
   }
 

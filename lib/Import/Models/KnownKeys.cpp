@@ -16,7 +16,8 @@ namespace {
 constexpr StringRef kHarmless[] = {
     "tensor_data_layout",           // says in words that query and key rows are permuted
     "rope.scaling.finetuned",       // whether training followed the scaling
-    "attention.layer_norm_epsilon", // of a norm with mean, which no supported architecture has
+    "attention.layer_norm_epsilon", // of the kind of norm that the architecture does not have
+    "attention.layer_norm_rms_epsilon",
 };
 
 /// Keys that say nothing at these values and change results at any other.

@@ -18,6 +18,13 @@ struct Rows {
   int64_t ropeHeads = 0, ropeLength = 0;
 };
 
+Norm declareNorm(WeightTable &table, const HyperParameters &p, const std::string &name, int64_t length) {
+  Norm norm{table.declare({.symbol = name + ".weight", .shape = {length}}), {}};
+  if (p.architecture->norm == NormKind::Layer)
+    norm.bias = table.declare({.symbol = name + ".bias", .shape = {length}});
+  return norm;
+}
+
 class LayerDeclarer {
 public:
   LayerDeclarer(WeightTable &table, const HyperParameters &parameters, int64_t layer)
@@ -27,16 +34,17 @@ public:
   LayerWeights declare() {
     const Architecture &arch = *p_.architecture;
     LayerWeights w;
-    w.attentionNorm = vector("attn_norm", p_.hidden);
+    w.attentionNorm = declareNorm(table_, p_, prefix_ + "attn_norm", p_.hidden);
     declareAttention(w);
     if (arch.queryKeyNorm) {
-      w.queryNorm = vector("attn_q_norm", p_.keyLength);
-      w.keyNorm = vector("attn_k_norm", p_.keyLength);
+      w.queryNorm = declareNorm(table_, p_, prefix_ + "attn_q_norm", p_.keyLength);
+      w.keyNorm = declareNorm(table_, p_, prefix_ + "attn_k_norm", p_.keyLength);
     }
-    w.feedForwardNorm = vector("ffn_norm", p_.hidden);
+    if (!arch.parallelResidual)
+      w.feedForwardNorm = declareNorm(table_, p_, prefix_ + "ffn_norm", p_.hidden);
     if (arch.postNorms) {
-      w.postAttentionNorm = vector("post_attention_norm", p_.hidden);
-      w.postFeedForwardNorm = vector("post_ffw_norm", p_.hidden);
+      w.postAttentionNorm = declareNorm(table_, p_, prefix_ + "post_attention_norm", p_.hidden);
+      w.postFeedForwardNorm = declareNorm(table_, p_, prefix_ + "post_ffw_norm", p_.hidden);
     }
     if (p_.experts.count)
       declareExperts(w);
@@ -48,10 +56,6 @@ public:
   }
 
 private:
-  lm::WeightOp vector(StringRef name, int64_t length) {
-    return table_.declare({.symbol = prefix_ + name.str() + ".weight", .shape = {length}});
-  }
-
   Projection projection(StringRef name, int64_t rows, int64_t columns, Presence bias, const Rows &in = {}) {
     std::string own = prefix_ + name.str(), stored = in.tensor.empty() ? own : in.tensor;
     auto request = [&](StringRef suffix) {
@@ -100,7 +104,8 @@ private:
       gate = {.tensor = prefix_ + "ffn_up", .first = 0, .total = 2 * width};
       up = {.tensor = prefix_ + "ffn_up", .first = width, .total = 2 * width};
     }
-    w.gate = projection("ffn_gate", width, p_.hidden, Presence::Optional, gate);
+    if (p_.architecture->gated)
+      w.gate = projection("ffn_gate", width, p_.hidden, Presence::Optional, gate);
     w.up = projection("ffn_up", width, p_.hidden, Presence::Optional, up);
     w.down = projection("ffn_down", p_.hidden, width, Presence::Optional);
   }
@@ -160,10 +165,13 @@ ModelWeights declareWeights(WeightTable &table, const HyperParameters &p) {
   constexpr StringRef embedding = "token_embd.weight", head = "output.weight", headBias = "output.bias";
   int64_t vocabulary = p.vocabulary.value_or(table.rows(embedding));
   w.embedding = table.declare({.symbol = embedding.str(), .shape = {vocabulary, p.hidden}});
-  w.ropeDivisors = ropeDivisors(table, p);
+  if (p.architecture->rope == RopeStyle::None)
+    w.positions = table.declare({.symbol = "position_embd.weight", .shape = {p.trainedContext, p.hidden}});
+  else
+    w.ropeDivisors = ropeDivisors(table, p);
   for (int64_t i = 0; i < int64_t(p.layers.size()); ++i)
     w.layers.push_back(LayerDeclarer(table, p, i).declare());
-  w.outputNorm = table.declare({.symbol = "output_norm.weight", .shape = {p.hidden}});
+  w.outputNorm = declareNorm(table, p, "output_norm", p.hidden);
   w.head.matrix = w.embedding;
   if (table.has(head))
     w.head.matrix = table.declare({.symbol = head.str(), .shape = {vocabulary, p.hidden}});

@@ -18,19 +18,25 @@ struct Projection {
   lm::WeightOp bias; ///< null: none
 };
 
+struct Norm {
+  lm::WeightOp weight;
+  lm::WeightOp bias; ///< of a layer norm; null for an RMS norm
+};
+
 /// Null where the architecture or the file has none.
 struct LayerWeights {
-  lm::WeightOp attentionNorm, queryNorm, keyNorm, postAttentionNorm;
+  Norm attentionNorm, queryNorm, keyNorm, postAttentionNorm;
   Projection query, key, value, output;
-  lm::WeightOp feedForwardNorm, postFeedForwardNorm;
-  Projection gate, up, down;                                ///< dense
+  Norm feedForwardNorm, postFeedForwardNorm;
+  Projection gate, up, down;                                ///< dense; no gate where the activation is not gated
   lm::WeightOp router, gateExperts, upExperts, downExperts; ///< with experts
 };
 
 struct ModelWeights {
   lm::WeightOp embedding;
+  lm::WeightOp positions; ///< an embedding for each position; null where heads are rotated
   llvm::SmallVector<LayerWeights> layers;
-  lm::WeightOp outputNorm;
+  Norm outputNorm;
   Projection head;                       ///< its matrix is the embedding where the file ties them
   llvm::SmallVector<float> ropeDivisors; ///< empty: none
 };

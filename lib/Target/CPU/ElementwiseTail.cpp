@@ -61,6 +61,20 @@ Value ElementwiseTail::combineExperts(lm::CombineExpertsOp op, const Point &poin
   return sum;
 }
 
+Value ElementwiseTail::activate(lm::Activation activation, Value x) {
+  switch (activation) {
+  case lm::Activation::silu:
+    return b_.silu(x);
+  case lm::Activation::gelu_tanh:
+    return b_.geluTanh(x);
+  case lm::Activation::gelu:
+    return b_.gelu(x);
+  case lm::Activation::relu:
+    return b_.select(b_.lessf(x, b_.constant(x.getType(), 0.0)), b_.constant(x.getType(), 0.0), x);
+  }
+  llvm_unreachable("an activation without code");
+}
+
 Value ElementwiseTail::evaluate(Operation *op, const Point &point) {
   return llvm::TypeSwitch<Operation *, Value>(op)
       .Case([&](arith::AddFOp add) { return b_.addf(at(add.getLhs(), point), at(add.getRhs(), point)); })
@@ -73,10 +87,9 @@ Value ElementwiseTail::evaluate(Operation *op, const Point &point) {
         return b_.mulf(bound, b_.tanh(b_.divf(at(cap.getInput(), point), bound)));
       })
       .Case([&](lm::GatedActivationOp gated) {
-        Value gate = at(gated.getGate(), point);
-        Value active = gated.getActivation() == lm::Activation::silu ? b_.silu(gate) : b_.geluTanh(gate);
-        return b_.mulf(active, at(gated.getUp(), point));
+        return b_.mulf(activate(gated.getActivation(), at(gated.getGate(), point)), at(gated.getUp(), point));
       })
+      .Case([&](lm::ActivationOp op) { return activate(op.getActivation(), at(op.getInput(), point)); })
       .Case([&](lm::GatherRowsOp gather) {
         Value row = b_.loadIndex(kernel_.pointer(gather.getRows()), point.row);
         return at(gather.getInput(), {row, point.slot, point.column, point.lanes});
@@ -88,6 +101,11 @@ Value ElementwiseTail::evaluate(Operation *op, const Point &point) {
         int64_t length = width(norm.getWeight());
         Value column = length == width(norm.getInput()) ? point.column : b_.rem(point.column, length);
         return b_.mulf(scaled, at(norm.getWeight(), {point.row, point.slot, column, point.lanes}));
+      })
+      .Case([&](lm::LayerNormOp norm) {
+        Value centred = b_.subf(at(norm.getInput(), point), b_.broadcast(means_.lookup(norm), point.lanes));
+        Value scaled = b_.mulf(centred, b_.broadcast(normFactors_.lookup(norm), point.lanes));
+        return b_.fma(scaled, at(norm.getWeight(), point), at(norm.getBias(), point));
       })
       .Case([&](lm::CombineExpertsOp combine) { return combineExperts(combine, point); })
       .Default([](Operation *) { return Value(); });

@@ -21,8 +21,10 @@ public:
 
   /// From here on `source` is `vector` at the point that is asked for, until the next define or forget.
   void define(Value source, Value vector) { defined_[source] = vector; }
-  /// The scalar 1 / rms by which rms_norm `op` multiplies.
+  /// The scalar 1 / rms by which rms_norm `op` multiplies, or 1 / deviation of layer_norm.
   void setNormFactor(mlir::Operation *op, Value factor) { normFactors_[op] = factor; }
+  /// The scalar that layer_norm `op` subtracts.
+  void setMean(mlir::Operation *op, Value mean) { means_[op] = mean; }
 
   /// The elements at a point; `source` is not rounded.
   Value at(Value source, const Point &point);
@@ -38,6 +40,7 @@ public:
 
 private:
   Value evaluate(mlir::Operation *op, const Point &point);
+  Value activate(lm::Activation activation, Value x);
   Value combineExperts(lm::CombineExpertsOp op, const Point &point);
   Value splat(llvm::APFloat number, int64_t lanes) {
     return b_.constant(b_.f32(lanes), number.convertToDouble());
@@ -46,7 +49,7 @@ private:
   KernelContext &kernel_;
   KernelBuilder &b_;
   llvm::DenseMap<Value, Value> defined_;
-  llvm::DenseMap<mlir::Operation *, Value> normFactors_;
+  llvm::DenseMap<mlir::Operation *, Value> normFactors_, means_;
 };
 
 } // namespace lamina

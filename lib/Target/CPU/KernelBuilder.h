@@ -76,6 +76,8 @@ public:
   Value exp2(Value x); ///< for x <= 0; 0 below -126
   Value tanh(Value x);
   Value silu(Value x);         ///< x / (1 + exp(-x))
+  Value erf(Value x);
+  Value gelu(Value x);         ///< x/2·(1 + erf(x / √2))
   Value geluTanh(Value x);     ///< the tanh form of gelu
   Value intToFloat(Value i32); ///< signed
   Value bitcast(Value a, mlir::Type type);

@@ -36,7 +36,8 @@ std::optional<KernelKind> kindOf(Operation *op) {
 }
 
 bool isElementwise(Operation *op) {
-  return isa<arith::AddFOp, lm::BiasAddOp, lm::ScaleOp, lm::SoftCapOp, lm::GatedActivationOp>(op);
+  return isa<arith::AddFOp, lm::BiasAddOp, lm::ScaleOp, lm::SoftCapOp, lm::ActivationOp, lm::GatedActivationOp>(
+      op);
 }
 
 bool takesTail(KernelKind kind) {
@@ -81,8 +82,8 @@ private:
   LogicalResult check(Operation *op) {
     if (kindOf(op))
       return checkRoot(op);
-    bool rowOp =
-        isa<lm::RMSNormOp, lm::RotaryEmbeddingOp, lm::GatherRowsOp, lm::CombineExpertsOp, lm::QuantizeOp>(op);
+    bool rowOp = isa<lm::RMSNormOp, lm::LayerNormOp, lm::RotaryEmbeddingOp, lm::GatherRowsOp, lm::CombineExpertsOp,
+                     lm::QuantizeOp>(op);
     if (!isElementwise(op) && !rowOp)
       return refuse(op);
     if (isa<lm::QuantizeOp>(op) && *kind_ == KernelKind::Linear)

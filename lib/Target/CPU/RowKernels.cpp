@@ -38,6 +38,8 @@ public:
       for (auto norm : kernel_.ops<lm::RMSNormOp>())
         if (width(norm.getWeight()) == width_)
           tail_.setNormFactor(norm, normFactor(norm, b_.i64(0), paddedWidth(norm.getInput())));
+      for (auto norm : kernel_.ops<lm::LayerNormOp>())
+        findStatistics(norm);
       if (group_ == width_)
         return emitGroup(b_.i64(0), wholeRow() ? paddedWidth(kernel_.results()[0]) : width_);
       b_.loop(width_, group_, [&](Value column) { emitGroup(column, group_); });
@@ -52,13 +54,39 @@ private:
   /// zeros.
   Value normFactor(lm::RMSNormOp norm, Value begin, int64_t length) {
     int64_t lanes = lanesFor(length);
+    Value sum = sumOver(length, [&](Value i, Value sum) {
+      Value x = tail_.at(norm.getInput(), {row_, {}, b_.add(begin, i), lanes});
+      return b_.fma(x, x, sum);
+    });
+    return reciprocalRoot(divide(sum, width(norm.getWeight())), norm.getEpsilon());
+  }
+
+  /// Mean and deviation in two passes, the second one over what the first has centred.
+  void findStatistics(lm::LayerNormOp norm) {
+    int64_t lanes = lanesFor(width_);
+    auto input = [&](Value i) { return tail_.at(norm.getInput(), {row_, {}, i, lanes}); };
+    Value mean = divide(sumOver(width_, [&](Value i, Value sum) { return b_.addf(sum, input(i)); }), width_);
+    Value squares = sumOver(width_, [&](Value i, Value sum) {
+      Value centred = b_.subf(input(i), b_.broadcast(mean, lanes));
+      return b_.fma(centred, centred, sum);
+    });
+    tail_.setMean(norm, mean);
+    tail_.setNormFactor(norm, reciprocalRoot(divide(squares, width_), norm.getEpsilon()));
+  }
+
+  /// Folds the elements of a row, as many at once as divide `length`, and then the lanes.
+  Value sumOver(int64_t length, llvm::function_ref<Value(Value index, Value sum)> add) {
+    int64_t lanes = lanesFor(length);
     Values sum = b_.loop(b_.i64(0), b_.i64(length), lanes, b_.constant(b_.f32(lanes), 0.0),
-                         [&](Value i, ValueRange state) {
-                           Value x = tail_.at(norm.getInput(), {row_, {}, b_.add(begin, i), lanes});
-                           return Values{b_.fma(x, x, state[0])};
-                         });
-    Value mean = b_.divf(b_.sumLanes(sum[0]), b_.constant(b_.f32(0), double(width(norm.getWeight()))));
-    Value variance = b_.addf(mean, b_.constant(b_.f32(0), norm.getEpsilon().convertToDouble()));
+                         [&](Value i, ValueRange state) { return Values{add(i, state[0])}; });
+    return b_.sumLanes(sum[0]);
+  }
+
+  Value divide(Value sum, int64_t count) { return b_.divf(sum, b_.constant(b_.f32(0), double(count))); }
+
+  /// 1 / sqrt(x + epsilon)
+  Value reciprocalRoot(Value x, const llvm::APFloat &epsilon) {
+    Value variance = b_.addf(x, b_.constant(b_.f32(0), epsilon.convertToDouble()));
     return b_.divf(b_.constant(b_.f32(0), 1.0), b_.sqrt(variance));
   }
 

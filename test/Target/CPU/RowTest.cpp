@@ -84,6 +84,39 @@ TEST(RowTest, NormalisesRowsOfAnyLengthAndAddsResiduals) {
   }
 }
 
+/// Rows far from zero, so that a variance from squares alone would lose all its digits.
+TEST(RowTest, NormalisesLayersOfAnyLength) {
+  Random random(5);
+  for (int64_t width : {5, 64, 172, 2048}) {
+    std::string rows = rowsType(width), vector = vectorType(width);
+    std::string text = "plan.kernel @norm {\n^bb0(%x: " + rows + ", %g: " + vector + ", %b: " + vector +
+                       "):\n  %0 = lm.layer_norm %x, %g, %b {epsilon = 1.0e-5 : f32} : " + rows + ", " + vector +
+                       ", " + vector + "\n  plan.yield %0 : " + rows + "\n}";
+    Rows x = randomRows(random, 3, width), first(3, width);
+    for (int64_t i = 0; i < 3 * width; ++i)
+      x.row(i / width)[i % width] += 1000.0f;
+    std::vector<float> weight = randomVector(random, width), bias = randomVector(random, width);
+    std::vector<float> boundWeight = padded(weight), boundBias = padded(bias);
+    std::vector<double> expected;
+    for (int64_t r = 0; r < 3; ++r) {
+      double mean = 0, variance = 0;
+      for (int64_t i = 0; i < width; ++i)
+        mean += x.row(r)[i] / double(width);
+      for (int64_t i = 0; i < width; ++i)
+        variance += (x.row(r)[i] - mean) * (x.row(r)[i] - mean) / double(width);
+      for (int64_t i = 0; i < width; ++i)
+        expected.push_back((x.row(r)[i] - mean) / std::sqrt(variance + 1e-5) * weight[i] + bias[i]);
+    }
+    for (const std::string &target : runnableTargets()) {
+      auto library = KernelLibrary::compile(text, target);
+      ASSERT_TRUE(library);
+      Rows y(3, width);
+      library->run("norm", {x.pointer(), boundWeight.data(), boundBias.data(), y.pointer()}, LaminaStep{3, 0, 1, 1});
+      expectRows(y, expected, target + " " + std::to_string(width), 2e-4);
+    }
+  }
+}
+
 TEST(RowTest, RotatesHeadsOfAnyLengthAfterTheirNorm) {
   struct Shape {
     int64_t heads, head, rotated;
@@ -212,7 +245,7 @@ TEST(RowTest, EmbedsFromEveryFormat) {
   }
 }
 
-/// The exponential and the hyperbolic tangent behind gates and caps, over their whole range.
+/// The exponential, the hyperbolic tangent and the error function behind gates and caps, over their whole range.
 TEST(RowTest, ElementwiseFunctionsAreAccurate) {
   const std::string text = R"(
 plan.kernel @cap {
@@ -223,6 +256,16 @@ plan.kernel @cap {
 plan.kernel @silu {
 ^bb0(%x: tensor<?x1000xf32>, %u: tensor<?x1000xf32>):
   %0 = lm.gated_activation silu %x, %u : tensor<?x1000xf32>
+  plan.yield %0 : tensor<?x1000xf32>
+}
+plan.kernel @gelu {
+^bb0(%x: tensor<?x1000xf32>):
+  %0 = lm.activation gelu %x : tensor<?x1000xf32>
+  plan.yield %0 : tensor<?x1000xf32>
+}
+plan.kernel @relu {
+^bb0(%x: tensor<?x1000xf32>):
+  %0 = lm.activation relu %x : tensor<?x1000xf32>
   plan.yield %0 : tensor<?x1000xf32>
 })";
   Rows x(2, 1000), ones(2, 1000), y(2, 1000);
@@ -248,6 +291,16 @@ plan.kernel @silu {
       double v = x.row(i / 1000)[i % 1000], expected = v / (1 + std::exp(-v));
       EXPECT_NEAR(y.row(i / 1000)[i % 1000], expected, 6e-7 * std::fabs(expected) + 1e-35) << v;
     }
+    EXPECT_TRUE(y.paddingIsZero());
+    library->run("gelu", {x.pointer(), y.pointer()}, LaminaStep{2, 0, 1, 1});
+    for (int64_t i = 0; i < 2000; ++i) { // 1 + erf cancels where it is small
+      double v = x.row(i / 1000)[i % 1000], expected = v / 2 * std::erfc(-v / std::sqrt(2.0));
+      EXPECT_NEAR(y.row(i / 1000)[i % 1000], expected, 3e-7 * std::fabs(v)) << v;
+    }
+    EXPECT_TRUE(y.paddingIsZero());
+    library->run("relu", {x.pointer(), y.pointer()}, LaminaStep{2, 0, 1, 1});
+    for (int64_t i = 0; i < 2000; ++i)
+      EXPECT_EQ(y.row(i / 1000)[i % 1000], i < 1000 ? x.row(0)[i] : 0.0f);
     EXPECT_TRUE(y.paddingIsZero());
   }
 }
