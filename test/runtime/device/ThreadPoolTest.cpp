@@ -12,7 +12,6 @@
 #include <map>
 #include <mutex>
 #include <random>
-#include <set>
 #include <thread>
 #include <unistd.h>
 
@@ -69,24 +68,30 @@ TEST_P(ThreadPoolTest, ResultsOfOneJobAreVisibleToTheNext) {
   EXPECT_THAT(job.from, Each(Eq(1000)));
 }
 
-TEST_P(ThreadPoolTest, EveryThreadTakesPart) {
-  auto pool = ThreadPool::create(GetParam(), 3000);
-  ASSERT_TRUE(pool.ok());
+/// Gives work until all threads of the pool have had some; the CPUs that each may be on.
+std::map<pthread_t, std::vector<int>> cpusOfAllThreads(ThreadPool &pool) {
   struct Seen {
     std::mutex mutex;
-    std::set<pthread_t> threads;
+    std::map<pthread_t, std::vector<int>> threads;
   } seen;
-  for (int round = 0; round < 200 && int(seen.threads.size()) < GetParam(); ++round)
-    (*pool)->parallelFor(
+  for (int round = 0; round < 200 && int(seen.threads.size()) < pool.threads(); ++round)
+    pool.parallelFor(
         [](void *context, int64_t begin, int64_t end) {
           Seen &seen = *static_cast<Seen *>(context);
           usleep(500);
           std::lock_guard lock(seen.mutex);
-          seen.threads.insert(pthread_self());
+          seen.threads[pthread_self()] = availableCpus();
         },
-        &seen, GetParam() * 4);
-  EXPECT_EQ(int(seen.threads.size()), GetParam());
-  EXPECT_EQ(seen.threads.count(pthread_self()), 1u) << "the caller takes part";
+        &seen, pool.threads() * 4);
+  return seen.threads;
+}
+
+TEST_P(ThreadPoolTest, EveryThreadTakesPart) {
+  auto pool = ThreadPool::create(GetParam(), 3000);
+  ASSERT_TRUE(pool.ok());
+  auto threads = cpusOfAllThreads(**pool);
+  EXPECT_EQ(int(threads.size()), GetParam());
+  EXPECT_EQ(threads.count(pthread_self()), 1u) << "the caller takes part";
 }
 
 TEST_P(ThreadPoolTest, EveryThreadStaysOnItsCpu) {
@@ -99,21 +104,8 @@ TEST_P(ThreadPoolTest, EveryThreadStaysOnItsCpu) {
     auto pool = ThreadPool::create(GetParam(), 0, cpus);
     ASSERT_TRUE(pool.ok());
     EXPECT_EQ(availableCpus(), std::vector<int>{cpus[0]});
-    struct Seen {
-      std::mutex mutex;
-      std::map<pthread_t, std::vector<int>> threads;
-    } seen;
-    for (int round = 0; round < 200 && int(seen.threads.size()) < GetParam(); ++round)
-      (*pool)->parallelFor(
-          [](void *context, int64_t begin, int64_t end) {
-            Seen &seen = *static_cast<Seen *>(context);
-            usleep(500);
-            std::lock_guard lock(seen.mutex);
-            seen.threads[pthread_self()] = availableCpus();
-          },
-          &seen, GetParam() * 4);
     std::vector<int> used;
-    for (const auto &[thread, allowed] : seen.threads) {
+    for (const auto &[thread, allowed] : cpusOfAllThreads(**pool)) {
       ASSERT_EQ(allowed.size(), 1u);
       used.push_back(allowed[0]);
     }
