@@ -75,11 +75,19 @@ FORMATS = {
     "q4_k": Format(12, 256, 144, ((0, 1 / 265), (2, 7.5 / 265))),
     "q5_k": Format(13, 256, 176, ((0, 1 / 530), (2, 15.5 / 530))),
     "q6_k": Format(14, 256, 210, ((208, 1 / 1370),)),
+    "iq1_s": Format(19, 256, 50, ((0, 1 / 7),)),
+    "iq1_m": Format(29, 256, 56, ((48, 1 / 7),)),
+    "iq2_xxs": Format(16, 256, 66, ((0, 1 / 65),)),
+    "iq2_xs": Format(17, 256, 74, ((0, 1 / 65),)),
+    "iq2_s": Format(22, 256, 82, ((0, 1 / 65),)),
+    "iq3_xxs": Format(18, 256, 98, ((0, 1 / 130),)),
+    "iq3_s": Format(21, 256, 110, ((0, 1 / 145),)),
     "iq4_nl": Format(20, 32, 18, ((0, 1 / 70),)),
     "iq4_xs": Format(23, 256, 136, ((0, 1 / 1290),)),
     "tq1_0": Format(34, 256, 54, ((52, 1.2),)),
     "tq2_0": Format(35, 256, 66, ((64, 0.8),)),
     "mxfp4": Format(39, 32, 17, ((0, 1 / 3),)),
+    "nvfp4": Format(40, 64, 36, tuple((i, 1 / 3) for i in range(4))),
     "q1_0": Format(41, 128, 18, ((0, 1.0),)),
     "q2_0": Format(42, 64, 18, ((0, 0.8),)),
 }
@@ -111,6 +119,16 @@ def random_values(kind, count, deviation, rng):
         if kind == "mxfp4":                                              # one exponent byte, 2^(e - 127)
             exponent = round(127 + math.log2(deviation * factor))
             out[offset::form.bytes] = bytes([exponent]) * blocks
+            continue
+        if kind == "nvfp4":                                              # four exponent bits, 2^(e - 7)
+            exponent = max(round(7 + math.log2(deviation * factor)), 1)
+            out[offset::form.bytes] = bytes([exponent << 3]) * blocks
+            continue
+        if kind == "iq1_m":                                              # a nibble in the top of each of four words
+            bits = int.from_bytes(f16(deviation * factor), "little")
+            for i in range(4):
+                place = slice(offset + 2 * i + 1, None, form.bytes)
+                out[place] = bytes(b & 15 | (bits >> 4 * i & 15) << 4 for b in out[place])
             continue
         low, high = f16(deviation * factor)
         out[offset::form.bytes] = bytes([low]) * blocks
