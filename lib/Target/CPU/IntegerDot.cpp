@@ -21,31 +21,25 @@ IntegerDot::IntegerDot(KernelBuilder &builder, int64_t largestCode)
     : b_(builder), instructions_(builder.target().byteDot) {
   if (instructions_.signedCodes && largestCode > 127)
     bias_ = 128;
-  pieceBits_ = instructions_.pairs.empty() || quadsThatFit(largestCode) > 0 ? 8 : 4;
-  quadsInNarrow_ = quadsThatFit(pieceBits_ == 8 ? largestCode : 15);
+  int64_t largest = bias_ ? bias_ : largestCode;
+  pieceBits_ = instructions_.pairs.empty() || quadsThatFit(largest) > 0 ? 8 : 4;
+  quadsInNarrow_ = quadsThatFit(pieceBits_ == 8 ? largest : 15);
 }
 
 IntegerDot::Sum IntegerDot::begin(Value start) {
-  int64_t lanes = instructions_.bytes ? std::min<int64_t>(instructions_.bytes / 4, kPackedRows) : kPackedRows;
-  Sum sum{b_.split(start, lanes), {}, 0};
+  Sum sum{b_.split(start, instructions_.bytes / 4), {}, 0};
   sum.narrow.assign(8 / pieceBits_, Values(sum.wide.size()));
   return sum;
 }
 
 void IntegerDot::add(Sum &sum, Value codes, Value activations) {
-  if (!instructions_.bytes)
-    return addWidened(sum, codes, activations);
-  int64_t bytes = instructions_.bytes, parts = sum.wide.size();
-  Type byteVector = b_.vectorOf(b_.getI8Type(), bytes), wordVector = b_.vectorOf(b_.getI16Type(), bytes / 2);
-  Values x = b_.split(activations, bytes / 4);
-  auto asBytes = [&](Value words) { return b_.bitcast(words, byteVector); };
+  int64_t lanes = instructions_.bytes / 4;
+  if (bias_ != 0)
+    codes = arith::XOrIOp::create(b_, codes, b_.constant(codes.getType(), int64_t(0x80808080)));
+  Values x = b_.split(activations, lanes);
   if (!instructions_.dot.empty()) {
-    if (bias_ != 0)
-      codes = arith::XOrIOp::create(b_, codes, b_.constant(codes.getType(), int64_t(0x80808080)));
-    Values c = b_.split(codes, bytes / 4);
-    for (int64_t i = 0; i < parts; ++i)
-      sum.wide[i] = b_.callIntrinsic(instructions_.dot, sum.wide[i].getType(),
-                                     {sum.wide[i], asBytes(c[i]), asBytes(x[i])});
+    for (auto [wide, c, xs] : llvm::zip(sum.wide, b_.split(codes, lanes), x))
+      wide = b_.callIntrinsic(instructions_.dot, wide.getType(), {wide, asBytes(c), asBytes(xs)});
     return;
   }
   if (sum.quads == quadsInNarrow_)
@@ -54,32 +48,40 @@ void IntegerDot::add(Sum &sum, Value codes, Value activations) {
     Value bits = codes;
     if (pieceBits_ < 8)
       bits = b_.bitAnd(b_.shiftRight(codes, piece * pieceBits_), 0x0F0F0F0F);
-    Values c = b_.split(bits, bytes / 4);
-    for (int64_t i = 0; i < parts; ++i) {
-      Value products = b_.callIntrinsic(instructions_.pairs, wordVector, {asBytes(c[i]), asBytes(x[i])});
-      narrow[i] = narrow[i] ? b_.add(narrow[i], products) : products;
+    for (auto [part, c, xs] : llvm::zip(narrow, b_.split(bits, lanes), x)) {
+      Value products = pairs(c, xs);
+      // Nothing saturates, but LLVM would regroup plain additions token by token and run out of registers.
+      part = part ? LLVM::SAddSat::create(b_, part, products).getResult() : products;
     }
   }
   ++sum.quads;
+}
+
+Value IntegerDot::asBytes(Value words) {
+  return b_.bitcast(words, b_.vectorOf(b_.getI8Type(), instructions_.bytes));
+}
+
+/// Products of bytes, neighbours summed in 16 bits.
+Value IntegerDot::pairs(Value codes, Value activations) {
+  Type type = b_.vectorOf(b_.getI16Type(), instructions_.bytes / 2);
+  if (!instructions_.pairs.empty())
+    return b_.callIntrinsic(instructions_.pairs, type, {asBytes(codes), asBytes(activations)});
+  Value c = b_.bitcast(codes, type), x = b_.bitcast(activations, type);
+  auto low = [&](Value words) { return b_.shiftRightSigned(b_.shiftLeft(words, 8), 8); };
+  return b_.add(b_.mul(low(c), low(x)), b_.mul(b_.shiftRightSigned(c, 8), b_.shiftRightSigned(x, 8)));
 }
 
 /// Moves what `narrow` holds to `wide`.
 void IntegerDot::empty(Sum &sum) {
   for (auto [piece, narrow] : llvm::enumerate(sum.narrow))
     for (auto [part, wide] : llvm::zip(narrow, sum.wide)) {
-      Value weight = b_.constant(part.getType(), int64_t(1) << piece * pieceBits_);
-      wide = b_.add(wide, b_.callIntrinsic(instructions_.pairSums, wide.getType(), {part, weight}));
+      Values arguments{part};
+      if (!instructions_.pairs.empty())
+        arguments.push_back(b_.constant(part.getType(), int64_t(1) << piece * pieceBits_));
+      wide = b_.add(wide, b_.callIntrinsic(instructions_.pairSums, wide.getType(), arguments));
       part = Value();
     }
   sum.quads = 0;
-}
-
-void IntegerDot::addWidened(Sum &sum, Value codes, Value activations) {
-  for (int64_t byte = 0; byte < 4; ++byte) {
-    Value code = b_.bitAnd(b_.shiftRight(codes, 8 * byte), 0xFF);
-    Value x = b_.shiftRightSigned(b_.shiftLeft(activations, 24 - 8 * byte), 24);
-    sum.wide[0] = b_.add(sum.wide[0], b_.mul(code, x));
-  }
 }
 
 Value IntegerDot::finish(Sum &sum) {

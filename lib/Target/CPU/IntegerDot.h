@@ -31,7 +31,8 @@ public:
   Value finish(Sum &sum);
 
 private:
-  void addWidened(Sum &sum, Value codes, Value activations);
+  Value asBytes(Value words);
+  Value pairs(Value codes, Value activations);
   void empty(Sum &sum);
 
   KernelBuilder &b_;

@@ -14,6 +14,7 @@
 #include "mlir/Target/LLVMIR/Export.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
+#include "llvm/IR/OptBisect.h"
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/SmallVectorMemoryBuffer.h"
@@ -57,8 +58,9 @@ std::unique_ptr<llvm::TargetMachine> createTargetMachine(const TargetInfo &targe
   options.AllowFPOpFusion =
       llvm::FPOpFusion::Strict; // a product and a sum stay two operations on every target
   options.FunctionSections = true;
-  return std::unique_ptr<llvm::TargetMachine>(backend->createTargetMachine(
-      triple, target.cpu, target.features, options, llvm::Reloc::PIC_, std::nullopt, llvm::CodeGenOptLevel::Default));
+  return std::unique_ptr<llvm::TargetMachine>(
+      backend->createTargetMachine(triple, target.cpu, target.features, options, llvm::Reloc::PIC_,
+                                   std::nullopt, llvm::CodeGenOptLevel::Default));
 }
 
 /// Without the first attribute loops that copy or clear would become calls of libc; with the others vectors
@@ -95,6 +97,14 @@ void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
   builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2).run(module, modules);
 }
 
+/// Keeps the generators' order, in which weights are decoded when all sums need them. LLVM's scheduler would
+/// follow one sum after the other, with the decoded weights waiting on the stack for the next.
+class GeneratedOrder : public llvm::OptPassGate {
+public:
+  bool shouldRunPass(StringRef pass, StringRef) const override { return pass != "machine-scheduler"; }
+  bool isEnabled() const override { return true; }
+};
+
 llvm::Error bug(const llvm::Twine &what) { return llvm::createStringError(what); }
 
 } // namespace
@@ -105,6 +115,8 @@ llvm::Expected<std::string> lamina::emitObject(ModuleOp module, const TargetInfo
   registerBuiltinDialectTranslation(*module.getContext());
   registerLLVMDialectTranslation(*module.getContext());
   llvm::LLVMContext context;
+  GeneratedOrder order;
+  context.setOptPassGate(order);
   std::unique_ptr<llvm::Module> llvmModule = translateModuleToLLVMIR(module, context, "kernels");
   if (!llvmModule)
     return bug("a kernel could not be translated to LLVM IR");

@@ -98,11 +98,12 @@ void RowProduct::addCodes(const WeightDecoder::Codes &codes, ValueRange inputRow
     for (auto [input, sum] : llvm::zip(inputs, dots))
       dot.add(sum, weights, load(b_.getI32Type(), input, codes.k + 4 * quad));
   }
+  WeightDecoder::Scale weight = codes.scale(); // only now, when the codes' registers are free
   for (auto [input, integers, sum] : llvm::zip(inputs, dots, sums)) {
     Value scale = load(b_.getF32Type(), input, offsetof(LaminaQuantizedBlock, scale));
-    sum = b_.fma(b_.intToFloat(dot.finish(integers)), b_.mulf(codes.scale.factor, scale), sum);
-    if (codes.scale.min)
-      sum = b_.fma(codes.scale.min,
+    sum = b_.fma(b_.intToFloat(dot.finish(integers)), b_.mulf(weight.factor, scale), sum);
+    if (weight.min)
+      sum = b_.fma(weight.min,
                    load(b_.getF32Type(), input, offsetof(LaminaQuantizedBlock, scaledSums) + part), sum);
   }
 }

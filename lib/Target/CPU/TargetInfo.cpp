@@ -81,11 +81,13 @@ constexpr TargetInfo kAArch64 = {.name = "aarch64",
                                  .fma = true,
                                  .halfFloats = true,
                                  .lookup = {"llvm.aarch64.neon.tbl1.v16i8", 16},
-                                 .byteDot = {},
+                                 .byteDot = {.pairSums = "llvm.aarch64.neon.saddlp.v4i32.v8i16",
+                                             .bytes = 16,
+                                             .signedCodes = true},
                                  .groupsAtOnce = 1,
                                  .groupsOfFour = 1,
                                  .tileTokens = 4,
-                                 .integerTileTokens = 4,
+                                 .integerTileTokens = 2,
                                  .attentionChains = 4};
 
 constexpr TargetInfo kTargets[] = {

@@ -15,13 +15,13 @@ struct ByteLookup {
 };
 
 /// How products of unsigned and signed bytes are summed. An instruction set has `dot`, or `pairs` and
-/// `pairSums`, or none of them.
+/// `pairSums`, or `pairSums` alone, without a factor: then products are made in 16 bits.
 struct ByteDot {
   llvm::StringRef dot = {};      ///< adds four neighbouring products to each 32-bit lane
   llvm::StringRef pairs = {};    ///< two neighbouring products summed in 16 bits, saturating
-  llvm::StringRef pairSums = {}; ///< two neighbouring products of 16-bit numbers summed in 32 bits
+  llvm::StringRef pairSums = {}; ///< two neighbouring 16-bit numbers times a factor, summed in 32 bits
   int bytes = 0;                 ///< multiplied by one instruction
-  bool signedCodes = false;      ///< `dot` takes the first bytes as signed ones too
+  bool signedCodes = false;      ///< the first bytes are signed ones too
 };
 
 /// An instruction set. Tile sizes choose how many chains of additions run side by side; they never change a

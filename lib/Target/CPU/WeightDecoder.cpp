@@ -86,7 +86,8 @@ Values WeightDecoder::decodeCodes(Value group, bool fetchAhead, ValueRange state
         int64_t elements = std::min<int64_t>(layout_.format->subBlock, kPackedStep);
         for (int64_t k = 0; k < kPackedStep; k += elements) {
           auto quad = [&](int64_t q) { return unsignedCodes(fourCodes(block[0], index, k / 4 + q, words)); };
-          consume({first, k, elements, loadScale(block[0], headers[0], index, k), quad}, current);
+          auto scale = [&] { return loadScale(block[0], headers[0], index, k); };
+          consume({first, k, elements, quad, scale}, current);
         }
       });
 }

@@ -39,9 +39,9 @@ public:
   struct Codes {
     Value first; ///< element at which the step begins
     int64_t k, elements;
-    Scale scale;
     llvm::function_ref<Value(int64_t quad)>
         quad; ///< codes of elements k + 4·quad and up as the bytes of i32 lanes
+    llvm::function_ref<Scale()> scale;
   };
   using CodeConsumer = llvm::function_ref<void(const Codes &codes, Values &state)>;
 

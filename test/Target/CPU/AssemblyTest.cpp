@@ -102,7 +102,7 @@ struct Case {
 class AssemblyTest : public testing::TestWithParam<Case> {};
 
 TEST_P(AssemblyTest, InnerLoopsMultiplyBytesInRegisters) {
-  for (std::string format : {"q4_0", "q8_0", "q4_k", "q6_k", "iq4_nl"}) {
+  for (std::string format : {"q4_0", "q8_0", "q4_k", "q5_k", "q6_k", "iq4_nl"}) {
     std::string weight = "tensor<64x2048x!lm.block<" + format + ">>", input = "tensor<?x2048x!lm.q8>";
     std::string text = "plan.kernel @linear {\n^bb0(%x: " + input + ", %w: " + weight +
                        "):\n  %0 = lm.linear %x, %w : (" + input + ", " + weight +
@@ -124,14 +124,12 @@ TEST_P(AssemblyTest, InnerLoopsMultiplyBytesInRegisters) {
 INSTANTIATE_TEST_SUITE_P(
     Targets, AssemblyTest,
     testing::Values(
-        Case{"x86-64-v3",
-             "vpmaddubsw",
-             {{"q4_0", 24}, {"q8_0", 40}, {"q4_k", 21}, {"q6_k", 10}, {"iq4_nl", 46}}},
-        Case{"x86-64-v3-avxvnni", "vpdpbusd", {{"q6_k", 4}}},
-        Case{"x86-64-v4", "vpmaddubsw", {{"q8_0", 21}, {"iq4_nl", 26}}},
-        Case{"x86-64-v4-vnni", "vpdpbusd", {{"q6_k", 4}}},
-        Case{"aarch64-dotprod", "sdot", {{"q4_k", 7}, {"q6_k", 25}, {"iq4_nl", 3}}},
-        Case{"aarch64-i8mm", "usdot", {{"q4_k", 7}, {"q6_k", 25}, {"iq4_nl", 1}}}),
+        Case{"x86-64-v3", "vpmaddubsw", {{"q4_0", 1}, {"q8_0", 8}, {"q5_k", 7}, {"q6_k", 9}, {"iq4_nl", 21}}},
+        Case{"x86-64-v3-avxvnni", "vpdpbusd", {{"q4_0", 2}, {"q5_k", 3}, {"q6_k", 4}, {"iq4_nl", 4}}},
+        Case{"x86-64-v4", "vpmaddubsw", {{"q4_0", 1}, {"q8_0", 10}, {"q6_k", 10}, {"iq4_nl", 11}}},
+        Case{"x86-64-v4-vnni", "vpdpbusd", {{"q6_k", 1}}},
+        Case{"aarch64-dotprod", "sdot", {{"q5_k", 3}, {"q6_k", 9}}},
+        Case{"aarch64-i8mm", "usdot", {{"q5_k", 3}, {"q6_k", 9}}}),
     [](const auto &info) {
       std::string name = info.param.target;
       std::replace(name.begin(), name.end(), '-', '_');
