@@ -1,0 +1,76 @@
+//===- ProbeInputs.cpp - names of inputs and sizes ------------------------------------------------------===//
+
+#include "lib/Import/ONNX/ProbeInputs.h"
+
+#include "absl/strings/match.h"
+#include "absl/strings/string_view.h"
+
+namespace lamina::onnx {
+
+namespace {
+bool contains(const std::string &text, absl::string_view part) { return absl::StrContains(text, part); }
+
+/// Unknown sizes of an input, in order: batch first, then what its role says.
+absl::StatusOr<int64_t> sizeOf(const Value &input, InputRole role, size_t axis, const Dimension &dimension,
+                               const ProbePoint &point, const ProbeOptions &options) {
+  if (dimension.size >= 0)
+    return dimension.size;
+  if (auto given = options.sizes.find(dimension.symbol); given != options.sizes.end())
+    return given->second;
+  bool first = axis == 0;
+  switch (role) {
+  case InputRole::Tokens:
+  case InputRole::Positions:
+    // A list of positions or tokens without a batch is the new tokens'.
+    return first && input.type.shape->size() > 1 ? 1 : point.S;
+  case InputRole::AttentionMask:
+    return first ? 1 : point.S + point.P;
+  case InputRole::Cache:
+    return first || contains(dimension.symbol, "batch") ? 1 : point.P;
+  case InputRole::Other:
+    break;
+  }
+  if (contains(dimension.symbol, "batch"))
+    return 1;
+  return absl::InvalidArgumentError(strCat("input ", quoteName(input.name), ": size ",
+                                           quoteName(dimension.symbol), " of axis ", axis,
+                                           " is not known; give it a number"));
+}
+} // namespace
+
+InputRole roleOf(const Value &input) {
+  const std::string &name = input.name;
+  if (contains(name, "past") || contains(name, "cache.") || contains(name, "_cache") ||
+      contains(name, "cache_k"))
+    return InputRole::Cache;
+  if (contains(name, "position"))
+    return InputRole::Positions;
+  if (contains(name, "mask"))
+    return InputRole::AttentionMask;
+  if (contains(name, "input_ids") || contains(name, "tokens") || contains(name, "inputs_embeds"))
+    return InputRole::Tokens;
+  return InputRole::Other;
+}
+
+absl::StatusOr<Tensor> inputAt(const Value &input, const ProbePoint &point, const ProbeOptions &options) {
+  if (input.type.kind != Type::Kind::Tensor || !input.type.shape)
+    return absl::InvalidArgumentError(
+        strCat("input ", quoteName(input.name), " does not declare the shape of a tensor"));
+  InputRole role = roleOf(input);
+  Dims dims;
+  for (size_t axis = 0; axis < input.type.shape->size(); ++axis) {
+    LAMINA_ASSIGN_OR_RETURN(int64_t size,
+                            sizeOf(input, role, axis, (*input.type.shape)[axis], point, options));
+    dims.push_back(size);
+  }
+  Tensor tensor(input.type.element, dims);
+  bool byBatch = role == InputRole::Positions || role == InputRole::AttentionMask;
+  if (!byBatch || elementBytes(tensor.type()) == 0 || tensor.count() > options.limits.elements)
+    return tensor;
+  tensor.allocate();
+  for (int64_t i = 0; i < tensor.count(); ++i)
+    tensor.setInteger(i, role == InputRole::Positions ? point.P + i % std::max<int64_t>(dims.back(), 1) : 1);
+  return tensor;
+}
+
+} // namespace lamina::onnx

@@ -1,0 +1,24 @@
+//===- ProbeInputs.h - what a decoder's inputs are at one probe -------------------------------*- C++ -*-===//
+
+#ifndef LAMINA_LIB_IMPORT_ONNX_PROBEINPUTS_H
+#define LAMINA_LIB_IMPORT_ONNX_PROBEINPUTS_H
+
+#include "lib/Import/ONNX/Probe.h"
+
+namespace lamina::onnx {
+
+struct ProbePoint {
+  int64_t S = 0, P = 0;
+};
+
+/// What a graph input is for, by its name and the names of its sizes as the exporters choose them.
+enum class InputRole { Tokens, Positions, AttentionMask, Cache, Other };
+InputRole roleOf(const Value &input);
+
+/// The input at a point: its shape, and its elements if the batch alone decides them. Fails if a size is
+/// neither a number nor known.
+absl::StatusOr<Tensor> inputAt(const Value &input, const ProbePoint &point, const ProbeOptions &options);
+
+} // namespace lamina::onnx
+
+#endif // LAMINA_LIB_IMPORT_ONNX_PROBEINPUTS_H
