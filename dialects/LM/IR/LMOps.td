@@ -161,7 +161,8 @@ def LM_LayerNormOp : LM_Op<"layer_norm", [Pure, AllTypesMatch<["input", "result"
 def LM_ActivationOp : LM_Op<"activation", [Pure, SameOperandsAndResultType]> {
   let summary = "a function of each element";
   let description = [{
-    `silu` x·σ(x), `gelu` x·Φ(x), `gelu_tanh` x/2·(1 + tanh(√(2/π)·(x + 0.044715·x³))), `relu` max(x, 0).
+    `silu` x·σ(x), `gelu` x·Φ(x), `gelu_tanh` x/2·(1 + tanh(√(2/π)·(x + 0.044715·x³))), `relu` max(x, 0),
+    `sigmoid` σ(x) = 1 / (1 + exp(-x)).
   }];
   let arguments = (ins LM_Activations:$input, LM_ActivationAttr:$activation);
   let results = (outs LM_Activations:$result);

@@ -69,7 +69,7 @@ def LM_BatchFieldAttr : I32EnumAttr<"BatchField", "an array that describes the b
 
 def LM_ActivationAttr : I32EnumAttr<"Activation", "a function of one element", [
     I32EnumAttrCase<"silu", 0>, I32EnumAttrCase<"gelu_tanh", 1>, I32EnumAttrCase<"gelu", 2>,
-    I32EnumAttrCase<"relu", 3>]> {
+    I32EnumAttrCase<"relu", 3>, I32EnumAttrCase<"sigmoid", 4>]> {
   let cppNamespace = "::lamina::lm";
 }
 

@@ -24,6 +24,26 @@ def LMVerifyMarkPass : Pass<"lm-verify-mark", "::mlir::ModuleOp"> {
   }];
 }
 
+def LMRaiseActivationsPass : Pass<"lm-raise-activations", "::mlir::ModuleOp"> {
+  let summary = "names activations that exporters write as arithmetic";
+  let description = [{
+    `x · sigmoid(x)` becomes `lm.activation silu`, and the product of an activation that nothing else reads with another
+    value `lm.gated_activation`. The patterns are in RaiseActivations.td.
+
+    Before:
+    ```mlir
+    %s = lm.activation sigmoid %g : tensor<?x64xf32>
+    %a = arith.mulf %g, %s : tensor<?x64xf32>
+    %r = arith.mulf %a, %u : tensor<?x64xf32>
+    ```
+    After:
+    ```mlir
+    %r = lm.gated_activation silu %g, %u : tensor<?x64xf32>
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect"];
+}
+
 def LMQuantizeActivationsPass : Pass<"lm-quantize-activations", "::mlir::ModuleOp"> {
   let summary = "rounds the inputs of products with quantised weights to eight bits";
   let description = [{

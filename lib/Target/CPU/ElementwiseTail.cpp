@@ -69,6 +69,8 @@ Value ElementwiseTail::activate(lm::Activation activation, Value x) {
     return b_.geluTanh(x);
   case lm::Activation::gelu:
     return b_.gelu(x);
+  case lm::Activation::sigmoid:
+    return b_.sigmoid(x);
   case lm::Activation::relu:
     return b_.select(b_.lessf(x, b_.constant(x.getType(), 0.0)), b_.constant(x.getType(), 0.0), x);
   }

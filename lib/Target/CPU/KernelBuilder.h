@@ -75,6 +75,7 @@ public:
   Value exp(Value x); ///< 0 below -87.3; at most exp(88.3)
   Value exp2(Value x); ///< for x <= 0; 0 below -126
   Value tanh(Value x);
+  Value sigmoid(Value x);      ///< 1 / (1 + exp(-x))
   Value silu(Value x);         ///< x / (1 + exp(-x))
   Value erf(Value x);
   Value gelu(Value x);         ///< x/2·(1 + erf(x / √2))

@@ -66,6 +66,11 @@ Value KernelBuilder::tanh(Value x) {
   return select(lessf(magnitude, c(0.625)), near, far);
 }
 
+Value KernelBuilder::sigmoid(Value x) {
+  Value one = constant(x.getType(), 1.0);
+  return divf(one, addf(one, exp(subf(constant(x.getType(), 0.0), x))));
+}
+
 Value KernelBuilder::silu(Value x) {
   Value one = constant(x.getType(), 1.0);
   return divf(x, addf(one, exp(subf(constant(x.getType(), 0.0), x))));
