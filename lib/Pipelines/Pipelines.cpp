@@ -6,6 +6,8 @@
 #include "dialects/MPMD/Transforms/Passes.h"
 #include "dialects/Plan/Transforms/Passes.h"
 #include "lib/Conversion/MPMDToPlan/MPMDToPlan.h"
+#include "lib/Import/ONNX/ImportONNX.h"
+#include "lib/Import/ONNX/Reader.h"
 #include "lib/Pipelines/ClusterFile.h"
 #include "runtime/io/GGUFReader.h"
 
@@ -15,6 +17,9 @@
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
+
+#include <array>
+#include <fstream>
 
 using namespace mlir;
 using namespace lamina;
@@ -30,29 +35,56 @@ void lamina::registerPasses() {
   registerMPMDToPlanPasses();
 }
 
+/// Whether a file is an ONNX model, by its beginning.
+static bool isONNX(StringRef path) {
+  std::ifstream file(path.str(), std::ios::binary);
+  std::array<char, 4096> head;
+  file.read(head.data(), head.size());
+  return onnx::looksLikeOnnx({reinterpret_cast<const uint8_t *>(head.data()), size_t(file.gcount())});
+}
+
+absl::StatusOr<ModelFiles> lamina::openFilesOf(const std::string &path) {
+  return isONNX(path) ? openONNXFiles(path) : openModelFiles(path);
+}
+
+static FailureOr<Model> importONNXModel(MLIRContext &context, StringRef path, CompileOptions &options, bool headerOnly) {
+  FailureOr<ImportedModel> model = importONNX(context, path,
+                                              {.cacheElement = options.kvType,
+                                               .contextLength = options.maxContext,
+                                               .allowMissingData = headerOnly});
+  if (failed(model))
+    return failure();
+  options.maxContext = (*model->module)->getAttrOfType<IntegerAttr>("lm.context_length").getInt();
+  return Model{std::move(model->files), std::move(model->module)};
+}
+
 FailureOr<Model> lamina::importModel(MLIRContext &context, StringRef path, CompileOptions &options, bool headerOnly) {
   Location loc = FileLineColLoc::get(&context, path, 0, 0);
-  absl::StatusOr<GGUFReader> reader = GGUFReader::open(path.str(), {.allowMissingData = headerOnly});
-  if (!reader.ok())
-    return emitError(loc) << std::string(reader.status().message());
-  Model model;
-  model.reader = std::make_unique<GGUFReader>(std::move(*reader));
+  SmallString<128> inFolder(path);
+  llvm::sys::path::append(inFolder, "model.onnx");
+  if (llvm::sys::fs::is_directory(path))
+    path = inFolder;
+  if (isONNX(path))
+    return importONNXModel(context, path, options, headerOnly);
+  absl::StatusOr<GGUFReader> opened = GGUFReader::open(path.str(), {.allowMissingData = headerOnly});
+  if (!opened.ok())
+    return emitError(loc) << std::string(opened.status().message());
+  auto reader = std::make_shared<const GGUFReader>(std::move(*opened));
 
   ImportOptions importOptions;
   importOptions.cacheElement = options.kvType;
   importOptions.allowMissingData = headerOnly;
   if (options.maxContext == 0) {
     // A key that is absent or of the wrong type is the importer's to report.
-    std::string architecture(model.reader->getStringOr("general.architecture", "").value_or(""));
-    int64_t trained = model.reader->getUnsignedOr(architecture + ".context_length", 0).value_or(0);
+    std::string architecture(reader->getStringOr("general.architecture", "").value_or(""));
+    int64_t trained = reader->getUnsignedOr(architecture + ".context_length", 0).value_or(0);
     options.maxContext = std::min<int64_t>(trained, lm::kDefaultContext);
   }
   importOptions.contextLength = options.maxContext;
-  FailureOr<OwningOpRef<ModuleOp>> module = importGGUF(context, *model.reader, importOptions);
+  FailureOr<OwningOpRef<ModuleOp>> module = importGGUF(context, *reader, importOptions);
   if (failed(module))
     return failure();
-  model.module = std::move(*module);
-  return model;
+  return Model{filesOf(std::move(reader)), std::move(*module)};
 }
 
 /// The pass that checks what leaves a phase.
@@ -117,8 +149,10 @@ static void buildSchedule(OpPassManager &pm, const CompileOptions &options) {
 }
 
 void lamina::buildPhase(OpPassManager &pm, Phase phase, const CompileOptions &options) {
-  // Import is the importer's, and attention of a GGUF model is marked by construction: there is only something to check.
-  if (phase == Phase::Partition)
+  // Import is the importer's. What a GGUF model is made of is marked by construction.
+  if (phase == Phase::Mark)
+    pm.addPass(lm::createLMRaiseActivationsPass());
+  else if (phase == Phase::Partition)
     buildPartition(pm, options);
   else if (phase == Phase::Comm)
     buildComm(pm, options);

@@ -8,18 +8,16 @@
 #define LAMINA_LIB_PIPELINES_PIPELINES_H
 
 #include "lib/Import/GGUF/ImportGGUF.h"
+#include "lib/Import/ModelFiles.h"
 #include "lib/Pipelines/Phases.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
 #include "mlir/Pass/PassManager.h"
 
-#include <memory>
 #include <string>
 
 namespace lamina {
-
-class GGUFReader;
 
 /// Everything that changes what is compiled.
 struct CompileOptions {
@@ -35,13 +33,16 @@ struct CompileOptions {
   bool checkMemory = true;              // refuse what does not fit the cluster's devices
 };
 
+/// The files of a model, recognised by content, that was imported before.
+absl::StatusOr<ModelFiles> openFilesOf(const std::string &path);
+
 /// Registers the dialects that the compiler uses, and all passes with the global registry.
 void registerDialects(mlir::DialectRegistry &registry);
 void registerPasses();
 
-/// A model file that is open. GGUF: `reader` stays open as long as weights are read from it.
+/// A module with what its weights are read from; no files for one that came as .mlir.
 struct Model {
-  std::unique_ptr<GGUFReader> reader;
+  ModelFiles files;
   mlir::OwningOpRef<mlir::ModuleOp> module;
 };
 

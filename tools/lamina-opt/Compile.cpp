@@ -6,7 +6,6 @@
 #include "lib/Target/CPU/CPUTarget.h"
 #include "lib/Target/Plan/ArtifactTarget.h"
 #include "lib/Target/Plan/FitTable.h"
-#include "runtime/io/GGUFReader.h"
 #include "tools/lamina-opt/CommandLine.h"
 #include "tools/lamina-opt/Interrupt.h"
 
@@ -95,16 +94,16 @@ FailureOr<Model> openModel(MLIRContext &context, CommandLine &line) {
 
 /// The file behind a module that came as .mlir.
 LogicalResult openWeights(Model &model) {
-  if (model.reader)
+  if (!model.files.files.empty())
     return success();
   auto files = (*model.module)->getAttrOfType<ArrayAttr>("lm.files");
   auto first = files && !files.empty() ? dyn_cast<StringAttr>(files[0]) : StringAttr();
   if (!first)
     return model.module->emitError("names no model file in the attribute lm.files, so there are no weights to pack");
-  absl::StatusOr<GGUFReader> reader = GGUFReader::open(first.str());
-  if (!reader.ok())
-    return model.module->emitError(std::string(reader.status().message()));
-  model.reader = std::make_unique<GGUFReader>(std::move(*reader));
+  absl::StatusOr<ModelFiles> opened = openFilesOf(first.str());
+  if (!opened.ok())
+    return model.module->emitError(std::string(opened.status().message()));
+  model.files = std::move(*opened);
   return success();
 }
 
@@ -179,7 +178,7 @@ LogicalResult compile(MLIRContext &context, CommandLine &line) {
   if (failed(openWeights(*model)))
     return failure();
   bool terminal = isatty(STDERR_FILENO) && !line.quiet;
-  return writeArtifact(module, *model->reader, line.output, options, [&](StringRef what) {
+  return writeArtifact(module, model->files, line.output, options, [&](StringRef what) {
     if (terminal)
       llvm::errs() << "lamina-opt: " << what << "\n";
   });

@@ -60,20 +60,6 @@ LogicalResult checkVocabulary(const GGUFReader &file, int64_t rows, Location fil
          << " rows of 'token_embd.weight'";
 }
 
-Type cacheElementType(MLIRContext &context, CacheElement element) {
-  switch (element) {
-  case CacheElement::F32:
-    return Float32Type::get(&context);
-  case CacheElement::F16:
-    return Float16Type::get(&context);
-  case CacheElement::BF16:
-    return BFloat16Type::get(&context);
-  case CacheElement::Q8_0:
-    return lm::BlockType::get(&context, "q8_0");
-  }
-  return {};
-}
-
 /// The attributes that docs/dialects/lm.md lists.
 void describe(ModuleOp module, const GGUFReader &file, const HyperParameters &parameters,
               ModelWeights &weights) {
@@ -93,6 +79,20 @@ void describe(ModuleOp module, const GGUFReader &file, const HyperParameters &pa
 }
 
 } // namespace
+
+Type cacheElementType(MLIRContext &context, CacheElement element) {
+  switch (element) {
+  case CacheElement::F32:
+    return Float32Type::get(&context);
+  case CacheElement::F16:
+    return Float16Type::get(&context);
+  case CacheElement::BF16:
+    return BFloat16Type::get(&context);
+  case CacheElement::Q8_0:
+    return lm::BlockType::get(&context, "q8_0");
+  }
+  return {};
+}
 
 FailureOr<OwningOpRef<ModuleOp>> importGGUF(MLIRContext &context, const GGUFReader &file,
                                             const ImportOptions &options) {

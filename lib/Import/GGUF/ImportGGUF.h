@@ -24,6 +24,9 @@ class GGUFReader;
 
 enum class CacheElement { F16, F32, BF16, Q8_0 };
 
+/// The element type of a !lm.kv_cache.
+mlir::Type cacheElementType(mlir::MLIRContext &context, CacheElement element);
+
 struct ImportOptions {
   CacheElement cacheElement = CacheElement::F16;
   /// Largest number of positions of a sequence; 0: what the model was trained for, which is also the maximum.

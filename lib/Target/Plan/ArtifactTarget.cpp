@@ -9,7 +9,6 @@
 #include "lib/Target/Plan/WeightShard.h"
 #include "runtime/base/Sha256.h"
 #include "runtime/io/ArtifactWriter.h"
-#include "runtime/io/GGUFWriter.h"
 
 #include "llvm/Support/Path.h"
 
@@ -22,11 +21,11 @@ llvm::StringRef lamina::compilerVersion() { return LAMINA_VERSION; }
 
 namespace {
 
-/// Hash of all parts of the model one after another.
-std::string hashModel(const GGUFReader &model) {
+/// Hash of all files of the model one after another.
+std::string hashModel(const ModelFiles &model) {
   Sha256 sha;
-  for (size_t part = 0; part < model.numParts(); ++part)
-    sha.update(model.fileBytes(part));
+  for (const ModelFiles::File &file : model.files)
+    sha.update(file.bytes);
   return Sha256::hex(sha.finish());
 }
 
@@ -60,7 +59,7 @@ LogicalResult writeCode(ArtifactWriter &artifact, plan::ProgramOp program, const
 
 } // namespace
 
-LogicalResult lamina::writeArtifact(ModuleOp module, const GGUFReader &model, StringRef path,
+LogicalResult lamina::writeArtifact(ModuleOp module, const ModelFiles &model, StringRef path,
                                     const ArtifactOptions &options, llvm::function_ref<void(StringRef)> progress) {
   // Whatever can be wrong with the module comes before the first byte on the disk.
   if (failed(checkDevices(module)))
@@ -88,11 +87,11 @@ LogicalResult lamina::writeArtifact(ModuleOp module, const GGUFReader &model, St
   progress("finishing");
   // Map fields are absent from the schema, so equal plans serialise to equal bytes.
   if (failed(emit(module, (*artifact)->addFile(kPlanFile, plan->SerializeAsString()))) ||
-      failed(emit(module, (*artifact)->addFile(kTokenizerFile, copyVocabulary(model)))))
+      failed(emit(module, (*artifact)->addFile(kTokenizerFile, model.vocabulary))))
     return failure();
   ArtifactManifest manifest;
   manifest.compilerVersion = compilerVersion().str();
-  manifest.modelName = llvm::sys::path::filename(model.path()).str();
+  manifest.modelName = llvm::sys::path::filename(model.files.front().path).str();
   manifest.modelSha256 = modelHash.get();
   for (StringRef target : options.targets)
     manifest.targets.push_back(target.str());

@@ -12,7 +12,7 @@
 
 namespace lamina {
 
-class GGUFReader;
+struct ModelFiles;
 
 struct ArtifactOptions {
   std::vector<llvm::StringRef> targets; // ISAs of CPU code, of cpuTargets()
@@ -25,7 +25,7 @@ llvm::StringRef compilerVersion();
 
 /// Writes the artifact of a scheduled module: plan, code, weights, tokenizer, manifest. It appears under `path` whole
 /// or not at all. `progress` is told what is being done.
-mlir::LogicalResult writeArtifact(mlir::ModuleOp module, const GGUFReader &model, llvm::StringRef path,
+mlir::LogicalResult writeArtifact(mlir::ModuleOp module, const ModelFiles &model, llvm::StringRef path,
                                   const ArtifactOptions &options, llvm::function_ref<void(llvm::StringRef)> progress);
 
 /// The `lower` phase for people: the kernels of all programs as code of one target, as text.

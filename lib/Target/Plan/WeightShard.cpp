@@ -14,7 +14,7 @@ using namespace lamina;
 
 /// The bytes that `weight` names, checked against the files at hand: the module may have been edited since it was
 /// imported.
-static absl::StatusOr<WeightSource> locate(lm::WeightOp weight, const GGUFReader &model) {
+static absl::StatusOr<WeightSource> locate(lm::WeightOp weight, const ModelFiles &model) {
   WeightSource source;
   source.type = weight.getTensorType();
   source.ropeHeads = weight.getRopeHeads().value_or(0);
@@ -26,14 +26,14 @@ static absl::StatusOr<WeightSource> locate(lm::WeightOp weight, const GGUFReader
                                                      source.type.getDimSize(0) / weight.getSources().size());
   for (auto place : weight.getSources().getAsRange<lm::SourceAttr>()) {
     const BlockFormat *format = findBlockFormat(std::string_view(place.getFormat()));
-    if (!format || uint64_t(place.getPart()) >= model.numParts())
+    if (!format || uint64_t(place.getPart()) >= model.files.size())
       return absl::InvalidArgumentError(absl::StrCat("weight ", weight.getSymName().str(),
                                                      " names a format or a file that does not exist"));
-    std::span<const uint8_t> bytes = model.fileBytes(place.getPart());
+    const auto &[path, bytes] = model.files[place.getPart()];
     // A pitch that was edited may be any number; no format has more than 256 elements in a byte.
     uint64_t offset = place.getOffset(), length = format->bytesOf(std::min(elements, uint64_t(bytes.size()) << 8));
     if (offset > bytes.size() || length > bytes.size() - offset)
-      return absl::OutOfRangeError(absl::StrCat(model.path(place.getPart()), ": weight ",
+      return absl::OutOfRangeError(absl::StrCat(path, ": weight ",
                                                 weight.getSymName().str(), " reaches beyond the file: ", length,
                                                 " bytes at ", offset, " of ", bytes.size()));
     source.parts.push_back({format, bytes.data() + offset});
@@ -41,7 +41,7 @@ static absl::StatusOr<WeightSource> locate(lm::WeightOp weight, const GGUFReader
   return source;
 }
 
-absl::Status lamina::checkWeights(plan::ProgramOp program, const GGUFReader &model) {
+absl::Status lamina::checkWeights(plan::ProgramOp program, const ModelFiles &model) {
   SymbolTable symbols(program->getParentOp());
   for (auto buffer : program.getBody().front().getOps<plan::BufferOp>())
     if (buffer.getSource())
@@ -49,7 +49,7 @@ absl::Status lamina::checkWeights(plan::ProgramOp program, const GGUFReader &mod
   return absl::OkStatus();
 }
 
-absl::Status lamina::writeWeightShard(ArtifactWriter &artifact, plan::ProgramOp program, const GGUFReader &model,
+absl::Status lamina::writeWeightShard(ArtifactWriter &artifact, plan::ProgramOp program, const ModelFiles &model,
                                       unsigned threads) {
   LAMINA_ASSIGN_OR_RETURN(ArtifactFileWriter file, artifact.openFile(weightsFileName(program), *program.getWeightBytes()));
   SymbolTable symbols(program->getParentOp());

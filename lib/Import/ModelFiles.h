@@ -1,0 +1,36 @@
+//===- ModelFiles.h - the files that a module's weights lie in ------------------------------*- C++ -*-===//
+
+#ifndef LAMINA_LIB_IMPORT_MODELFILES_H
+#define LAMINA_LIB_IMPORT_MODELFILES_H
+
+#include "absl/status/statusor.h"
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace lamina {
+
+class GGUFReader;
+
+/// What is needed of a model once it is imported, whatever its format. Files stay mapped while a copy of this lives.
+struct ModelFiles {
+  struct File {
+    std::string path;
+    std::span<const uint8_t> bytes;
+  };
+  std::vector<File> files;           ///< in the order of the module's lm.files
+  std::string vocabulary;            ///< a GGUF file without tensors, for the artifact
+  std::shared_ptr<const void> owner; ///< of the bytes
+};
+
+ModelFiles filesOf(std::shared_ptr<const GGUFReader> reader);
+
+/// The files of the model that `path` is the first file of; all of their data must be there.
+absl::StatusOr<ModelFiles> openModelFiles(const std::string &path);
+
+} // namespace lamina
+
+#endif // LAMINA_LIB_IMPORT_MODELFILES_H

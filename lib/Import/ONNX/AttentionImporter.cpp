@@ -1,0 +1,145 @@
+//===- AttentionImporter.cpp - fused attention and rotations --------------------------------------------===//
+
+#include "lib/Import/GGUF/Metadata.h"
+#include "lib/Import/ONNX/Attributes.h"
+#include "lib/Import/ONNX/NodeImporter.h"
+#include "lib/Import/ONNX/RopeCache.h"
+#include "lib/Support/Names.h"
+
+#include <cmath>
+
+using namespace mlir;
+
+namespace lamina::onnx {
+
+bool isAttention(const Node &node) {
+  return node.domain == kContrib && (node.op == "MultiHeadAttention" || node.op == "GroupQueryAttention");
+}
+
+static int64_t widthOf(mlir::Value rows) { return cast<RankedTensorType>(rows.getType()).getShape().back(); }
+
+FailureOr<mlir::Value> NodeImporter::rotated(const Node &node, mlir::Value x, int64_t head, ValueId cosines, ValueId sines,
+                                       bool interleaved) {
+  if (interleaved)
+    return error(node) << "rotates elements side by side, which is not supported yet";
+  mlir::Value &table = ropeTables_[{cosines, sines}];
+  if (!table) {
+    const TensorConstant *cosine = weights_.find(cosines), *sine = weights_.find(sines);
+    if (!cosine || !sine)
+      return error(node) << "expected constant tables of cosines and sines";
+    absl::StatusOr<Tensor> c = evaluator_.constant(*cosine), s = evaluator_.constant(*sine);
+    absl::StatusOr<RopeCache> cache = !c.ok()   ? absl::StatusOr<RopeCache>(c.status())
+                                      : !s.ok() ? absl::StatusOr<RopeCache>(s.status())
+                                                : readRopeCache(*c, *s);
+    if (!cache.ok())
+      return error(node) << toRef(cache.status().message());
+    longest_ = std::min(longest_.value_or(INT64_MAX), cache->positions);
+    table = create<lm::RopeTableOp>(rowsOf(2 * int64_t(cache->frequencies.size())), step_.positions,
+                                    b_.getDenseF64ArrayAttr(cache->frequencies), f32(cache->magnitude));
+  }
+  if (head <= 0 || widthOf(x) % head != 0 || widthOf(table) > head)
+    return error(node) << "cannot rotate heads of " << head << " elements in rows of " << widthOf(x);
+  return create<lm::RotaryEmbeddingOp>(x.getType(), x, table, b_.getI64IntegerAttr(head));
+}
+
+LogicalResult NodeImporter::rotary(const Node &node) {
+  bool contrib = node.domain == kContrib; // x, positions, cosines, sines; the standard's positions are last
+  ValueId positions = node.input(contrib ? 1 : 3), cosines = node.input(contrib ? 2 : 1),
+          sines = node.input(contrib ? 3 : 2);
+  FailureOr<mlir::Value> x = rows(node, 0);
+  if (failed(x))
+    return failure();
+  const auto *from = positions == kAbsent ? nullptr : std::get_if<Positions>(&probed_[positions].meaning);
+  if (!from || from->first != Affine{0, 0, 1})
+    return error(node) << "expected the positions of the new tokens, got "
+                       << (positions == kAbsent ? "nothing" : probed_[positions].describe());
+  int64_t heads = attributeOr(node, "num_heads", int64_t(0));
+  // Without the number of heads the tables say how long one is.
+  int64_t head = heads > 0 ? widthOf(*x) / heads : 2 * probed_[cosines].dims.back().constant;
+  FailureOr<mlir::Value> y = rotated(node, *x, head, cosines, sines, attributeOr(node, "interleaved", int64_t(0)) != 0);
+  if (failed(y))
+    return failure();
+  define(node, 0, *y);
+  return success();
+}
+
+LogicalResult NodeImporter::attention(const Node &node, const Attention &a) {
+  mlir::Value query = a.rotatedQuery, key = a.rotatedKey, value = values_.lookup(a.value);
+  query = query ? query : values_.lookup(a.query);
+  key = key ? key : values_.lookup(a.key);
+  if (!query || !key || !value)
+    return error(node) << "expected queries, keys and values as rows of tokens";
+  mlir::Value cache = step_.caches[attentions_++];
+  auto type = cast<lm::KVCacheType>(cache.getType());
+  if (a.heads <= 0 || a.keyHeads <= 0 || a.heads % a.keyHeads != 0 || type.getHeads() != a.keyHeads ||
+      widthOf(query) != a.heads * type.getKeyLength() || widthOf(key) != a.keyHeads * type.getKeyLength() ||
+      widthOf(value) != a.keyHeads * type.getValueLength())
+    return error(node) << "its queries, keys, values and cache do not fit each other";
+  cache = create<lm::CacheAppendOp>(type, cache, key, value, step_.positions, step_.sequences, step_.blockTable);
+  double scale = a.scale != 0 ? a.scale : 1 / std::sqrt(double(type.getKeyLength()));
+  FloatAttr softCap = a.softCap != 0 ? f32(a.softCap) : FloatAttr();
+  IntegerAttr window = a.window ? b_.getI64IntegerAttr(*a.window) : IntegerAttr();
+  define(node, 0, create<lm::AttentionOp>(rowsOf(a.heads * type.getValueLength()), query, cache, step_.positions,
+                                          step_.sequences, step_.blockTable, f32(scale), softCap, window));
+  return success();
+}
+
+/// Inputs: query, key, value, bias, key padding mask, attention bias, past key, past value.
+LogicalResult NodeImporter::multiHeadAttention(const Node &node) {
+  for (size_t i : {3, 4})
+    if (given(node, i))
+      return error(node) << (i == 3 ? "has a bias of its projections" : "has a mask of padding")
+                         << ", which is not supported yet";
+  Attention a{.query = node.input(0), .key = node.input(1), .value = node.input(2)};
+  a.heads = a.keyHeads = attributeOr(node, "num_heads", int64_t(0));
+  a.scale = attributeOr(node, "scale", 0.0f);
+  const auto *mask = given(node, 5) ? std::get_if<Mask>(&probed_[node.input(5)].meaning) : nullptr;
+  bool causal = attributeOr(node, "unidirectional", int64_t(0)) != 0;
+  if (given(node, 5) ? !mask || mask->visible != 0 : !causal)
+    return error(node) << "expected a causal mask that is added to the scores, got "
+                       << (given(node, 5) ? probed_[node.input(5)].describe() : "none");
+  if (mask)
+    a.window = mask->window;
+  return attention(node, a);
+}
+
+/// Inputs: query, key, value, past key, past value, last position of each sequence, total length, cosines, sines,
+/// positions; then what is not supported yet.
+LogicalResult NodeImporter::groupQueryAttention(const Node &node) {
+  for (size_t i = 10; i < 16; ++i)
+    if (given(node, i))
+      return error(node) << "has an input " << i << ", which is not supported yet";
+  if (!given(node, 1) || !given(node, 2))
+    return error(node) << "has query, key and value in one input, which is not supported yet";
+  auto isNumber = [&](size_t input, Affine expected) {
+    const auto *numbers = given(node, input) ? std::get_if<Numbers>(&probed_[node.input(input)].meaning) : nullptr;
+    return numbers && numbers->elements == std::vector<Affine>{expected};
+  };
+  if (!isNumber(5, {-1, 1, 1}) || !isNumber(6, {0, 1, 1}))
+    return error(node) << "expected the position of the last token and the number of all tokens as inputs 5 and 6";
+  Attention a{.query = node.input(0), .key = node.input(1), .value = node.input(2)};
+  a.heads = attributeOr(node, "num_heads", int64_t(0));
+  a.keyHeads = attributeOr(node, "kv_num_heads", int64_t(0));
+  a.scale = attributeOr(node, "scale", 0.0f);
+  a.softCap = attributeOr(node, "softcap", 0.0f);
+  if (int64_t window = attributeOr(node, "local_window_size", int64_t(-1)); window > 0)
+    a.window = window;
+  if (attributeOr(node, "do_rotary", int64_t(0)) != 0) {
+    FailureOr<mlir::Value> query = rows(node, 0), key = failed(query) ? query : rows(node, 1);
+    if (failed(key))
+      return failure();
+    bool interleaved = attributeOr(node, "rotary_interleaved", int64_t(0)) != 0;
+    auto rotate = [&](mlir::Value x, int64_t heads) {
+      return rotated(node, x, heads > 0 ? widthOf(x) / heads : 0, node.input(7), node.input(8), interleaved);
+    };
+    query = rotate(*query, a.heads);
+    key = failed(query) ? query : rotate(*key, a.keyHeads);
+    if (failed(key))
+      return failure();
+    a.rotatedQuery = *query;
+    a.rotatedKey = *key;
+  }
+  return attention(node, a);
+}
+
+} // namespace lamina::onnx

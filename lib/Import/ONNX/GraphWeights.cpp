@@ -1,0 +1,95 @@
+//===- GraphWeights.cpp - constants of an ONNX graph as lm.weight symbols ----------------------------===//
+
+#include "lib/Import/ONNX/GraphWeights.h"
+
+#include "lib/Import/GGUF/Metadata.h"
+#include "lib/Support/Names.h"
+
+#include "mlir/IR/Diagnostics.h"
+
+using namespace mlir;
+
+namespace lamina::onnx {
+
+namespace {
+/// The block format that elements of this type are, or nothing.
+StringRef formatOf(ElementType type) {
+  switch (type) {
+  case ElementType::Float:
+    return "f32";
+  case ElementType::Float16:
+    return "f16";
+  case ElementType::BFloat16:
+    return "bf16";
+  default:
+    return "";
+  }
+}
+} // namespace
+
+FoldedConstants foldedConstants(const Model &model) {
+  FoldedConstants folded;
+  for (const auto &[id, constant] : model.graph.constants)
+    if (const auto *bytes = std::get_if<std::string>(&constant.data)) {
+      folded.offsets[id] = folded.bytes.size();
+      folded.bytes += *bytes;
+    }
+  return folded;
+}
+
+const TensorConstant *GraphWeights::find(ValueId id) const {
+  auto found = model_.graph.constants.find(id);
+  return found == model_.graph.constants.end() ? nullptr : &found->second;
+}
+
+lm::WeightOp GraphWeights::vector(ValueId id, int64_t length) {
+  const TensorConstant *constant = find(id);
+  if (constant && constant->dims == std::vector<int64_t>{length})
+    return declare(*constant, id, {length}, 0);
+  emitError(namedLoc(model_.graph.values[id].name, fileLoc_)) << "expected a constant of " << length << " elements";
+  return {};
+}
+
+lm::WeightOp GraphWeights::matrix(ValueId id, MatrixForm form) {
+  const TensorConstant *constant = find(id);
+  if (!constant || constant->dims.size() != 2) {
+    emitError(namedLoc(model_.graph.values[id].name, fileLoc_)) << "expected a constant matrix";
+    return {};
+  }
+  int64_t rows = constant->dims[0], columns = constant->dims[1];
+  if (form == MatrixForm::Columns)
+    return declare(*constant, id, {columns, rows}, /*columnPitch=*/columns);
+  return declare(*constant, id, {rows, columns}, 0);
+}
+
+lm::WeightOp GraphWeights::declare(const TensorConstant &constant, ValueId id, ArrayRef<int64_t> shape,
+                                   int64_t columnPitch) {
+  const std::string &name = model_.graph.values[id].name;
+  std::string symbol = columnPitch ? name + ".transposed" : name;
+  lm::WeightOp &weight = declared_[symbol];
+  if (weight)
+    return weight;
+  StringRef format = formatOf(constant.type);
+  Location loc = namedLoc(name, fileLoc_);
+  if (format.empty() || llvm::is_contained(shape, 0)) {
+    emitError(loc) << "has type " << toRef(elementTypeName(constant.type))
+                   << " or no elements, expected float, float16 or bfloat16";
+    return {};
+  }
+  int64_t file = model_.files.size(), offset = 0;
+  if (const auto *place = std::get_if<TensorPlace>(&constant.data))
+    file = place->file, offset = place->offset;
+  else
+    offset = folded_.offsets.at(id);
+  auto source = lm::SourceAttr::get(builder_.getContext(), name, format, file, offset);
+  mlir::Type element = builder_.getF32Type();
+  if (shape.size() == 2)
+    element = lm::BlockType::get(builder_.getContext(), format);
+  IntegerAttr pitch = columnPitch ? builder_.getI64IntegerAttr(columnPitch) : IntegerAttr();
+  weight = lm::WeightOp::create(builder_, loc, builder_.getStringAttr(symbol),
+                                TypeAttr::get(RankedTensorType::get(shape, element)),
+                                builder_.getArrayAttr({source}), IntegerAttr(), IntegerAttr(), pitch);
+  return weight;
+}
+
+} // namespace lamina::onnx

@@ -1,0 +1,99 @@
+//===- NodeImporter.h - nodes of an ONNX graph as lm operations -------------------------------*- C++ -*-===//
+//
+// The batch of the exported graph is one sequence: what it computes for a token says what a step computes for each token of
+// a ragged batch. So the axis of the batch is dropped, the axis of new tokens is the leading one, and whatever the batch alone
+// decides (masks, positions, lengths) is not computed but recognised (Probe.h) and checked against what lm operations do.
+//
+//===----------------------------------------------------------------------------------------------------===//
+
+#ifndef LAMINA_LIB_IMPORT_ONNX_NODEIMPORTER_H
+#define LAMINA_LIB_IMPORT_ONNX_NODEIMPORTER_H
+
+#include "lib/Import/ONNX/GraphWeights.h"
+#include "lib/Import/ONNX/ProbeInputs.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+namespace lamina::onnx {
+
+/// The arguments of @step and what every layer needs of the batch.
+struct StepValues {
+  mlir::Value tokenIds, positions, sequences, blockTable;
+  llvm::SmallVector<mlir::Value> caches; ///< by attention node in order
+};
+
+class NodeImporter {
+public:
+  NodeImporter(const Model &model, const std::vector<ProbedValue> &probed, GraphWeights &weights, StepValues step,
+               mlir::OpBuilder &builder, mlir::Location fileLoc);
+
+  /// Imports a node whose results depend on tokens; others need nothing. Emits one located error.
+  mlir::LogicalResult import(const Node &node);
+  /// Null if no node gave it.
+  mlir::Value find(ValueId id) const { return values_.lookup(id); }
+  /// Rows of the shortest table of positions; none if there is no table.
+  std::optional<int64_t> longestContext() const { return longest_; }
+
+private:
+  using Import = mlir::LogicalResult (NodeImporter::*)(const Node &);
+  static Import importOf(const Node &node);
+
+  mlir::LogicalResult gather(const Node &node);
+  mlir::LogicalResult matmul(const Node &node);
+  mlir::LogicalResult add(const Node &node);
+  mlir::LogicalResult mul(const Node &node);
+  mlir::LogicalResult cast(const Node &node);
+  mlir::LogicalResult activation(const Node &node);
+  mlir::LogicalResult norm(const Node &node);
+  mlir::LogicalResult skipNorm(const Node &node);
+  mlir::LogicalResult rotary(const Node &node);
+  mlir::LogicalResult multiHeadAttention(const Node &node);
+  mlir::LogicalResult groupQueryAttention(const Node &node);
+
+  struct Attention {
+    ValueId query, key, value;
+    mlir::Value rotatedQuery, rotatedKey; ///< null: as they are
+    int64_t heads = 0, keyHeads = 0;
+    double scale = 0, softCap = 0; ///< 0: 1/sqrt(head), none
+    std::optional<int64_t> window;
+  };
+  mlir::LogicalResult attention(const Node &node, const Attention &attention);
+  mlir::FailureOr<mlir::Value> rotated(const Node &node, mlir::Value x, int64_t head, ValueId cosines, ValueId sines,
+                                       bool interleaved);
+
+  /// A value [tokens, width]; an error if it is of another form.
+  mlir::FailureOr<mlir::Value> rows(const Node &node, size_t input);
+  mlir::FailureOr<Tensor> constant(const Node &node, size_t input);
+  mlir::Value weight(lm::WeightOp weight);
+  mlir::Value bias(mlir::Value x, ValueId bias);
+  void define(const Node &node, size_t output, mlir::Value value) {
+    if (node.output(output) != kAbsent)
+      values_[node.output(output)] = value;
+  }
+  mlir::InFlightDiagnostic error(const Node &node);
+  mlir::RankedTensorType rowsOf(int64_t width);
+  mlir::FloatAttr f32(double value) { return b_.getF32FloatAttr(float(value)); }
+  template <typename Op, typename... Arguments> mlir::Value create(Arguments &&...arguments) {
+    return Op::create(b_, loc_, std::forward<Arguments>(arguments)...);
+  }
+  bool given(const Node &node, size_t input) const { return node.input(input) != kAbsent; }
+
+  const Model &model_;
+  const std::vector<ProbedValue> &probed_;
+  GraphWeights &weights_;
+  StepValues step_;
+  mlir::OpBuilder &b_;
+  mlir::Location fileLoc_, loc_;
+  Evaluator evaluator_;
+  llvm::DenseMap<ValueId, mlir::Value> values_;
+  std::map<std::pair<ValueId, ValueId>, mlir::Value> ropeTables_; ///< by tables
+  size_t attentions_ = 0;
+  std::optional<int64_t> longest_;
+};
+
+/// Whether a node is attention over a cache, in a fused form.
+bool isAttention(const Node &node);
+
+} // namespace lamina::onnx
+
+#endif // LAMINA_LIB_IMPORT_ONNX_NODEIMPORTER_H

@@ -1,0 +1,27 @@
+// Decoders of the external test data: their caches, masks and positions are the batch's.
+// REQUIRES: test-data
+// RUN: lamina-opt %test_data/onnx/tiny-random-LlamaForCausalLM-fp16 --compile-to=mark | FileCheck %s --check-prefix=LLAMA
+// RUN: lamina-opt %test_data/onnx/tiny-graph-capture-gqa.onnx --compile-to=mark | FileCheck %s --check-prefix=GQA
+// RUN: not lamina-opt %test_data/onnx/capp-gpt/model.onnx --compile-to=mark 2>&1 | FileCheck %s --check-prefix=DECOMPOSED
+// RUN: not lamina-opt %test_data/onnx/tiny-random-LlamaForCausalLM-fp32/model.onnx -o %t.lamina 2>&1 | FileCheck %s --check-prefix=MISSING
+
+// LLAMA: module attributes {lm.architecture = "onnx", lm.context_length = 2048 : i64, lm.files = [{{.*}}], lm.hidden_size = 16 : i64, lm.layers = 2 : i64, lm.name = "tiny-random-LlamaForCausalLM-fp16", lm.trained_context = 2048 : i64, lm.vocab_size = 32000 : i64}
+// LLAMA-DAG: lm.weight @model.embed_tokens.weight : tensor<32000x16x!lm.block<f16>> from [#lm.source<"model.embed_tokens.weight" : f16, 1 at {{[0-9]+}}>]
+// LLAMA-DAG: lm.weight @model.layers.0.mlp.gate_proj.MatMul.weight.transposed : tensor<64x16x!lm.block<f16>> from [{{.*}}] {column_pitch = 64 : i64}
+// LLAMA: func.func @step(%arg0: !lm.batch, %arg1: !lm.kv_cache<1 x 16 x 16, f16>, %arg2: !lm.kv_cache<1 x 16 x 16, f16>) -> tensor<?x32000xf32>
+// LLAMA: lm.rope_table %{{.*}} {frequencies = array<f64: 1.000000e+00, 0.31622776601683794, 1.000000e-01
+// LLAMA: lm.cache_append %arg1
+// LLAMA: lm.attention {{.*}} {scale = 2.500000e-01 : f32}
+// LLAMA: lm.gated_activation silu
+// LLAMA: lm.cache_append %arg2
+// LLAMA: lm.gather_rows
+// LLAMA-NEXT: lm.rms_norm
+// LLAMA-NEXT: lm.linear
+// LLAMA-NEXT: return
+
+// GQA: func.func @step(%arg0: !lm.batch, %arg1: !lm.kv_cache<2 x 32 x 32, f16>) -> tensor<?x256xf32>
+// GQA: lm.attention {{.*}} {scale = 0.176776692 : f32}
+
+// DECOMPOSED: lamina-opt: error: {{.*}}model.onnx: no attention found: expected MultiHeadAttention or GroupQueryAttention
+
+// MISSING: lamina-opt: error: {{.*}}model.onnx{{.*}}.data
