@@ -16,7 +16,7 @@ ModelFiles filesOf(std::shared_ptr<const GGUFReader> reader) {
   return model;
 }
 
-absl::StatusOr<ModelFiles> openModelFiles(const std::string &path) {
+absl::StatusOr<ModelFiles> openGGUFFiles(const std::string &path) {
   LAMINA_ASSIGN_OR_RETURN(GGUFReader reader, GGUFReader::open(path));
   return filesOf(std::make_shared<GGUFReader>(std::move(reader)));
 }

@@ -4,6 +4,8 @@
 #define LAMINA_LIB_IMPORT_MODELFILES_H
 
 #include "absl/status/statusor.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/OwningOpRef.h"
 
 #include <cstdint>
 #include <memory>
@@ -26,10 +28,16 @@ struct ModelFiles {
   std::shared_ptr<const void> owner; ///< of the bytes
 };
 
+/// A module with what its weights are read from; no files for one that came as .mlir.
+struct Model {
+  ModelFiles files;
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+};
+
 ModelFiles filesOf(std::shared_ptr<const GGUFReader> reader);
 
-/// The files of the model that `path` is the first file of; all of their data must be there.
-absl::StatusOr<ModelFiles> openModelFiles(const std::string &path);
+/// The files of the GGUF model that `path` is a part of; all of their data must be there.
+absl::StatusOr<ModelFiles> openGGUFFiles(const std::string &path);
 
 } // namespace lamina
 

@@ -43,19 +43,18 @@ static bool isONNX(StringRef path) {
   return onnx::looksLikeOnnx({reinterpret_cast<const uint8_t *>(head.data()), size_t(file.gcount())});
 }
 
-absl::StatusOr<ModelFiles> lamina::openFilesOf(const std::string &path) {
-  return isONNX(path) ? openONNXFiles(path) : openModelFiles(path);
+absl::StatusOr<ModelFiles> lamina::openModelFiles(const std::string &path) {
+  return isONNX(path) ? openONNXFiles(path) : openGGUFFiles(path);
 }
 
 static FailureOr<Model> importONNXModel(MLIRContext &context, StringRef path, CompileOptions &options, bool headerOnly) {
-  FailureOr<ImportedModel> model = importONNX(context, path,
-                                              {.cacheElement = options.kvType,
-                                               .contextLength = options.maxContext,
-                                               .allowMissingData = headerOnly});
-  if (failed(model))
-    return failure();
-  options.maxContext = (*model->module)->getAttrOfType<IntegerAttr>("lm.context_length").getInt();
-  return Model{std::move(model->files), std::move(model->module)};
+  FailureOr<Model> model = importONNX(context, path,
+                                      {.cacheElement = options.kvType,
+                                       .contextLength = options.maxContext,
+                                       .allowMissingData = headerOnly});
+  if (succeeded(model))
+    options.maxContext = (*model->module)->getAttrOfType<IntegerAttr>("lm.context_length").getInt();
+  return model;
 }
 
 FailureOr<Model> lamina::importModel(MLIRContext &context, StringRef path, CompileOptions &options, bool headerOnly) {

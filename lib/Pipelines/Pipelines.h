@@ -34,17 +34,11 @@ struct CompileOptions {
 };
 
 /// The files of a model, recognised by content, that was imported before.
-absl::StatusOr<ModelFiles> openFilesOf(const std::string &path);
+absl::StatusOr<ModelFiles> openModelFiles(const std::string &path);
 
 /// Registers the dialects that the compiler uses, and all passes with the global registry.
 void registerDialects(mlir::DialectRegistry &registry);
 void registerPasses();
-
-/// A module with what its weights are read from; no files for one that came as .mlir.
-struct Model {
-  ModelFiles files;
-  mlir::OwningOpRef<mlir::ModuleOp> module;
-};
 
 /// Opens a model file, recognised by content, and imports it. With `headerOnly` the weights' bytes may be missing.
 /// The context length is clamped into `options.maxContext`.

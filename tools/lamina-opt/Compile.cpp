@@ -100,7 +100,7 @@ LogicalResult openWeights(Model &model) {
   auto first = files && !files.empty() ? dyn_cast<StringAttr>(files[0]) : StringAttr();
   if (!first)
     return model.module->emitError("names no model file in the attribute lm.files, so there are no weights to pack");
-  absl::StatusOr<ModelFiles> opened = openFilesOf(first.str());
+  absl::StatusOr<ModelFiles> opened = openModelFiles(first.str());
   if (!opened.ok())
     return model.module->emitError(std::string(opened.status().message()));
   model.files = std::move(*opened);

@@ -80,20 +80,6 @@ void describe(ModuleOp module, const GGUFReader &file, const HyperParameters &pa
 
 } // namespace
 
-Type cacheElementType(MLIRContext &context, CacheElement element) {
-  switch (element) {
-  case CacheElement::F32:
-    return Float32Type::get(&context);
-  case CacheElement::F16:
-    return Float16Type::get(&context);
-  case CacheElement::BF16:
-    return BFloat16Type::get(&context);
-  case CacheElement::Q8_0:
-    return lm::BlockType::get(&context, "q8_0");
-  }
-  return {};
-}
-
 FailureOr<OwningOpRef<ModuleOp>> importGGUF(MLIRContext &context, const GGUFReader &file,
                                             const ImportOptions &options) {
   context.loadDialect<lm::LMDialect, func::FuncDialect, arith::ArithDialect>();

@@ -14,6 +14,8 @@
 #ifndef LAMINA_LIB_IMPORT_GGUF_IMPORTGGUF_H
 #define LAMINA_LIB_IMPORT_GGUF_IMPORTGGUF_H
 
+#include "lib/Import/ImportOptions.h"
+
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
 #include "llvm/ADT/StringRef.h"
@@ -21,19 +23,6 @@
 namespace lamina {
 
 class GGUFReader;
-
-enum class CacheElement { F16, F32, BF16, Q8_0 };
-
-/// The element type of a !lm.kv_cache.
-mlir::Type cacheElementType(mlir::MLIRContext &context, CacheElement element);
-
-struct ImportOptions {
-  CacheElement cacheElement = CacheElement::F16;
-  /// Largest number of positions of a sequence; 0: what the model was trained for, which is also the maximum.
-  int64_t contextLength = 0;
-  /// Accept a file whose tensor data is cut off, for planning alone.
-  bool allowMissingData = false;
-};
 
 /// Imports an opened file. The module does not refer to `file` afterwards.
 mlir::FailureOr<mlir::OwningOpRef<mlir::ModuleOp>>

@@ -18,10 +18,6 @@ std::string text(double value) { return numberText(value); }
 
 } // namespace
 
-Location namedLoc(StringRef name, Location fileLoc) {
-  return NameLoc::get(StringAttr::get(fileLoc.getContext(), name), fileLoc);
-}
-
 bool Metadata::note(StringRef key) {
   std::string name = fullName(key);
   known_.insert(name);

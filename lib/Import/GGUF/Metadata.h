@@ -11,6 +11,7 @@
 #ifndef LAMINA_LIB_IMPORT_GGUF_METADATA_H
 #define LAMINA_LIB_IMPORT_GGUF_METADATA_H
 
+#include "lib/Import/ImportOptions.h"
 #include "runtime/io/GGUFReader.h"
 
 #include "mlir/IR/Location.h"
@@ -81,9 +82,6 @@ private:
   std::string missing_; ///< the first missing key
   bool failed_ = false; ///< an error has been reported
 };
-
-/// The location of a named thing (key, tensor, layer) in the model file.
-mlir::Location namedLoc(llvm::StringRef name, mlir::Location fileLoc);
 
 } // namespace lamina
 

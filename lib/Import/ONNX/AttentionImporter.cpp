@@ -1,6 +1,5 @@
 //===- AttentionImporter.cpp - fused attention and rotations --------------------------------------------===//
 
-#include "lib/Import/GGUF/Metadata.h"
 #include "lib/Import/ONNX/Attributes.h"
 #include "lib/Import/ONNX/NodeImporter.h"
 #include "lib/Import/ONNX/RopeCache.h"
@@ -12,8 +11,12 @@ using namespace mlir;
 
 namespace lamina::onnx {
 
-bool isAttention(const Node &node) {
-  return node.domain == kContrib && (node.op == "MultiHeadAttention" || node.op == "GroupQueryAttention");
+std::optional<size_t> firstCacheInput(const Node &node) {
+  if (node.domain == kContrib && node.op == "MultiHeadAttention")
+    return 6;
+  if (node.domain == kContrib && node.op == "GroupQueryAttention")
+    return 3;
+  return std::nullopt;
 }
 
 static int64_t widthOf(mlir::Value rows) { return cast<RankedTensorType>(rows.getType()).getShape().back(); }

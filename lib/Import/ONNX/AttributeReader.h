@@ -5,8 +5,8 @@
 //
 //===-----------------------------------------------------------------------------------------------------------===//
 
-#ifndef LAMINA_IMPORT_ONNX_ATTRIBUTEREADER_H
-#define LAMINA_IMPORT_ONNX_ATTRIBUTEREADER_H
+#ifndef LAMINA_LIB_IMPORT_ONNX_ATTRIBUTEREADER_H
+#define LAMINA_LIB_IMPORT_ONNX_ATTRIBUTEREADER_H
 
 #include "lib/Import/ONNX/ExternalData.h"
 #include "lib/Import/ONNX/Wire.h"
@@ -28,4 +28,4 @@ absl::StatusOr<Attribute> readAttribute(WireMessage message, const AttributeCont
 
 } // namespace lamina::onnx
 
-#endif // LAMINA_IMPORT_ONNX_ATTRIBUTEREADER_H
+#endif // LAMINA_LIB_IMPORT_ONNX_ATTRIBUTEREADER_H

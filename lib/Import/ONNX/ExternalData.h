@@ -8,8 +8,8 @@
 //
 //===----------------------------------------------------------------------------------------------------------===//
 
-#ifndef LAMINA_IMPORT_ONNX_EXTERNALDATA_H
-#define LAMINA_IMPORT_ONNX_EXTERNALDATA_H
+#ifndef LAMINA_LIB_IMPORT_ONNX_EXTERNALDATA_H
+#define LAMINA_LIB_IMPORT_ONNX_EXTERNALDATA_H
 
 #include "lib/Import/ONNX/Model.h"
 
@@ -58,4 +58,4 @@ int openBeneathByWalking(int directory, const std::string &location);
 
 } // namespace lamina::onnx
 
-#endif // LAMINA_IMPORT_ONNX_EXTERNALDATA_H
+#endif // LAMINA_LIB_IMPORT_ONNX_EXTERNALDATA_H

@@ -7,8 +7,8 @@
 //
 //===-----------------------------------------------------------------------------------------------------------===//
 
-#ifndef LAMINA_IMPORT_ONNX_GRAPHREADER_H
-#define LAMINA_IMPORT_ONNX_GRAPHREADER_H
+#ifndef LAMINA_LIB_IMPORT_ONNX_GRAPHREADER_H
+#define LAMINA_LIB_IMPORT_ONNX_GRAPHREADER_H
 
 #include "lib/Import/ONNX/AttributeReader.h"
 #include "lib/Import/ONNX/TypeReader.h"
@@ -75,4 +75,4 @@ private:
 
 } // namespace lamina::onnx
 
-#endif // LAMINA_IMPORT_ONNX_GRAPHREADER_H
+#endif // LAMINA_LIB_IMPORT_ONNX_GRAPHREADER_H

@@ -2,7 +2,6 @@
 
 #include "lib/Import/ONNX/GraphWeights.h"
 
-#include "lib/Import/GGUF/Metadata.h"
 #include "lib/Support/Names.h"
 
 #include "mlir/IR/Diagnostics.h"

@@ -4,6 +4,7 @@
 #define LAMINA_LIB_IMPORT_ONNX_GRAPHWEIGHTS_H
 
 #include "dialects/LM/IR/LM.h"
+#include "lib/Import/ImportOptions.h"
 #include "lib/Import/ONNX/Model.h"
 
 #include "mlir/IR/BuiltinOps.h"

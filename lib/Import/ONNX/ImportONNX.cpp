@@ -3,7 +3,6 @@
 #include "lib/Import/ONNX/ImportONNX.h"
 
 #include "dialects/LM/Transforms/Passes.h"
-#include "lib/Import/GGUF/Metadata.h"
 #include "lib/Import/ONNX/Inline.h"
 #include "lib/Import/ONNX/NodeImporter.h"
 #include "lib/Import/ONNX/Reader.h"
@@ -69,10 +68,10 @@ private:
   FailureOr<SmallVector<Type>> cacheTypes() {
     SmallVector<Type> types;
     for (const onnx::Node &node : model_.graph.nodes) {
-      if (!onnx::isAttention(node))
+      std::optional<size_t> first = onnx::firstCacheInput(node);
+      if (!first)
         continue;
-      size_t first = node.op == "GroupQueryAttention" ? 3 : 6;
-      ValueId key = node.input(first), value = node.input(first + 1);
+      ValueId key = node.input(*first), value = node.input(*first + 1);
       auto isCache = [&](ValueId id) {
         return llvm::is_contained(model_.graph.inputs, id) && probed_[id].dims.size() == 4 &&
                probed_[id].dims[1].isConstant() && probed_[id].dims[3].isConstant();
@@ -202,7 +201,7 @@ ModelFiles filesOf(onnx::Model model) {
 
 } // namespace
 
-FailureOr<ImportedModel> importONNX(MLIRContext &context, StringRef path, const ImportOptions &options) {
+FailureOr<Model> importONNX(MLIRContext &context, StringRef path, const ImportOptions &options) {
   context.loadDialect<lm::LMDialect, func::FuncDialect, arith::ArithDialect>();
   Location loc = FileLineColLoc::get(&context, path, 0, 0);
   absl::StatusOr<onnx::Model> model = readFlat(path.str(), options.allowMissingData);
@@ -219,7 +218,7 @@ FailureOr<ImportedModel> importONNX(MLIRContext &context, StringRef path, const 
   FailureOr<OwningOpRef<ModuleOp>> module = DecoderImporter(context, *model, *probed, longest, options).run();
   if (failed(module))
     return failure();
-  return ImportedModel{filesOf(std::move(*model)), std::move(*module)};
+  return Model{filesOf(std::move(*model)), std::move(*module)};
 }
 
 absl::StatusOr<ModelFiles> openONNXFiles(const std::string &path) {

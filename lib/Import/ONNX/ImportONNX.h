@@ -8,18 +8,13 @@
 #ifndef LAMINA_LIB_IMPORT_ONNX_IMPORTONNX_H
 #define LAMINA_LIB_IMPORT_ONNX_IMPORTONNX_H
 
-#include "lib/Import/GGUF/ImportGGUF.h"
+#include "lib/Import/ImportOptions.h"
 #include "lib/Import/ModelFiles.h"
 
 namespace lamina {
 
-struct ImportedModel {
-  ModelFiles files;
-  mlir::OwningOpRef<mlir::ModuleOp> module;
-};
-
 /// Reads and imports a model. A context length of 0 in `options` takes the model's own up to lm::kDefaultContext.
-mlir::FailureOr<ImportedModel> importONNX(mlir::MLIRContext &context, llvm::StringRef path, const ImportOptions &options);
+mlir::FailureOr<Model> importONNX(mlir::MLIRContext &context, llvm::StringRef path, const ImportOptions &options);
 
 /// The files of an ONNX model and what was computed from its constants.
 absl::StatusOr<ModelFiles> openONNXFiles(const std::string &path);

@@ -1,5 +1,4 @@
-//===- Model.h - an ONNX model in memory ------------------------------------------------------------*- C++
-//-*-===//
+//===- Model.h - an ONNX model in memory ------------------------------------------------------*- C++ -*-===//
 //
 // What the reader hands out: graphs in SSA form. Names are resolved to indices, nodes are in an order in
 // which every value is defined before it is used, every tensor's bytes are there and as many as its shape
@@ -8,8 +7,8 @@
 //
 //===----------------------------------------------------------------------------------------------------------===//
 
-#ifndef LAMINA_IMPORT_ONNX_MODEL_H
-#define LAMINA_IMPORT_ONNX_MODEL_H
+#ifndef LAMINA_LIB_IMPORT_ONNX_MODEL_H
+#define LAMINA_LIB_IMPORT_ONNX_MODEL_H
 
 #include "runtime/base/MappedFile.h"
 #include "runtime/base/Status.h"
@@ -211,4 +210,4 @@ struct Model {
 
 } // namespace lamina::onnx
 
-#endif // LAMINA_IMPORT_ONNX_MODEL_H
+#endif // LAMINA_LIB_IMPORT_ONNX_MODEL_H

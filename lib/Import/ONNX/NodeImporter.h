@@ -91,8 +91,8 @@ private:
   std::optional<int64_t> longest_;
 };
 
-/// Whether a node is attention over a cache, in a fused form.
-bool isAttention(const Node &node);
+/// Which input of a node is its cache of keys, followed by that of values; none unless the node is fused attention.
+std::optional<size_t> firstCacheInput(const Node &node);
 
 } // namespace lamina::onnx
 

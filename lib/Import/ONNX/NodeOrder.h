@@ -5,8 +5,8 @@
 //
 //===-----------------------------------------------------------------------------------------------------------===//
 
-#ifndef LAMINA_IMPORT_ONNX_NODEORDER_H
-#define LAMINA_IMPORT_ONNX_NODEORDER_H
+#ifndef LAMINA_LIB_IMPORT_ONNX_NODEORDER_H
+#define LAMINA_LIB_IMPORT_ONNX_NODEORDER_H
 
 #include <cstdint>
 #include <optional>
@@ -24,4 +24,4 @@ NodeOrder orderNodes(const std::vector<std::vector<uint32_t>> &needs);
 
 } // namespace lamina::onnx
 
-#endif // LAMINA_IMPORT_ONNX_NODEORDER_H
+#endif // LAMINA_LIB_IMPORT_ONNX_NODEORDER_H

@@ -9,8 +9,8 @@
 //
 //===-----------------------------------------------------------------------------------------------------------===//
 
-#ifndef LAMINA_IMPORT_ONNX_READER_H
-#define LAMINA_IMPORT_ONNX_READER_H
+#ifndef LAMINA_LIB_IMPORT_ONNX_READER_H
+#define LAMINA_LIB_IMPORT_ONNX_READER_H
 
 #include "lib/Import/ONNX/Model.h"
 
@@ -42,4 +42,4 @@ absl::StatusOr<TensorConstant> readTensorFile(std::span<const uint8_t> bytes, co
 
 } // namespace lamina::onnx
 
-#endif // LAMINA_IMPORT_ONNX_READER_H
+#endif // LAMINA_LIB_IMPORT_ONNX_READER_H

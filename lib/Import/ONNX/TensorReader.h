@@ -5,8 +5,8 @@
 //
 //===-----------------------------------------------------------------------------------------------------------===//
 
-#ifndef LAMINA_IMPORT_ONNX_TENSORREADER_H
-#define LAMINA_IMPORT_ONNX_TENSORREADER_H
+#ifndef LAMINA_LIB_IMPORT_ONNX_TENSORREADER_H
+#define LAMINA_LIB_IMPORT_ONNX_TENSORREADER_H
 
 #include "lib/Import/ONNX/ExternalData.h"
 #include "lib/Import/ONNX/Wire.h"
@@ -23,4 +23,4 @@ absl::StatusOr<ElementType> checkElementType(int64_t number, const WireMessage &
 
 } // namespace lamina::onnx
 
-#endif // LAMINA_IMPORT_ONNX_TENSORREADER_H
+#endif // LAMINA_LIB_IMPORT_ONNX_TENSORREADER_H

@@ -5,8 +5,8 @@
 //
 //===-----------------------------------------------------------------------------------------------------------===//
 
-#ifndef LAMINA_IMPORT_ONNX_TYPEREADER_H
-#define LAMINA_IMPORT_ONNX_TYPEREADER_H
+#ifndef LAMINA_LIB_IMPORT_ONNX_TYPEREADER_H
+#define LAMINA_LIB_IMPORT_ONNX_TYPEREADER_H
 
 #include "lib/Import/ONNX/Model.h"
 #include "lib/Import/ONNX/Wire.h"
@@ -27,4 +27,4 @@ absl::StatusOr<DeclaredValue> readValueInfo(WireMessage message);
 
 } // namespace lamina::onnx
 
-#endif // LAMINA_IMPORT_ONNX_TYPEREADER_H
+#endif // LAMINA_LIB_IMPORT_ONNX_TYPEREADER_H

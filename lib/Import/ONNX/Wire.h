@@ -7,8 +7,8 @@
 //
 //===-----------------------------------------------------------------------------------------------------------===//
 
-#ifndef LAMINA_IMPORT_ONNX_WIRE_H
-#define LAMINA_IMPORT_ONNX_WIRE_H
+#ifndef LAMINA_LIB_IMPORT_ONNX_WIRE_H
+#define LAMINA_LIB_IMPORT_ONNX_WIRE_H
 
 #include "runtime/base/Status.h"
 #include "runtime/base/StrCat.h"
@@ -84,4 +84,4 @@ private:
 
 } // namespace lamina::onnx
 
-#endif // LAMINA_IMPORT_ONNX_WIRE_H
+#endif // LAMINA_LIB_IMPORT_ONNX_WIRE_H

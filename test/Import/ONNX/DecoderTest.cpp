@@ -24,7 +24,7 @@ class OnnxDecoder : public testing::Test {
 protected:
   void SetUp() override {
     if (!haveDecoders())
-      GTEST_SKIP() << LAMINA_TEST_DATA << "/onnx is absent";
+      GTEST_SKIP() << "skipped: no onnx under " LAMINA_TEST_DATA;
   }
 };
 

@@ -95,7 +95,7 @@ absl::Status runCase(const fs::path &folder) {
 
 TEST(NodeTest, EveryCasePassesOrIsListed) {
   if (!fs::exists(kCases))
-    GTEST_SKIP() << kCases << " is absent";
+    GTEST_SKIP() << "skipped: no " << kCases;
   std::map<std::string, std::string> listed = listedCases();
   std::vector<fs::path> folders = sortedEntries(kCases);
   int passed = 0;

@@ -92,7 +92,7 @@ class OnnxProbeModel : public testing::Test {
 protected:
   void open(const std::string &path) {
     if (!haveDecoders())
-      GTEST_SKIP() << LAMINA_TEST_DATA << "/onnx is absent";
+      GTEST_SKIP() << "skipped: no onnx under " LAMINA_TEST_DATA;
     absl::StatusOr<Model> read = decoder(path);
     ASSERT_TRUE(read.ok()) << read.status();
     model = std::make_unique<Model>(std::move(*read));
