@@ -2,13 +2,14 @@
 
 #include "lib/Import/ONNX/NodeImporter.h"
 
-#include "lib/Import/GGUF/Metadata.h"
 #include "lib/Import/ONNX/Attributes.h"
 #include "lib/Support/Names.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/Diagnostics.h"
 #include "llvm/ADT/StringMap.h"
+
+#include <cmath>
 
 using namespace mlir;
 
@@ -19,32 +20,65 @@ NodeImporter::NodeImporter(const Model &model, const std::vector<ProbedValue> &p
     : model_(model), probed_(probed), weights_(weights), step_(std::move(step)), b_(builder), fileLoc_(fileLoc),
       loc_(fileLoc), evaluator_(model) {}
 
-NodeImporter::Import NodeImporter::importOf(const Node &node) {
-  static const llvm::StringMap<Import> kStandard = {
-      {"Gather", &NodeImporter::gather},
-      {"MatMul", &NodeImporter::matmul},
-      {"Gemm", &NodeImporter::matmul},
-      {"Add", &NodeImporter::add},
-      {"Mul", &NodeImporter::mul},
-      {"Cast", &NodeImporter::cast},
-      {"Sigmoid", &NodeImporter::activation},
-      {"Relu", &NodeImporter::activation},
-      {"Gelu", &NodeImporter::activation},
-      {"SimplifiedLayerNormalization", &NodeImporter::norm},
-      {"RMSNormalization", &NodeImporter::norm},
-      {"LayerNormalization", &NodeImporter::norm},
-      {"RotaryEmbedding", &NodeImporter::rotary},
+NodeImporter::Row NodeImporter::rowOf(const Node &node) {
+  using Self = NodeImporter;
+  static const llvm::StringMap<Row> kStandard = {
+      {"Gather", {&Self::gather, {"axis"}}},
+      {"MatMul", {&Self::matmul}},
+      {"Gemm", {&Self::matmul, {"alpha", "beta", "transA", "transB"}}},
+      {"Add", {&Self::add}},
+      {"Mul", {&Self::mul}},
+      {"Cast", {&Self::cast, {"to"}}},
+      {"Sigmoid", {&Self::activation}},
+      {"Relu", {&Self::activation}},
+      {"Gelu", {&Self::activation, {"approximate"}}},
+      {"SimplifiedLayerNormalization", {&Self::norm, {"axis", "epsilon"}}},
+      {"RMSNormalization", {&Self::norm, {"axis", "epsilon"}}},
+      {"LayerNormalization", {&Self::norm, {"axis", "epsilon"}}},
+      {"RotaryEmbedding", {&Self::rotary, {"interleaved", "num_heads", "rotary_embedding_dim"}}},
   };
-  static const llvm::StringMap<Import> kContribRows = {
-      {"FastGelu", &NodeImporter::activation},
-      {"Gelu", &NodeImporter::activation},
-      {"SkipSimplifiedLayerNormalization", &NodeImporter::skipNorm},
-      {"SkipLayerNormalization", &NodeImporter::skipNorm},
-      {"RotaryEmbedding", &NodeImporter::rotary},
-      {"MultiHeadAttention", &NodeImporter::multiHeadAttention},
-      {"GroupQueryAttention", &NodeImporter::groupQueryAttention},
+  static const llvm::StringMap<Row> kContribRows = {
+      {"FastGelu", {&Self::activation}},
+      {"Gelu", {&Self::activation}},
+      {"SkipSimplifiedLayerNormalization", {&Self::skipNorm, {"epsilon"}}},
+      {"SkipLayerNormalization", {&Self::skipNorm, {"epsilon"}}},
+      {"RotaryEmbedding", {&Self::rotary, {"interleaved", "num_heads", "rotary_embedding_dim"}}},
+      {"MultiHeadAttention",
+       {&Self::multiHeadAttention, {"num_heads", "scale", "unidirectional", "mask_filter_value"}}},
+      {"GroupQueryAttention",
+       {&Self::groupQueryAttention,
+        {"num_heads", "kv_num_heads", "scale", "softcap", "local_window_size", "do_rotary", "rotary_interleaved"}}},
   };
   return (node.domain == kContrib ? kContribRows : kStandard).lookup(node.op);
+}
+
+/// What an attribute says that says nothing: its number, or no number for the text "NONE".
+static bool isNeutral(const Attribute &attribute) {
+  struct Neutral {
+    StringRef name;
+    double first, second;
+  };
+  static constexpr Neutral kNeutral[] = {
+      {"stash_type", 1, 1},         {"saturate", 1, 1},  {"causal", 1, 1},
+      {"smooth_softmax", 0, -1},    {"qk_output", 0, 0}, {"kv_cache_bit_width", 0, 0},
+      {"sliding_window_cache", 0, 0}, {"scale", 1, 1},   {"is_packed_batching", 0, 0},
+  };
+  if (const auto *text = std::get_if<std::string>(&attribute.value))
+    return *text == "NONE" && StringRef(attribute.name).ends_with("_quant_type");
+  const auto *integer = std::get_if<int64_t>(&attribute.value);
+  const auto *real = std::get_if<float>(&attribute.value);
+  double value = integer ? double(*integer) : real ? *real : NAN;
+  return llvm::any_of(kNeutral, [&](const Neutral &neutral) {
+    return attribute.name == neutral.name && (value == neutral.first || value == neutral.second);
+  });
+}
+
+LogicalResult NodeImporter::checkAttributes(const Node &node, const Row &row) {
+  for (const Attribute &attribute : node.attributes)
+    if (!llvm::is_contained(row.attributes, attribute.name) && !isNeutral(attribute))
+      return error(node) << "attribute " << quoted(attribute.name)
+                         << " or its value is not known to this importer and may change results";
+  return success();
 }
 
 LogicalResult NodeImporter::import(const Node &node) {
@@ -55,9 +89,10 @@ LogicalResult NodeImporter::import(const Node &node) {
   if (!computed)
     return success();
   loc_ = namedLoc(node.name.empty() ? node.describe() : node.name, fileLoc_);
-  if (Import import = importOf(node))
-    return (this->*import)(node);
-  return error(node) << "has no form in lm yet";
+  Row row = rowOf(node);
+  if (!row.import)
+    return error(node) << "has no form in lm yet";
+  return failed(checkAttributes(node, row)) ? failure() : (this->*row.import)(node);
 }
 
 InFlightDiagnostic NodeImporter::error(const Node &node) {

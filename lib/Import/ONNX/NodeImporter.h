@@ -35,8 +35,12 @@ public:
   std::optional<int64_t> longestContext() const { return longest_; }
 
 private:
-  using Import = mlir::LogicalResult (NodeImporter::*)(const Node &);
-  static Import importOf(const Node &node);
+  struct Row {
+    mlir::LogicalResult (NodeImporter::*import)(const Node &) = nullptr;
+    llvm::SmallVector<llvm::StringRef, 6> attributes = {}; ///< that `import` heeds
+  };
+  static Row rowOf(const Node &node);
+  mlir::LogicalResult checkAttributes(const Node &node, const Row &row);
 
   mlir::LogicalResult gather(const Node &node);
   mlir::LogicalResult matmul(const Node &node);
