@@ -13,7 +13,7 @@
 #define LAMINA_RUNTIME_DEVICE_DEVICE_H
 
 #include "runtime/base/Status.h"
-#include "runtime/device/cpu/KernelABI.h"
+#include "runtime/device/KernelABI.h"
 
 #include <cstddef>
 #include <cstdint>

@@ -23,7 +23,7 @@
 #define LAMINA_RUNTIME_EXECUTOR_ENGINE_H
 
 #include "runtime/base/Status.h"
-#include "runtime/device/cpu/KernelABI.h"
+#include "runtime/device/KernelABI.h"
 
 #include <cstdint>
 #include <memory>

@@ -2,7 +2,7 @@
 
 #include "runtime/executor/PlanCheck.h"
 
-#include "runtime/device/cpu/KernelABI.h"
+#include "runtime/device/KernelABI.h"
 #include "runtime/executor/ChannelSizing.h"
 #include "runtime/executor/WorkerCheck.h"
 

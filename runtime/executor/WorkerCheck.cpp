@@ -2,7 +2,7 @@
 
 #include "runtime/executor/WorkerCheck.h"
 
-#include "runtime/device/cpu/KernelABI.h"
+#include "runtime/device/KernelABI.h"
 #include "runtime/executor/PlanCheck.h"
 
 #include "absl/strings/str_split.h"

@@ -2,7 +2,7 @@
 
 #include "runtime/kvcache/PageAllocator.h"
 
-#include "runtime/device/cpu/KernelABI.h"
+#include "runtime/device/KernelABI.h"
 
 #include "absl/strings/str_cat.h"
 

@@ -2,7 +2,7 @@
 
 #include "tools/lamina-bench/WorkerUse.h"
 
-#include "runtime/device/cpu/KernelABI.h"
+#include "runtime/device/KernelABI.h"
 
 namespace lamina::bench {
 

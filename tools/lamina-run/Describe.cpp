@@ -1,7 +1,7 @@
 //===- Describe.cpp - --describe ----------------------------------------------------------------------===//
 
 #include "runtime/base/StrCat.h"
-#include "runtime/device/cpu/KernelABI.h"
+#include "runtime/device/KernelABI.h"
 #include "tools/lamina-run/Report.h"
 #include "tools/lamina-run/Run.h"
 

@@ -2,7 +2,7 @@
 
 #include "dialects/LM/IR/LM.h"
 
-#include "runtime/device/cpu/KernelABI.h"
+#include "runtime/device/KernelABI.h"
 #include "runtime/io/BlockFormat.h"
 
 #include "mlir/IR/Builders.h"

@@ -85,7 +85,7 @@ def LM_QuantizeOp : LM_Op<"quantize", [Pure]> {
     and code[i]·scale stands for x[i]. All operations are single f32 ones, so every device gives the same bits. A block
     whose `largest` is below 2^-100 is all zeros; one with an infinity or a NaN has codes of 0 and a scale that is not
     finite, so whatever is computed from it is a NaN. A block is kept with the sums of its codes
-    (LaminaQuantizedBlock in runtime/device/cpu/KernelABI.h).
+    (LaminaQuantizedBlock in runtime/device/KernelABI.h).
 
     Example:
     ```mlir

@@ -1,7 +1,7 @@
 //===- SplitAttention.cpp - attention in two dispatches -------------------------------------------------------===//
 
 #include "dialects/LM/Transforms/Passes.h"
-#include "runtime/device/cpu/KernelABI.h"
+#include "runtime/device/KernelABI.h"
 
 #include "mlir/IR/Builders.h"
 #include "llvm/Support/MathExtras.h"

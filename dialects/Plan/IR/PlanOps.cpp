@@ -3,7 +3,7 @@
 #include "dialects/Plan/IR/Plan.h"
 
 #include "dialects/LM/IR/LM.h"
-#include "runtime/device/cpu/KernelABI.h"
+#include "runtime/device/KernelABI.h"
 
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"

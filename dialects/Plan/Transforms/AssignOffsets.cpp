@@ -3,7 +3,7 @@
 #include "dialects/Plan/Transforms/Lifetimes.h"
 #include "dialects/Plan/Transforms/Passes.h"
 #include "lib/Target/CPU/CPUTarget.h"
-#include "runtime/device/cpu/KernelABI.h"
+#include "runtime/device/KernelABI.h"
 
 #include "llvm/Support/MathExtras.h"
 

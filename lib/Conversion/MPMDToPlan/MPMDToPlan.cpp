@@ -6,7 +6,7 @@
 #include "dialects/MPMD/IR/MPMD.h"
 #include "dialects/Plan/IR/Plan.h"
 #include "lib/Conversion/MPMDToPlan/ProgramBuilder.h"
-#include "runtime/device/cpu/KernelABI.h"
+#include "runtime/device/KernelABI.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 

@@ -8,7 +8,7 @@
 
 #include "lib/Target/CPU/AttentionPartial.h"
 
-#include "runtime/device/cpu/KernelABI.h"
+#include "runtime/device/KernelABI.h"
 
 #include "llvm/Support/MathExtras.h"
 

@@ -4,7 +4,7 @@
 #define LAMINA_LIB_TARGET_CPU_CACHEPAGE_H
 
 #include "lib/Target/CPU/KernelContext.h"
-#include "runtime/device/cpu/KernelABI.h"
+#include "runtime/device/KernelABI.h"
 
 #include "llvm/Support/MathExtras.h"
 

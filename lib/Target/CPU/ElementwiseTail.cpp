@@ -3,7 +3,7 @@
 #include "lib/Target/CPU/ElementwiseTail.h"
 
 #include "lib/Target/CPU/QuantizedBlock.h"
-#include "runtime/device/cpu/KernelABI.h"
+#include "runtime/device/KernelABI.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "llvm/ADT/TypeSwitch.h"

@@ -10,7 +10,7 @@
 #include "lib/Target/CPU/ElementwiseTail.h"
 #include "lib/Target/CPU/ProductParts.h"
 #include "lib/Target/CPU/RowProduct.h"
-#include "runtime/device/cpu/KernelABI.h"
+#include "runtime/device/KernelABI.h"
 
 using namespace mlir;
 using namespace lamina;

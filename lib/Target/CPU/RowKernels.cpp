@@ -7,7 +7,7 @@
 
 #include "lib/Target/CPU/ElementwiseTail.h"
 
-#include "runtime/device/cpu/KernelABI.h"
+#include "runtime/device/KernelABI.h"
 
 using namespace mlir;
 using namespace lamina;

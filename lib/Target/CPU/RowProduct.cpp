@@ -3,7 +3,7 @@
 #include "lib/Target/CPU/RowProduct.h"
 
 #include "lib/Target/CPU/IntegerDot.h"
-#include "runtime/device/cpu/KernelABI.h"
+#include "runtime/device/KernelABI.h"
 
 #include <cstddef>
 

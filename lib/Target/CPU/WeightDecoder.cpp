@@ -2,7 +2,7 @@
 
 #include "lib/Target/CPU/WeightDecoder.h"
 
-#include "runtime/device/cpu/KernelABI.h"
+#include "runtime/device/KernelABI.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 

@@ -5,7 +5,7 @@
 #include "lib/Target/CPU/PackedLayout.h"
 #include "runtime/base/Float16.h"
 #include "runtime/base/Status.h"
-#include "runtime/device/cpu/KernelABI.h"
+#include "runtime/device/KernelABI.h"
 
 #include "absl/strings/str_cat.h"
 #include "llvm/Support/MathExtras.h"

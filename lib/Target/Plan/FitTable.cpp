@@ -4,7 +4,7 @@
 
 #include "dialects/MPMD/IR/MPMD.h"
 #include "dialects/Plan/Transforms/ProgramMemory.h"
-#include "runtime/device/cpu/KernelABI.h"
+#include "runtime/device/KernelABI.h"
 
 #include "llvm/Support/FormatVariadic.h"
 

@@ -5,7 +5,7 @@
 #include "dialects/LM/IR/LM.h"
 #include "dialects/MPMD/IR/MPMD.h"
 #include "dialects/Plan/Transforms/Lifetimes.h"
-#include "runtime/device/cpu/KernelABI.h"
+#include "runtime/device/KernelABI.h"
 #include "runtime/io/ArtifactFormat.h"
 
 #include "llvm/Support/MathExtras.h"

@@ -3,7 +3,7 @@
 #ifndef LAMINA_TEST_TARGET_CPU_FOREIGNCALL_H
 #define LAMINA_TEST_TARGET_CPU_FOREIGNCALL_H
 
-#include "runtime/device/cpu/KernelABI.h"
+#include "runtime/device/KernelABI.h"
 
 enum { FOREIGN_BUFFERS = 8 };
 

@@ -4,7 +4,7 @@
 #define LAMINA_TEST_TARGET_CPU_KERNELHARNESS_H
 
 #include "lib/Target/CPU/CPUTarget.h"
-#include "runtime/device/cpu/KernelABI.h"
+#include "runtime/device/KernelABI.h"
 
 #include <cstring>
 #include <map>

@@ -1,5 +1,5 @@
 /* One kernel for CpuDeviceTest.cpp: output[i] = 2 · input[i] + tokens. */
-#include "runtime/device/cpu/KernelABI.h"
+#include "runtime/device/KernelABI.h"
 
 __attribute__((visibility("default"))) void test_double(void *const *bindings, const LaminaStep *step,
                                                         int64_t begin, int64_t end) {

@@ -1,7 +1,7 @@
-/* Kernels of the hand-written plan in TestPlan.cpp, obeying runtime/device/cpu/KernelABI.h. Rows of
+/* Kernels of the hand-written plan in TestPlan.cpp, obeying runtime/device/KernelABI.h. Rows of
    activations are ROW floats; the "attention" sums what the cache holds for the positions up to the token's
    own, so that a wrong page, order or stale row shows in the logits. */
-#include "runtime/device/cpu/KernelABI.h"
+#include "runtime/device/KernelABI.h"
 
 #include <signal.h>
 #include <unistd.h>

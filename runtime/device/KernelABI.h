@@ -1,13 +1,12 @@
 //===- KernelABI.h - what a compiled kernel expects from its caller -------------------------------*- C -*-===//
 //
 // The one interface between generated code and whoever launches it. It is plain C so that the code generator,
-// the runtime and a reader with a disassembler see the same thing. The CUDA form of a kernel takes the same
-// bindings and the same step as kernel parameters; its block index takes the place of [begin, end).
+// the runtime and a reader with a disassembler see the same thing. CudaKernelABI.h has what differs on a GPU.
 //
 //===------------------------------------------------------------------------------------------------------===//
 
-#ifndef LAMINA_RUNTIME_DEVICE_CPU_KERNELABI_H
-#define LAMINA_RUNTIME_DEVICE_CPU_KERNELABI_H
+#ifndef LAMINA_RUNTIME_DEVICE_KERNELABI_H
+#define LAMINA_RUNTIME_DEVICE_KERNELABI_H
 
 #include <stdint.h>
 
@@ -68,4 +67,4 @@ enum { LAMINA_ATTENTION_BLOCK = 128, LAMINA_ATTENTION_RANGE = 512 };
 }
 #endif
 
-#endif // LAMINA_RUNTIME_DEVICE_CPU_KERNELABI_H
+#endif // LAMINA_RUNTIME_DEVICE_KERNELABI_H

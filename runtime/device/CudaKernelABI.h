@@ -1,0 +1,47 @@
+//===- CudaKernelABI.h - what a kernel compiled for a GPU expects from its launch -----------------*- C -*-===//
+//
+// A kernel is an entry SYMBOL(binding 0, …, binding N-1, step): every parameter is a 64-bit address in device
+// memory; the bindings are those of LaminaKernel in their order, the step is that of a LaminaStep. The step lies in
+// memory, so that a launch can be recorded once and serve every step of its class.
+//
+// Grids and blocks have one dimension. Block i computes workgroup i of the dispatch and returns at once if the step
+// has fewer: a recorded grid is that of the largest step. Blocks are independent and write disjoint places. The
+// threads of a block and the bytes of its shared memory are fixed for a kernel and stand in the plan.
+//
+// Tests run the same kernels on the CPU (docs/dev/cuda.md). Their objects export SYMBOL as a
+// LaminaSimulatedKernel and import the functions below, which act on the thread of the block that calls.
+//
+//===------------------------------------------------------------------------------------------------------===//
+
+#ifndef LAMINA_RUNTIME_DEVICE_CUDAKERNELABI_H
+#define LAMINA_RUNTIME_DEVICE_CUDAKERNELABI_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/// Threads that run in step; a block's threads are a multiple of it.
+enum { LAMINA_CUDA_WARP = 32 };
+
+/// `parameters[i]` is the i-th parameter.
+typedef void (*LaminaSimulatedKernel)(void *const *parameters);
+
+int32_t lamina_sim_thread_id(void);
+int32_t lamina_sim_block_id(void);
+
+/// Returns once every thread of the block has called it.
+void lamina_sim_barrier(void);
+
+/// The `value` that the thread `lane` (0 to 31) of the caller's warp gave; every thread of the warp calls it.
+int32_t lamina_sim_shuffle(int32_t value, int32_t lane);
+
+/// The block's shared memory, as many bytes as the launch asks for.
+void *lamina_sim_shared(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif // LAMINA_RUNTIME_DEVICE_CUDAKERNELABI_H
