@@ -1,11 +1,16 @@
-"""Decoders in ONNX files: logits and greedy ids as onnxruntime computes them, on one device and on two."""
+"""Decoders in ONNX files: logits and greedy ids as onnxruntime computes them, on one device and on two; and the same weights in
+a GGUF file and in ONNX files."""
 
+import functools
 import json
+import re
+import sys
 import unittest
 
-from harness import ROOT, compiled, data, generate, relative_l2
+from harness import DEMO, F32_LIMIT, OPT, ROOT, WORK, compiled, data, generate, relative_l2, succeed
 
 RECORDED = json.loads((ROOT / "test/e2e/onnx_golden.json").read_text())["models"]
+PROMPT = [1, 300, 301, 302, 77, 1024, 5]
 
 
 class ONNX(unittest.TestCase):
@@ -19,5 +24,40 @@ class ONNX(unittest.TestCase):
                 # The file computes in 16 bits, we do not.
                 for row, top in zip(one.logits, want["logits"], strict=True):
                     self.assertLess(relative_l2([row[int(i)] for i in top], list(top.values())), 5e-3)
+                self.assertEqual(one.json["tokens"], two.json["tokens"])
+                self.assertTrue(one.logits == two.logits)
+
+
+def partition(model):
+    """The partition's text without what the containers differ in: places, layouts and formats of weights, and that the GGUF file's
+    head is its table of tokens."""
+    text = succeed([OPT, model, "--compile-to=partition"]).out
+    lines = [line for line in text.splitlines() if not re.match(r"module|\s*lm\.weight ", line)]
+    return re.sub(r"\.transposed\b|<\w+>(?=>)", "", "\n".join(lines)).replace("@output.weight", "@token_embd.weight")
+
+
+@functools.cache
+def exported(*flags):
+    """The demo model as an ONNX file."""
+    path = WORK / f"demo{''.join(flags)}.onnx"
+    succeed([sys.executable, ROOT / "tools/dev/make_onnx_model.py", DEMO, path, *flags])
+    return path
+
+
+class SameWeights(unittest.TestCase):
+    def test_partition(self):
+        for flags in ((), ("--rotary=outside",)):
+            with self.subTest(flags):
+                self.assertEqual(partition(exported(*flags)), partition(DEMO))
+
+    def test_logits(self):
+        want = generate(compiled(DEMO, "--kv-type=f32", "--activations=f32"), PROMPT)
+        for flags in ((), ("--rotary=outside",)):
+            with self.subTest(flags):
+                one, two = (generate(compiled(exported(*flags), "--kv-type=f32", *more), PROMPT)
+                            for more in (("--placement=monolithic",), ()))
+                self.assertEqual(one.json["tokens"], want.json["tokens"])
+                for row, expected in zip(one.logits, want.logits, strict=True):
+                    self.assertLess(relative_l2(row, expected), F32_LIMIT)
                 self.assertEqual(one.json["tokens"], two.json["tokens"])
                 self.assertTrue(one.logits == two.logits)

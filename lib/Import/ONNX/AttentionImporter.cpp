@@ -37,11 +37,16 @@ FailureOr<mlir::Value> NodeImporter::rotated(const Node &node, mlir::Value x, in
     if (!cache.ok())
       return error(node) << toRef(cache.status().message());
     longest_ = std::min(longest_.value_or(INT64_MAX), cache->positions);
+    OpBuilder::InsertionGuard guard(b_);
+    b_.setInsertionPointAfterValue(step_.positions); // before everything that could rotate
     table = create<lm::RopeTableOp>(rowsOf(2 * int64_t(cache->frequencies.size())), step_.positions,
                                     b_.getDenseF64ArrayAttr(cache->frequencies), f32(cache->magnitude));
   }
   if (head <= 0 || widthOf(x) % head != 0 || widthOf(table) > head)
     return error(node) << "cannot rotate heads of " << head << " elements in rows of " << widthOf(x);
+  // Behind what is rotated, also where attention rotates: the order of operations does not depend on how a file says it.
+  OpBuilder::InsertionGuard guard(b_);
+  b_.setInsertionPointAfterValue(x);
   return create<lm::RotaryEmbeddingOp>(x.getType(), x, table, b_.getI64IntegerAttr(head));
 }
 

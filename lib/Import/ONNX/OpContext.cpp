@@ -103,12 +103,16 @@ absl::Status OpContext::expectDims(size_t i, const Dims &expected) const {
     same = expected[axis] == -1 || expected[axis] == dims(i)[axis];
   if (same)
     return absl::OkStatus();
+  if (!has(i))
+    return error("input ", i, " is missing");
   auto sizeOrAny = [](std::string *text, int64_t size) { *text += size == -1 ? "?" : std::to_string(size); };
   return error("expected shape [", absl::StrJoin(expected, ", ", sizeOrAny), "] of input ", i, ", got ",
                in(i).describe());
 }
 
 absl::Status OpContext::expectRank(size_t i, int64_t least, int64_t most) const {
+  if (!has(i))
+    return error("input ", i, " is missing");
   int64_t rank = in(i).rank();
   if (rank >= least && rank <= most)
     return absl::OkStatus();

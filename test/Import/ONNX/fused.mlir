@@ -1,0 +1,34 @@
+// Decoders of fused operators, written by tools/dev/make_onnx_model.py.
+
+// RUN: %python %source_dir/tools/dev/make_tiny_gguf.py %t.gguf --layers 1
+// RUN: %python %source_dir/tools/dev/make_onnx_model.py %t.gguf %t.grouped.onnx --attribute GroupQueryAttention.local_window_size=24 --attribute GroupQueryAttention.softcap=30.0
+// RUN: lamina-opt %t.grouped.onnx --compile-to=mark | FileCheck %s --check-prefix=GROUPED
+
+// GROUPED:       module attributes {lm.architecture = "onnx", lm.context_length = 128 : i64, lm.files = [{{.*}}], lm.hidden_size = 32 : i64, lm.layers = 1 : i64, {{.*}} lm.trained_context = 128 : i64, lm.vocab_size = 40 : i64}
+// GROUPED-DAG:   lm.weight @blk.0.attn_k.weight.transposed : tensor<16x32x!lm.block<f32>> from [{{.*}}] {column_pitch = 16 : i64}
+// GROUPED-LABEL: func.func @step
+// GROUPED-SAME:    (%[[BATCH:.*]]: !lm.batch, %[[CACHE:.*]]: !lm.kv_cache<1 x 16 x 16, f16>) -> tensor<?x40xf32>
+// GROUPED:         %[[ROPE:.*]] = lm.rope_table {{.*}} {frequencies = array<f64: 1.000000e+00, 0.31622776601683794,
+// GROUPED:         %[[X:.*]] = lm.embedding
+// GROUPED:         lm.rms_norm %[[X]]
+// GROUPED:         %[[Q:.*]] = lm.rotary_embedding %{{.*}}, %[[ROPE]] {head_length = 16 : i64} : tensor<?x32xf32>
+// GROUPED:         %[[K:.*]] = lm.rotary_embedding {{.*}} : tensor<?x16xf32>
+// GROUPED:         %[[NEW:.*]] = lm.cache_append %[[CACHE]], %[[K]], %{{.*}} at
+// GROUPED:         lm.attention %[[Q]], %[[NEW]] at {{.*}} {scale = 2.500000e-01 : f32, soft_cap = 3.000000e+01 : f32, window = 24 : i64}
+// GROUPED:         %[[Y:.*]] = arith.addf %[[X]]
+// GROUPED:         lm.gated_activation silu
+// GROUPED:         %[[Z:.*]] = arith.addf %[[Y]]
+// GROUPED:         %[[ROWS:.*]] = lm.gather_rows %[[Z]]
+// GROUPED:         %[[NORM:.*]] = lm.rms_norm %[[ROWS]]
+// GROUPED:         lm.linear %[[NORM]]
+
+// RUN: %python %source_dir/tools/dev/make_tiny_gguf.py %t.heads.gguf --layers 1 --set attention.head_count_kv=2 --tensor blk.0.attn_k.weight=32x32 --tensor blk.0.attn_v.weight=32x32
+// RUN: %python %source_dir/tools/dev/make_onnx_model.py %t.heads.gguf %t.heads.onnx --attention multihead --weights f16 --attribute MultiHeadAttention.scale=0.5
+// RUN: lamina-opt %t.heads.onnx --compile-to=mark | FileCheck %s --check-prefix=HEADS
+
+// HEADS: lm.weight @token_embd.weight : tensor<40x32x!lm.block<f16>>
+// HEADS: func.func @step(%{{.*}}: !lm.batch, %[[CACHE:.*]]: !lm.kv_cache<2 x 16 x 16, f16>)
+// HEADS: %[[Q:.*]] = lm.rotary_embedding
+// HEADS: %[[K:.*]] = lm.rotary_embedding
+// HEADS: %[[NEW:.*]] = lm.cache_append %[[CACHE]], %[[K]]
+// HEADS: lm.attention %[[Q]], %[[NEW]] at {{.*}} {scale = 5.000000e-01 : f32}

@@ -1,0 +1,50 @@
+// A refused model gives one line that names the file, the node or value, and what was expected, and status 1.
+
+// RUN: %python %source_dir/tools/dev/make_tiny_gguf.py %t.gguf --layers 1
+// RUN: %python %source_dir/tools/dev/make_tiny_gguf.py %t.heads.gguf --layers 1 --set attention.head_count_kv=2 --tensor blk.0.attn_k.weight=32x32 --tensor blk.0.attn_v.weight=32x32
+
+// RUN: %python %source_dir/tools/dev/make_onnx_model.py %t.gguf %t.causal.onnx --attribute GroupQueryAttention.causal=0
+// RUN: not lamina-opt %t.causal.onnx --compile-to=mark 2>&1 | FileCheck %s --check-prefix=CAUSAL
+// CAUSAL:     causal.onnx{{.*}}node 'attn.0' ('com.microsoft.GroupQueryAttention'): attribute 'causal'{{.*}} may change results
+// CAUSAL-NOT: {{.}}
+
+// RUN: %python %source_dir/tools/dev/make_onnx_model.py %t.gguf %t.attribute.onnx --attribute SimplifiedLayerNormalization.gain=2.0
+// RUN: not lamina-opt %t.attribute.onnx --compile-to=mark 2>&1 | FileCheck %s --check-prefix=ATTRIBUTE
+// ATTRIBUTE:     attribute.onnx{{.*}}node 'blk.0.attn_norm' ('SimplifiedLayerNormalization'): attribute 'gain'{{.*}} may change results
+// ATTRIBUTE-NOT: {{.}}
+
+// RUN: %python %source_dir/tools/dev/make_onnx_model.py %t.heads.gguf %t.mask.onnx --attention multihead --rename LessOrEqual=GreaterOrEqual
+// RUN: not lamina-opt %t.mask.onnx --compile-to=mark 2>&1 | FileCheck %s --check-prefix=MASK
+// MASK:     mask.onnx{{.*}}node 'attn.0' ('com.microsoft.MultiHeadAttention'): expected a causal mask that is added to the scores, got float[1, 1, S, S + P]: by the batch
+// MASK-NOT: {{.}}
+
+// RUN: %python %source_dir/tools/dev/make_onnx_model.py %t.gguf %t.unknown.onnx --rename Sigmoid=Sigmoidal
+// RUN: not lamina-opt %t.unknown.onnx --compile-to=mark 2>&1 | FileCheck %s --check-prefix=UNKNOWN
+// UNKNOWN:     unknown.onnx: node 'ffn.0.sigmoid' ('Sigmoidal'): operator Sigmoidal of ai.onnx at opset 21 is not known; the closest that is known: Sigmoid of ai.onnx 6 to {{[0-9]+$}}
+// UNKNOWN-NOT: {{.}}
+
+// RUN: %python %source_dir/tools/dev/make_tiny_gguf.py %t.none.gguf --layers 0
+// RUN: %python %source_dir/tools/dev/make_onnx_model.py %t.none.gguf %t.none.onnx
+// RUN: not lamina-opt %t.none.onnx --compile-to=mark 2>&1 | FileCheck %s --check-prefix=NONE
+// NONE:     none.onnx: no attention found{{.*}}
+// NONE-NOT: {{.}}
+
+// RUN: %python %source_dir/tools/dev/make_onnx_model.py %t.gguf %t.cache.onnx --drop-input GroupQueryAttention.3 --drop-input GroupQueryAttention.4
+// RUN: not lamina-opt %t.cache.onnx --compile-to=mark 2>&1 | FileCheck %s --check-prefix=CACHE
+// CACHE:     cache.onnx{{.*}}node 'attn.0' ('com.microsoft.GroupQueryAttention'): expected past keys and values that are inputs of the model
+// CACHE-NOT: {{.}}
+
+// RUN: %python %source_dir/tools/dev/make_onnx_model.py %t.gguf %t.tables.onnx --drop-input GroupQueryAttention.7
+// RUN: not lamina-opt %t.tables.onnx --compile-to=mark 2>&1 | FileCheck %s --check-prefix=TABLES
+// TABLES:     tables.onnx: node 'attn.0' ('com.microsoft.GroupQueryAttention'): input 7 is missing
+// TABLES-NOT: {{.}}
+
+// RUN: %python %source_dir/tools/dev/make_onnx_model.py %t.gguf %t.size.onnx --input extra=batchxdepth
+// RUN: not lamina-opt %t.size.onnx --compile-to=mark 2>&1 | FileCheck %s --check-prefix=SIZE
+// SIZE:     size.onnx: input 'extra': size 'depth' of axis 1 is not known; give it a number
+// SIZE-NOT: {{.}}
+
+// RUN: %python %source_dir/tools/dev/make_onnx_model.py %t.gguf %t.context.onnx
+// RUN: not lamina-opt %t.context.onnx --compile-to=mark --max-context=129 2>&1 | FileCheck %s --check-prefix=CONTEXT
+// CONTEXT:     context.onnx: {{.*}} ask for 1 to 128
+// CONTEXT-NOT: {{.}}
