@@ -1,0 +1,41 @@
+//===- FiberBlock.h - runs the simulated form of a CUDA kernel ------------------------------*- C++ -*-===//
+//
+// The blocks of a grid run one after another, the threads of a block as fibers of the calling thread, so that
+// barriers and shuffles mean what they mean on a GPU. What a GPU would hang on or compute garbage from aborts
+// with a message that names kernel, block and threads: a barrier that not every thread reaches, a shuffle
+// that not every lane of the warp calls. To show a missing barrier, threads run forwards and backwards by
+// turns, from block to block and from grid to grid; shared memory begins as NaNs and ends at an inaccessible
+// page.
+//
+// Defines the functions of runtime/device/CudaKernelABI.h for objects that are loaded into the process.
+//
+//===--------------------------------------------------------------------------------------------------------===//
+
+#ifndef LAMINA_TEST_CUDASIM_FIBERBLOCK_H
+#define LAMINA_TEST_CUDASIM_FIBERBLOCK_H
+
+#include "runtime/device/CudaKernelABI.h"
+
+#include <cstdint>
+
+namespace lamina::cudasim {
+
+/// The limits of every GPU that lamina compiles for.
+inline constexpr int32_t kMaxThreads = 1024;
+inline constexpr uint32_t kMaxSharedBytes = 227 << 10;
+
+struct Grid {
+  const char *name; ///< of the kernel, for messages
+  LaminaSimulatedKernel kernel;
+  void *const *parameters;
+  int32_t blocks;
+  int32_t threads;      ///< of a block: a multiple of LAMINA_CUDA_WARP, at most kMaxThreads
+  uint32_t sharedBytes; ///< at most kMaxSharedBytes
+};
+
+/// Runs all of it. Any thread may call it, each its own grids. May be left by a long jump out of a kernel.
+void runGrid(const Grid &grid);
+
+} // namespace lamina::cudasim
+
+#endif // LAMINA_TEST_CUDASIM_FIBERBLOCK_H
