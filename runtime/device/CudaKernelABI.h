@@ -25,7 +25,11 @@ extern "C" {
 /// Threads that run in step; a block's threads are a multiple of it.
 enum { LAMINA_CUDA_WARP = 32 };
 
-/// `parameters[i]` is the i-th parameter.
+/// Threads and bytes of shared memory of a block, at most.
+enum { LAMINA_CUDA_MAX_BLOCK = 1024, LAMINA_CUDA_MAX_SHARED = 227 << 10 };
+
+/// `parameters[i]` is the i-th parameter. Where the object has an int32_t SYMBOL_parameters, that is how many there
+/// must be.
 typedef void (*LaminaSimulatedKernel)(void *const *parameters);
 
 int32_t lamina_sim_thread_id(void);

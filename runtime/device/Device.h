@@ -28,6 +28,13 @@ struct CodeFile {
   std::string target;
 };
 
+/// A kernel as the plan names it.
+struct KernelForm {
+  std::string symbol;
+  uint32_t blockThreads = 0; ///< of a block, on devices that have blocks
+  uint32_t sharedBytes = 0;  ///< of a block's shared memory
+};
+
 /// A loaded kernel; only the device that loaded it looks inside.
 enum class KernelHandle : uintptr_t {};
 
@@ -45,22 +52,24 @@ public:
   /// The first `bytes` bytes of a file as kernels address them, read-only. Lives as long as the device.
   virtual absl::StatusOr<std::byte *> loadWeights(const std::string &path, uint64_t bytes) = 0;
 
-  /// The address by which kernels reach host memory that is shared with other processes (batch, logits). The
-  /// memory must outlive the device.
+  /// The address by which kernels reach host memory that is shared with other processes (batch, logits, rings).
+  /// `memory` begins at a page and must outlive the device.
   virtual absl::StatusOr<std::byte *> mapHost(std::byte *memory, uint64_t bytes) = 0;
 
   /// Loads the file whose target suits this machine best. At most once.
   virtual absl::Status loadCode(std::span<const CodeFile> files) = 0;
 
   /// A kernel of the loaded code.
-  virtual absl::StatusOr<KernelHandle> findKernel(const std::string &symbol) = 0;
+  virtual absl::StatusOr<KernelHandle> findKernel(const KernelForm &form) = 0;
 
-  /// Runs all workgroups [0, workgroups) of one dispatch. `bindings` and `step` may change once launch
-  /// returns.
-  virtual absl::Status launch(KernelHandle kernel, void *const *bindings, const LaminaStep &step,
-                              int64_t workgroups) = 0;
+  /// The step that the launches from now on compute.
+  virtual absl::Status beginStep(const LaminaStep &step) = 0;
 
-  /// Copies between device memory and any host memory, after all launches so far; done when it returns.
+  /// Runs all workgroups [0, workgroups) of one dispatch. `bindings` may change once launch returns.
+  virtual absl::Status launch(KernelHandle kernel, std::span<void *const> bindings, int64_t workgroups) = 0;
+
+  /// Copies between device memory and host memory that mapHost was given, after all launches so far; done when
+  /// it returns.
   virtual absl::Status copyToHost(void *host, const void *device, uint64_t bytes) = 0;
   virtual absl::Status copyFromHost(void *device, const void *host, uint64_t bytes) = 0;
 

@@ -25,7 +25,7 @@ absl::Status Executor::dispatch(const WorkerProgram::Op &op, const LaminaStep &s
   while (variant->maxTokens < step.tokens)
     ++variant;
   int64_t workgroups = variant->workgroupsPerRow * rowsOf(variant->extent, step);
-  return device_.launch(variant->kernel, program_.bindings() + op.firstBinding, step, workgroups);
+  return device_.launch(variant->kernel, program_.bindings(op), workgroups);
 }
 
 absl::Status Executor::execute(const WorkerProgram::Op &op, const LaminaStep &step) {
@@ -61,6 +61,7 @@ absl::Status Executor::runStep(const LaminaStep &step, uint64_t number) {
   uint64_t waited = transport_.waitedNanoseconds();
   uint64_t communicated = transport_.communicationNanoseconds();
   transport_.beginStep(number);
+  LAMINA_RETURN_IF_ERROR(device_.beginStep(step));
   if (trace_.records.empty()) {
     for (const WorkerProgram::Op &op : program_.ops())
       LAMINA_RETURN_IF_ERROR(execute(op, step));

@@ -2,6 +2,7 @@
 
 #include "runtime/executor/WorkerCheck.h"
 
+#include "runtime/device/CudaKernelABI.h"
 #include "runtime/device/KernelABI.h"
 #include "runtime/executor/PlanCheck.h"
 
@@ -180,6 +181,8 @@ private:
       if (multiply(variant.workgroups(), maxRows(plan_.limits(), variant.extent())) > kMaxWorkgroups)
         return error("kernel ", kernel.name(), " has ", variant.workgroups(),
                      " workgroups per row, too many");
+      if (plan_.classes(int(worker_.device_class())).device() == "cuda")
+        LAMINA_RETURN_IF_ERROR(checkBlocks(kernel, variant));
       if (variant.max_tokens() == 0 ? !last : variant.max_tokens() <= before)
         return error("kernel ", kernel.name(), " has variants that do not ascend in max_tokens");
       before = variant.max_tokens();
@@ -187,6 +190,21 @@ private:
     if (before != 0 && before < plan_.limits().max_batch_tokens())
       return error("kernel ", kernel.name(), " takes at most ", before, " of ",
                    plan_.limits().max_batch_tokens(), " tokens");
+    return absl::OkStatus();
+  }
+
+  /// What every GPU can launch.
+  absl::Status checkBlocks(const plan::Kernel &kernel, const plan::KernelVariant &variant) {
+    uint32_t threads = variant.block_threads();
+    if (threads == 0 || threads > LAMINA_CUDA_MAX_BLOCK || threads % LAMINA_CUDA_WARP != 0)
+      return error("kernel ", kernel.name(), " has blocks of ", threads, " threads, expected a multiple of ",
+                   int(LAMINA_CUDA_WARP), " up to ", int(LAMINA_CUDA_MAX_BLOCK));
+    if (variant.shared_bytes() > LAMINA_CUDA_MAX_SHARED)
+      return error("kernel ", kernel.name(), " has blocks with ", variant.shared_bytes(),
+                   " bytes of shared memory, a GPU has ", int(LAMINA_CUDA_MAX_SHARED));
+    if (multiply(variant.workgroups(), maxRows(plan_.limits(), variant.extent())) > INT32_MAX)
+      return error("kernel ", kernel.name(), " has ", variant.workgroups(),
+                   " workgroups per row, too many for a GPU");
     return absl::OkStatus();
   }
 

@@ -2,7 +2,7 @@
 
 #include "runtime/executor/WorkerLoop.h"
 
-#include "runtime/device/cpu/CpuDevice.h"
+#include "runtime/device/DeviceKind.h"
 
 #include "absl/strings/str_cat.h"
 
@@ -22,11 +22,16 @@ template <size_t size> void copyText(char (&target)[size], const std::string &te
   target[length] = '\0';
 }
 
-absl::StatusOr<std::unique_ptr<Device>> createDevice(const WorkerContext &context) {
-  const plan::Worker &worker = context.plan->workers(context.index);
-  const std::string &kind = context.plan->classes(int(worker.device_class())).device();
-  LAMINA_RETURN_IF_ERROR(checkDeviceKind(kind));
-  return CpuDevice::create(context.threads, context.spinNanoseconds, context.cpus);
+const std::string &deviceKind(const plan::Plan &plan, int worker) {
+  return plan.classes(int(plan.workers(worker).device_class())).device();
+}
+
+absl::StatusOr<std::unique_ptr<Device>> openDevice(const WorkerContext &context) {
+  const std::string &kind = deviceKind(*context.plan, context.index);
+  int index = 0;
+  for (int i = 0; i < context.index; ++i)
+    index += deviceKind(*context.plan, i) == kind;
+  return createDevice(kind, {context.threads, context.spinNanoseconds, context.cpus, index});
 }
 
 absl::Status runSteps(const WorkerContext &context, Executor &executor) {
@@ -53,10 +58,11 @@ absl::Status runSteps(const WorkerContext &context, Executor &executor) {
 }
 
 absl::Status loadAndRun(const WorkerContext &context) {
-  LAMINA_ASSIGN_OR_RETURN(std::unique_ptr<Device> device, createDevice(context));
+  LAMINA_ASSIGN_OR_RETURN(std::unique_ptr<Device> device, openDevice(context));
   LAMINA_ASSIGN_OR_RETURN(
       WorkerProgram program,
       WorkerProgram::load(*context.plan, context.index, context.artifactDir, *context.batch, *device));
+  LAMINA_RETURN_IF_ERROR(context.links->mapChannels(uint32_t(context.index), *device));
   std::unique_ptr<Transport> transport = context.links->endpoint(
       uint32_t(context.index), *device, context.control->leave, context.spinNanoseconds);
   LAMINA_RETURN_IF_ERROR(program.bindTransfers(*context.plan, *transport));
@@ -68,13 +74,6 @@ absl::Status loadAndRun(const WorkerContext &context) {
 }
 
 } // namespace
-
-absl::Status checkDeviceKind(const std::string &kind) {
-  if (kind == "cpu")
-    return absl::OkStatus();
-  return absl::UnimplementedError(absl::StrCat("this runtime has no device of kind \"", kind,
-                                               "\"; compile for a cluster of cpu devices"));
-}
 
 void runWorker(const WorkerContext &context) {
   absl::Status status = loadAndRun(context);

@@ -58,9 +58,6 @@ struct WorkerContext {
   TraceRing trace;
 };
 
-/// Unimplemented if this runtime has no devices of the kind ("cpu").
-absl::Status checkDeviceKind(const std::string &kind);
-
 /// Runs the worker until it is told to leave or fails; a failure is reported in the slot and makes all others
 /// leave.
 void runWorker(const WorkerContext &context);

@@ -31,7 +31,7 @@ absl::Status WorkerProgram::loadKernels(const plan::Worker &worker, const std::s
   for (const plan::Kernel &kernel : worker.kernels()) {
     firstVariants_.push_back(uint32_t(variants_.size()));
     for (const plan::KernelVariant &variant : kernel.variants()) {
-      LAMINA_ASSIGN_OR_RETURN(KernelHandle handle, device.findKernel(variant.symbol()));
+      LAMINA_ASSIGN_OR_RETURN(KernelHandle handle, device.findKernel({variant.symbol(), variant.block_threads(), variant.shared_bytes()}));
       int64_t maxTokens =
           variant.max_tokens() == 0 ? std::numeric_limits<int64_t>::max() : int64_t(variant.max_tokens());
       variants_.push_back({handle, maxTokens, int64_t(variant.workgroups()), variant.extent()});
@@ -93,6 +93,7 @@ void WorkerProgram::translate(const plan::Plan &plan) {
       op.kind = OpKind::Dispatch;
       op.firstVariant = firstVariants_[instruction.dispatch().kernel()];
       op.firstBinding = uint32_t(bindings_.size());
+      op.bindingCount = uint32_t(instruction.dispatch().bindings_size());
       for (uint32_t buffer : instruction.dispatch().bindings())
         bindings_.push_back(buffers_[buffer]);
     } else if (instruction.has_send()) {

@@ -13,6 +13,7 @@
 #include "runtime/io/plan.pb.h"
 #include "runtime/transport/Transport.h"
 
+#include <span>
 #include <vector>
 
 namespace lamina {
@@ -27,6 +28,7 @@ public:
     uint32_t transfer;     ///< index in the plan
     uint32_t firstVariant; ///< of the dispatched kernel, in variants()
     uint32_t firstBinding; ///< in bindings()
+    uint32_t bindingCount;
   };
 
   struct Variant {
@@ -46,7 +48,9 @@ public:
 
   const std::vector<Op> &ops() const { return ops_; }
   const Variant *variants() const { return variants_.data(); }
-  void *const *bindings() const { return bindings_.data(); }
+  std::span<void *const> bindings(const Op &op) const {
+    return {bindings_.data() + op.firstBinding, op.bindingCount};
+  }
 
 private:
   explicit WorkerProgram(int index) : index_(index) {}

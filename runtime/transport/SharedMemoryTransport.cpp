@@ -13,6 +13,7 @@ namespace {
 
 constexpr uint64_t kMaxSegmentBytes = uint64_t(1) << 46;
 constexpr uint32_t kMaxFrames = 1u << 24;
+constexpr uint64_t kPageBytes = 4096; // channels are registered with GPUs page by page
 
 uint64_t alignUp(uint64_t value, uint64_t alignment) {
   return (value + alignment - 1) / alignment * alignment;
@@ -23,7 +24,7 @@ uint64_t alignUp(uint64_t value, uint64_t alignment) {
 absl::StatusOr<std::unique_ptr<SharedMemoryLinks>>
 SharedMemoryLinks::create(std::vector<TransferSpec> transfers, const std::vector<ChannelSpec> &channels) {
   std::unique_ptr<SharedMemoryLinks> links(new SharedMemoryLinks);
-  uint64_t bytes = alignUp(transfers.size() * sizeof(TransferCounters), 64);
+  uint64_t bytes = alignUp(transfers.size() * sizeof(TransferCounters), kPageBytes);
   std::vector<uint64_t> starts;
   for (const ChannelSpec &spec : channels) {
     if (spec.frames == 0 || spec.frames > kMaxFrames || spec.payloadBytes > kMaxSegmentBytes)
@@ -35,8 +36,10 @@ SharedMemoryLinks::create(std::vector<TransferSpec> transfers, const std::vector
     channel.destination = spec.destination;
     channel.frames = std::bit_ceil(spec.frames);
     channel.payloadBytes = alignUp(std::max(spec.payloadBytes, kFrameAlignment), kFrameAlignment);
+    channel.bytes = alignUp(
+        sizeof(ChannelState) + channel.frames * sizeof(FrameHeader) + channel.payloadBytes, kPageBytes);
     starts.push_back(bytes);
-    bytes += sizeof(ChannelState) + channel.frames * sizeof(FrameHeader) + channel.payloadBytes;
+    bytes += channel.bytes;
     links->channels_.push_back(channel);
     if (bytes > kMaxSegmentBytes)
       return absl::InvalidArgumentError("the channels between workers are larger than any machine can share");
@@ -62,6 +65,14 @@ SharedMemoryLinks::create(std::vector<TransferSpec> transfers, const std::vector
   }
   links->transfers_ = std::move(transfers);
   return links;
+}
+
+absl::Status SharedMemoryLinks::mapChannels(uint32_t worker, Device &device) const {
+  for (const Channel &channel : channels_)
+    if (channel.source == worker || channel.destination == worker)
+      LAMINA_RETURN_IF_ERROR(
+          device.mapHost(reinterpret_cast<std::byte *>(channel.state), channel.bytes).status());
+  return absl::OkStatus();
 }
 
 std::unique_ptr<Transport> SharedMemoryLinks::endpoint(uint32_t worker, Device &device,

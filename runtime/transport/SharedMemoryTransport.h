@@ -72,8 +72,12 @@ public:
   static absl::StatusOr<std::unique_ptr<SharedMemoryLinks>> create(std::vector<TransferSpec> transfers,
                                                                    const std::vector<ChannelSpec> &channels);
 
-  /// The endpoint of one worker, made in the process that uses it. All arguments must outlive it. Waiting
-  /// spins for `spinNanoseconds` before it sleeps and ends when `abort` becomes nonzero.
+  /// Makes the channels of a worker known to its device, which must not outlive the links.
+  absl::Status mapChannels(uint32_t worker, Device &device) const;
+
+  /// The endpoint of one worker, made in the process that uses it, for a device that knows its channels. All
+  /// arguments must outlive it. Waiting spins for `spinNanoseconds` before it sleeps and ends when `abort`
+  /// becomes nonzero.
   std::unique_ptr<Transport> endpoint(uint32_t worker, Device &device, const std::atomic<uint32_t> &abort,
                                       uint64_t spinNanoseconds);
 
@@ -90,6 +94,7 @@ public:
     uint32_t destination;
     uint32_t frames;
     uint64_t payloadBytes;
+    uint64_t bytes; ///< of all that follows, which begins and ends at a page
     ChannelState *state;
     FrameHeader *headers;
     std::byte *payload;

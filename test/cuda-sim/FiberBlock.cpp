@@ -19,7 +19,7 @@ constexpr size_t kFenceBytes = 65536; // the largest page that a system has
 constexpr size_t kStackBytes = 128 << 10;
 constexpr size_t kSharedSpace = 256 << 10;
 constexpr size_t kSharedAlignment = 128;
-static_assert(kSharedSpace >= kMaxSharedBytes + kSharedAlignment);
+static_assert(kSharedSpace >= uint32_t(LAMINA_CUDA_MAX_SHARED) + kSharedAlignment);
 
 /// Memory between two fences that fault.
 std::byte *mapFenced(size_t bytes) {
@@ -69,10 +69,11 @@ public:
 
   void run(const Grid &grid) {
     grid_ = &grid;
-    if (grid.threads < 1 || grid.threads > kMaxThreads || grid.threads % LAMINA_CUDA_WARP != 0)
-      fail("%d threads in a block, expected a multiple of 32 up to %d", grid.threads, kMaxThreads);
-    if (grid.sharedBytes > kMaxSharedBytes)
-      fail("%u bytes of shared memory, there are %u", grid.sharedBytes, kMaxSharedBytes);
+    if (grid.threads < 1 || grid.threads > LAMINA_CUDA_MAX_BLOCK || grid.threads % LAMINA_CUDA_WARP != 0)
+      fail("%d threads in a block, expected a multiple of 32 up to %d", grid.threads,
+           int(LAMINA_CUDA_MAX_BLOCK));
+    if (grid.sharedBytes > uint32_t(LAMINA_CUDA_MAX_SHARED))
+      fail("%u bytes of shared memory, there are %u", grid.sharedBytes, uint32_t(LAMINA_CUDA_MAX_SHARED));
     makeFibers();
     static std::atomic<uint32_t> grids{0};
     uint32_t turn = grids.fetch_add(1, std::memory_order_relaxed);

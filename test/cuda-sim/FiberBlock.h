@@ -20,17 +20,13 @@
 
 namespace lamina::cudasim {
 
-/// The limits of every GPU that lamina compiles for.
-inline constexpr int32_t kMaxThreads = 1024;
-inline constexpr uint32_t kMaxSharedBytes = 227 << 10;
-
 struct Grid {
   const char *name; ///< of the kernel, for messages
   LaminaSimulatedKernel kernel;
   void *const *parameters;
   int32_t blocks;
-  int32_t threads;      ///< of a block: a multiple of LAMINA_CUDA_WARP, at most kMaxThreads
-  uint32_t sharedBytes; ///< at most kMaxSharedBytes
+  int32_t threads;      ///< of a block: a multiple of LAMINA_CUDA_WARP, at most LAMINA_CUDA_MAX_BLOCK
+  uint32_t sharedBytes; ///< at most LAMINA_CUDA_MAX_SHARED
 };
 
 /// Runs all of it. Any thread may call it, each its own grids. May be left by a long jump out of a kernel.

@@ -1,9 +1,8 @@
 //===- Check.cpp - --check ----------------------------------------------------------------------------===//
 
 #include "runtime/base/StrCat.h"
-#include "runtime/device/cpu/CodeLibrary.h"
+#include "runtime/device/DeviceKind.h"
 #include "runtime/executor/PlanCheck.h"
-#include "runtime/executor/WorkerLoop.h"
 #include "tools/lamina-run/Report.h"
 #include "tools/lamina-run/Run.h"
 
@@ -16,21 +15,19 @@ namespace {
 
 /// The code target that each worker would use here.
 absl::StatusOr<std::vector<std::string>> usableTargets(const ArtifactReader &artifact) {
-  std::vector<std::string> machine = detectTargets(), chosen;
+  std::vector<std::string> chosen;
   for (const plan::Worker &worker : artifact.plan().workers()) {
-    const plan::DeviceClass &deviceClass = artifact.plan().classes(static_cast<int>(worker.device_class()));
-    if (absl::Status kind = checkDeviceKind(deviceClass.device()); !kind.ok())
-      return absl::Status(kind.code(), strCat("worker '", worker.name(), "': ", kind.message()));
     std::vector<CodeFile> files;
     for (const plan::CodeObject &code : worker.code())
       files.push_back({artifact.filePath(code.file()), code.target()});
     if (files.empty())
       continue;
-    absl::StatusOr<const CodeFile *> file = selectCodeFile(files, machine);
-    if (!file.ok())
-      return absl::Status(file.status().code(),
-                          strCat("worker '", worker.name(), "': ", file.status().message()));
-    chosen.push_back((*file)->target);
+    const plan::DeviceClass &deviceClass = artifact.plan().classes(static_cast<int>(worker.device_class()));
+    absl::StatusOr<std::string> target = usableTarget(deviceClass.device(), files);
+    if (!target.ok())
+      return absl::Status(target.status().code(),
+                          strCat("worker '", worker.name(), "': ", target.status().message()));
+    chosen.push_back(*std::move(target));
   }
   return chosen;
 }

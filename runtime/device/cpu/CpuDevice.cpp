@@ -121,17 +121,21 @@ absl::Status CpuDevice::loadCode(std::span<const CodeFile> files) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<KernelHandle> CpuDevice::findKernel(const std::string &symbol) {
+absl::StatusOr<KernelHandle> CpuDevice::findKernel(const KernelForm &form) {
   if (!code_)
     return absl::FailedPreconditionError(
-        absl::StrCat("kernel ", symbol, " is wanted before any code is loaded"));
-  LAMINA_ASSIGN_OR_RETURN(LaminaKernel kernel, code_->findKernel(symbol));
+        absl::StrCat("kernel ", form.symbol, " is wanted before any code is loaded"));
+  LAMINA_ASSIGN_OR_RETURN(LaminaKernel kernel, code_->findKernel(form.symbol));
   return KernelHandle(reinterpret_cast<uintptr_t>(kernel));
 }
 
-absl::Status CpuDevice::launch(KernelHandle kernel, void *const *bindings, const LaminaStep &step,
-                               int64_t workgroups) {
-  Launch launch{reinterpret_cast<LaminaKernel>(uintptr_t(kernel)), bindings, &step};
+absl::Status CpuDevice::beginStep(const LaminaStep &step) {
+  step_ = step;
+  return absl::OkStatus();
+}
+
+absl::Status CpuDevice::launch(KernelHandle kernel, std::span<void *const> bindings, int64_t workgroups) {
+  Launch launch{reinterpret_cast<LaminaKernel>(uintptr_t(kernel)), bindings.data(), &step_};
   pool_->parallelFor(runWorkgroups, &launch, workgroups);
   return absl::OkStatus();
 }

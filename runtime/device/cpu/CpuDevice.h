@@ -30,9 +30,9 @@ public:
   absl::StatusOr<std::byte *> loadWeights(const std::string &path, uint64_t bytes) override;
   absl::StatusOr<std::byte *> mapHost(std::byte *memory, uint64_t bytes) override;
   absl::Status loadCode(std::span<const CodeFile> files) override;
-  absl::StatusOr<KernelHandle> findKernel(const std::string &symbol) override;
-  absl::Status launch(KernelHandle kernel, void *const *bindings, const LaminaStep &step,
-                      int64_t workgroups) override;
+  absl::StatusOr<KernelHandle> findKernel(const KernelForm &form) override;
+  absl::Status beginStep(const LaminaStep &step) override;
+  absl::Status launch(KernelHandle kernel, std::span<void *const> bindings, int64_t workgroups) override;
   absl::Status copyToHost(void *host, const void *device, uint64_t bytes) override;
   absl::Status copyFromHost(void *device, const void *host, uint64_t bytes) override;
   absl::Status synchronize() override;
@@ -46,6 +46,7 @@ private:
 
   std::unique_ptr<ThreadPool> pool_;
   std::optional<CodeLibrary> code_;
+  LaminaStep step_{};
   std::vector<Mapping> mappings_;
 };
 

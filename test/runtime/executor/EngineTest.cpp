@@ -1,8 +1,7 @@
 //===- EngineTest.cpp - two workers run a hand-written plan, as threads and as processes --------------===//
 
-#include "runtime/executor/Engine.h"
+#include "EngineTest.h"
 
-#include "TestPlan.h"
 #include "runtime/base/Affinity.h"
 
 #include <gmock/gmock.h>
@@ -15,33 +14,33 @@
 #include <unistd.h>
 
 namespace lamina::test {
+
+std::string Workers::name() const {
+  auto device = [](bool cuda) { return cuda ? "Cuda" : "Cpu"; };
+  return std::string(device(placement.computeOnCuda)) + device(placement.memoryOnCuda);
+}
+
+std::vector<Workers> everyPlacement(bool inProcess) {
+  std::vector<Workers> placements;
+  for (int i = 0; i < 4; ++i)
+    placements.push_back({inProcess, {.computeOnCuda = i % 2 != 0, .memoryOnCuda = i / 2 != 0}});
+  return placements;
+}
+
 namespace {
 
 using ::testing::HasSubstr;
 
-class EngineTest : public ::testing::TestWithParam<bool> {
-protected:
-  absl::StatusOr<std::unique_ptr<Engine>> create(const plan::Plan &plan, bool trace = false,
-                                                 int threads = 2) {
-    return Engine::create(plan, artifact_.path(),
-                          {.threadsPerWorker = threads, .inProcess = GetParam(), .trace = trace});
-  }
-  TestArtifact artifact_;
-};
-
-INSTANTIATE_TEST_SUITE_P(Placement, EngineTest, ::testing::Bool(),
-                         [](const auto &info) { return info.param ? "InProcess" : "Processes"; });
-
-TEST_P(EngineTest, OneToken) {
-  auto engine = create(makePlan());
+TEST_P(PlacedEngineTest, OneToken) {
+  auto engine = create(plan());
   ASSERT_TRUE(engine.ok()) << engine.status();
   ASSERT_TRUE((*engine)->step(fillBatch(**engine, {{5, 0, 0}})).ok());
   EXPECT_EQ((*engine)->logits(0)[0], expectedLogit({5}));
   EXPECT_EQ((*engine)->logitsStride(), kVocab);
 }
 
-TEST_P(EngineTest, RaggedStepsOfSeveralSequences) {
-  auto engine = create(makePlan());
+TEST_P(PlacedEngineTest, RaggedStepsOfSeveralSequences) {
+  auto engine = create(plan());
   ASSERT_TRUE(engine.ok()) << engine.status();
   std::mt19937 random(7);
   std::map<int, std::vector<int>> sequences;
@@ -68,8 +67,8 @@ TEST_P(EngineTest, RaggedStepsOfSeveralSequences) {
   }
 }
 
-TEST_P(EngineTest, OutputRowsPickRows) {
-  auto engine = create(makePlan());
+TEST_P(PlacedEngineTest, OutputRowsPickRows) {
+  auto engine = create(plan());
   ASSERT_TRUE(engine.ok()) << engine.status();
   LaminaStep step = fillBatch(**engine, {{1, 0, 0}, {2, 1, 0}, {3, 0, 1}});
   (*engine)->batch().outputRows[0] = 2;
@@ -81,8 +80,8 @@ TEST_P(EngineTest, OutputRowsPickRows) {
   EXPECT_TRUE((*engine)->step(step).ok());
 }
 
-TEST_P(EngineTest, CountsBytesAndTime) {
-  auto engine = create(makePlan());
+TEST_P(PlacedEngineTest, CountsBytesAndTime) {
+  auto engine = create(plan());
   ASSERT_TRUE(engine.ok()) << engine.status();
   StepTimings timings;
   ASSERT_TRUE((*engine)->step(fillBatch(**engine, {{1, 0, 0}, {2, 1, 0}}), &timings).ok());
@@ -96,9 +95,9 @@ TEST_P(EngineTest, CountsBytesAndTime) {
   EXPECT_EQ(workers[0].bytesReceived, 3u * 64);
   EXPECT_EQ(workers[1].bytesSent, 3u * 64);
   EXPECT_EQ(workers[1].bytesReceived, 3u * 192);
-  EXPECT_THAT(workers[1].device, HasSubstr("2 threads"));
-  EXPECT_EQ(workers[0].pid == getpid(), GetParam());
-  EXPECT_EQ(workers[0].pid == workers[1].pid, GetParam());
+  EXPECT_THAT(workers[1].device, HasSubstr(GetParam().placement.memoryOnCuda ? "cuda sim, simulated GPU" : "2 threads"));
+  EXPECT_EQ(workers[0].pid == getpid(), GetParam().inProcess);
+  EXPECT_EQ(workers[0].pid == workers[1].pid, GetParam().inProcess);
   ASSERT_EQ(timings.workers.size(), 2u);
   for (int i = 0; i < 2; ++i) {
     EXPECT_GT(timings.workers[size_t(i)].busyNanoseconds, 0u);
@@ -111,8 +110,8 @@ TEST_P(EngineTest, CountsBytesAndTime) {
   EXPECT_GT(timings.workers[1].busyNanoseconds, 4'000'000u);
 }
 
-TEST_P(EngineTest, TraceHoldsEveryInstructionInOrder) {
-  auto engine = create(makePlan(), /*trace=*/true);
+TEST_P(PlacedEngineTest, TraceHoldsEveryInstructionInOrder) {
+  auto engine = create(plan(), /*trace=*/true);
   ASSERT_TRUE(engine.ok()) << engine.status();
   EXPECT_TRUE((*engine)->trace().empty());
   for (int i = 0; i < 3; ++i)
@@ -137,8 +136,8 @@ TEST_P(EngineTest, TraceHoldsEveryInstructionInOrder) {
   }
 }
 
-TEST_P(EngineTest, BadBatchIsRefusedAndTheEngineStaysUsable) {
-  auto engine = create(makePlan());
+TEST_P(PlacedEngineTest, BadBatchIsRefusedAndTheEngineStaysUsable) {
+  auto engine = create(plan());
   ASSERT_TRUE(engine.ok()) << engine.status();
   auto refused = [&](std::vector<Token> tokens, const char *message) {
     absl::Status status = (*engine)->step(fillBatch(**engine, tokens));

@@ -23,6 +23,9 @@ struct Mistake {
 
 plan::Worker &compute(plan::Plan &plan) { return *plan.mutable_workers(0); }
 plan::Worker &memory(plan::Plan &plan) { return *plan.mutable_workers(1); }
+plan::KernelVariant &cudaVariant(plan::Plan &plan) {
+  return *compute(plan).mutable_kernels(0)->mutable_variants(0);
+}
 plan::Buffer &buffer(plan::Plan &plan, int index) { return *compute(plan).mutable_buffers(index); }
 
 const Mistake kMistakes[] = {
@@ -127,6 +130,21 @@ const Mistake kMistakes[] = {
     {"TooManyWorkgroups",
      [](auto &p) { compute(p).mutable_kernels(0)->mutable_variants(0)->set_workgroups(1ull << 60); },
      "too many"},
+    {"GpuBlockWithoutThreads",
+     [](auto &p) { p = makePlan({.computeOnCuda = true}), cudaVariant(p).clear_block_threads(); },
+     "kernel test_project has blocks of 0 threads, expected a multiple of 32 up to 1024"},
+    {"GpuBlockOfHalfAWarp",
+     [](auto &p) { p = makePlan({.computeOnCuda = true}), cudaVariant(p).set_block_threads(48); },
+     "blocks of 48 threads"},
+    {"GpuBlockTooLarge",
+     [](auto &p) { p = makePlan({.computeOnCuda = true}), cudaVariant(p).set_block_threads(1056); },
+     "blocks of 1056 threads"},
+    {"GpuBlockWithTooMuchMemory",
+     [](auto &p) { p = makePlan({.computeOnCuda = true}), cudaVariant(p).set_shared_bytes(232449); },
+     "blocks with 232449 bytes of shared memory, a GPU has 232448"},
+    {"GpuGridTooLarge",
+     [](auto &p) { p = makePlan({.computeOnCuda = true}), cudaVariant(p).set_workgroups(1 << 26); },
+     "has 67108864 workgroups per row, too many for a GPU"},
     {"VariantsDescend",
      [](auto &p) { compute(p).mutable_kernels(1)->mutable_variants(1)->set_max_tokens(1); }, "do not ascend"},
     {"UnboundedVariantFirst",

@@ -64,6 +64,20 @@ void addDispatch(plan::Worker &worker, uint32_t kernel, const char *label, std::
     dispatch.add_bindings(binding);
 }
 
+/// Makes a plan for cpu devices one for a GPU of the simulator.
+void moveToCuda(plan::Plan &plan, int deviceClass) {
+  plan.mutable_classes(deviceClass)->set_device("cuda");
+  for (plan::Worker &worker : *plan.mutable_workers()) {
+    if (worker.device_class() != uint32_t(deviceClass))
+      continue;
+    worker.mutable_code(0)->set_file("code/kernels.sim.so");
+    worker.mutable_code(0)->set_target("sim");
+    for (plan::Kernel &kernel : *worker.mutable_kernels())
+      for (plan::KernelVariant &variant : *kernel.mutable_variants())
+        variant.set_block_threads(64);
+  }
+}
+
 plan::Worker &addWorker(plan::Plan &plan, const char *name, uint32_t deviceClass) {
   plan::Worker &worker = *plan.add_workers();
   worker.set_name(name);
@@ -140,7 +154,7 @@ void addMemory(plan::Plan &plan) {
 
 } // namespace
 
-plan::Plan makePlan() {
+plan::Plan makePlan(const Placement &placement) {
   plan::Plan plan;
   plan.set_format_version(1);
   plan.mutable_model()->set_vocab_size(kVocab);
@@ -161,8 +175,14 @@ plan::Plan makePlan() {
   addTransfer(plan, "blk.0 q", 0, {Q}, {0});
   addTransfer(plan, "blk.0 kv", 0, {K, V}, {1, 2});
   addTransfer(plan, "blk.0 out", 1, {3}, {Out});
+  if (placement.computeOnCuda)
+    moveToCuda(plan, 0);
+  if (placement.memoryOnCuda)
+    moveToCuda(plan, 1);
   return plan;
 }
+
+void useSimulator() { setenv("LAMINA_CUDA_DRIVER", LAMINA_CUDA_SIM, 1); }
 
 TestArtifact::TestArtifact() {
   std::string name = ::testing::TempDir() + "laminaXXXXXX";
@@ -170,6 +190,7 @@ TestArtifact::TestArtifact() {
   std::filesystem::create_directories(path_ + "/code");
   std::filesystem::create_directories(path_ + "/weights");
   std::filesystem::copy_file(LAMINA_TEST_KERNELS, path_ + "/code/kernels.so");
+  std::filesystem::copy_file(LAMINA_CUDA_TEST_KERNELS, path_ + "/code/kernels.sim.so");
   std::ofstream file(path_ + "/weights/compute0.bin", std::ios::binary);
   for (int token = 0; token < kVocab; ++token) {
     float weight = weightOf(token);

@@ -28,9 +28,18 @@ inline constexpr int kMaxContext = 100;
 enum ComputeBuffer { TokenIds, Weights, Q, K, V, Out, OutputRows, Logits };
 enum TransferIndex { SendQ, SendKV, SendOut };
 
-plan::Plan makePlan();
+/// Which workers have a GPU instead of CPUs. The simulator's driver must be named to the workers: useSimulator.
+struct Placement {
+  bool computeOnCuda = false;
+  bool memoryOnCuda = false;
+};
 
-/// A directory with what makePlan() names: the code object and a weights file. Removed with the object.
+plan::Plan makePlan(const Placement &placement = {});
+
+/// Makes workers of this process and of those it starts open the simulated CUDA driver.
+void useSimulator();
+
+/// A directory with what makePlan() names: the code objects and a weights file. Removed with the object.
 class TestArtifact {
 public:
   TestArtifact();

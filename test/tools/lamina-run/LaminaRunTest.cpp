@@ -184,7 +184,7 @@ TEST_F(LaminaRun, DescribesAndChecks) {
                            "model.gguf", "compute0 -> memory0: 2 messages a step, 192 bytes per token"})
     EXPECT_THAT(description.out, HasSubstr(word));
   EXPECT_EQ(json({"--describe"})["partition"]["compute_fragments"], 2);
-  EXPECT_THAT(run({"--check"}).out, HasSubstr("5 files"));
+  EXPECT_THAT(run({"--check"}).out, HasSubstr("6 files"));
   EXPECT_EQ(json({"--check"})["ok"], true);
   std::string weights = model_.artifact() + "/weights/compute0.bin", bytes = readFile(weights);
   bytes[5] ^= 4;
@@ -308,12 +308,52 @@ TEST_F(LaminaRun, CompilesAModelOnceIntoTheCache) {
 }
 
 TEST(LaminaRunCheck, AWorkerForAnotherKindOfDeviceCannotRun) {
-  TestModel model("cuda");
+  TestModel model("abacus");
   Outcome outcome = laminaRun({model.artifact(), "--check"});
   EXPECT_EQ(outcome.status, 1);
   EXPECT_EQ(outcome.out, "");
-  EXPECT_EQ(outcome.err, "lamina-run: error: worker 'memory0': this runtime has no device of kind \"cuda\"; "
-                         "compile for a cluster of cpu devices\n");
+  EXPECT_EQ(outcome.err,
+            "lamina-run: error: worker 'memory0': this runtime has no device of kind \"abacus\"; "
+            "compile for a cluster of cpu or cuda devices\n");
+}
+
+TEST(LaminaRunCheck, WithoutADriverOneLineSaysSo) {
+  TestModel model("cuda");
+  std::map<std::string, std::string> environment = {{"LAMINA_CUDA_DRIVER", "libno-such-driver.so"}};
+  const char *kEnd =
+      "no CUDA device was found (libno-such-driver.so: cannot open shared object file: No such file "
+      "or directory); install NVIDIA's driver on a machine with a GPU, or compile the model for cpu "
+      "devices\n";
+  Outcome outcome = runProgram(LAMINA_RUN_PROGRAM, {model.artifact(), "--check"}, "", environment);
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_EQ(outcome.err, std::string("lamina-run: error: worker 'memory0': ") + kEnd);
+  for (std::vector<std::string> extra : {std::vector<std::string>{}, {"--inproc"}}) {
+    std::vector<std::string> arguments = {model.artifact(), "--prompt", "1", "-n", "1"};
+    arguments.insert(arguments.end(), extra.begin(), extra.end());
+    outcome = runProgram(LAMINA_RUN_PROGRAM, arguments, "", environment);
+    EXPECT_EQ(outcome.status, 1);
+    EXPECT_EQ(outcome.out, "");
+    EXPECT_EQ(outcome.err, std::string("lamina-run: error: worker memory0: ") + kEnd);
+  }
+}
+
+/// The driver of the simulator is opened as any other.
+TEST(LaminaRunCheck, RunsOnTheSimulatedGpu) {
+  TestModel cpu, cuda("cuda");
+  std::map<std::string, std::string> environment = {{"LAMINA_CUDA_DRIVER", LAMINA_CUDA_SIM}};
+  Outcome outcome = runProgram(LAMINA_RUN_PROGRAM, {cuda.artifact(), "--check"}, "", environment);
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr(", sim"));
+  for (std::vector<std::string> extra : {std::vector<std::string>{}, {"--inproc"}}) {
+    auto run = [&](const TestModel &model) {
+      std::vector<std::string> arguments = {model.artifact(), "--prompt", "abc", "-n", "1"};
+      arguments.insert(arguments.end(), extra.begin(), extra.end());
+      Outcome outcome = runProgram(LAMINA_RUN_PROGRAM, arguments, "", environment);
+      EXPECT_EQ(outcome.status, 0) << outcome.err;
+      return outcome.out;
+    };
+    EXPECT_EQ(run(cuda), run(cpu));
+  }
 }
 
 TEST_F(LaminaRun, AnInterruptEndsALongStep) {

@@ -40,7 +40,7 @@ std::string vocabulary() {
 
 absl::Status writeArtifact(const std::string &path, const std::string &memoryDevice) {
   TestArtifact files;
-  plan::Plan plan = makePlan();
+  plan::Plan plan = makePlan({.memoryOnCuda = memoryDevice == "cuda"});
   plan.mutable_classes(1)->set_device(memoryDevice);
   plan.mutable_model()->set_name("test");
   plan.mutable_model()->set_architecture("llama");
@@ -50,7 +50,7 @@ absl::Status writeArtifact(const std::string &path, const std::string &memoryDev
   LAMINA_ASSIGN_OR_RETURN(std::unique_ptr<ArtifactWriter> writer, ArtifactWriter::create(path));
   LAMINA_RETURN_IF_ERROR(writer->addFile(kPlanFile, plan.SerializeAsString()));
   LAMINA_RETURN_IF_ERROR(writer->addFile(kTokenizerFile, vocabulary()));
-  for (const char *name : {"code/kernels.so", "weights/compute0.bin"})
+  for (const char *name : {"code/kernels.so", "code/kernels.sim.so", "weights/compute0.bin"})
     LAMINA_RETURN_IF_ERROR(writer->copyFile(name, files.path() + "/" + name));
   ArtifactManifest manifest;
   manifest.compilerVersion = "test";

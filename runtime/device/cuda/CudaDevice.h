@@ -1,0 +1,79 @@
+//===- CudaDevice.h - a worker's GPU --------------------------------------------------------*- C++ -*-===//
+//
+// Memory is plain device memory, weights are copied into it, kernels are functions of a module that run in
+// one stream. Launches return before they ran; what goes wrong in one shows at the next synchronize or copy,
+// which names the kernels that it can have been.
+//
+//===--------------------------------------------------------------------------------------------------------===//
+
+#ifndef LAMINA_RUNTIME_DEVICE_CUDA_CUDADEVICE_H
+#define LAMINA_RUNTIME_DEVICE_CUDA_CUDADEVICE_H
+
+#include "runtime/device/Device.h"
+#include "runtime/device/cuda/CudaModule.h"
+#include "runtime/device/cuda/Driver.h"
+#include "runtime/device/cuda/HostRegistration.h"
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace lamina::cuda {
+
+class CudaDevice final : public Device {
+public:
+  /// The GPU `index`, counted round where there are fewer. Its driver is opened here.
+  static absl::StatusOr<std::unique_ptr<CudaDevice>> create(const std::string &driverLibrary, int index);
+  ~CudaDevice() override;
+
+  /// Of the loaded code: "sm_90a".
+  std::string target() const { return module_ ? module_->target() : "without code"; }
+
+  std::string description() const override;
+  absl::StatusOr<std::byte *> allocate(uint64_t bytes, const std::string &what) override;
+  absl::StatusOr<std::byte *> loadWeights(const std::string &path, uint64_t bytes) override;
+  absl::StatusOr<std::byte *> mapHost(std::byte *memory, uint64_t bytes) override;
+  absl::Status loadCode(std::span<const CodeFile> files) override;
+  absl::StatusOr<KernelHandle> findKernel(const KernelForm &form) override;
+  absl::Status beginStep(const LaminaStep &step) override;
+  absl::Status launch(KernelHandle kernel, std::span<void *const> bindings, int64_t workgroups) override;
+  absl::Status copyToHost(void *host, const void *device, uint64_t bytes) override;
+  absl::Status copyFromHost(void *device, const void *host, uint64_t bytes) override;
+  absl::Status synchronize() override;
+
+private:
+  struct Kernel {
+    std::string symbol;
+    CUfunction function;
+    uint32_t blockThreads;
+    uint32_t sharedBytes;
+  };
+
+  explicit CudaDevice(const Driver &driver) : driver_(driver) {}
+  absl::Status open(int ordinal);
+  absl::StatusOr<CUdeviceptr> allocateMemory(uint64_t bytes, const std::string &what);
+  std::string describePending() const;
+
+  const Driver &driver_;
+  CUdevice device_ = 0;
+  CUcontext context_ = nullptr; // the device's primary one, shared with other workers of the process
+  CUstream stream_ = nullptr;
+  std::string name_;
+  Capability capability_;
+  std::optional<CudaModule> module_;
+  std::deque<Kernel> kernels_; // handles are addresses
+  std::vector<CUdeviceptr> allocations_;
+  std::vector<HostRegistration> registrations_;
+  LaminaStep *hostStep_ = nullptr; // pinned; what deviceStep_ is copied from
+  CUdeviceptr deviceStep_ = 0;
+
+  // Launched since the stream was last known to be empty.
+  uint64_t pending_ = 0;
+  const Kernel *firstPending_ = nullptr;
+  const Kernel *lastPending_ = nullptr;
+};
+
+} // namespace lamina::cuda
+
+#endif // LAMINA_RUNTIME_DEVICE_CUDA_CUDADEVICE_H

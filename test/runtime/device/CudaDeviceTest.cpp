@@ -1,0 +1,194 @@
+//===- CudaDeviceTest.cpp - what is particular to GPUs, on the simulated one --------------------------===//
+
+#include "runtime/device/cuda/CudaDevice.h"
+
+#include "runtime/transport/SharedSegment.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace lamina::cuda {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+std::unique_ptr<CudaDevice> makeDevice() {
+  auto device = CudaDevice::create(LAMINA_CUDA_SIM, 0);
+  EXPECT_TRUE(device.ok()) << device.status();
+  return std::move(*device);
+}
+
+std::vector<CodeFile> testCode() { return {{LAMINA_CUDA_TEST_KERNELS, "sim"}}; }
+
+std::vector<std::string> order(std::vector<std::string> targets, Capability capability) {
+  std::vector<CodeFile> files;
+  for (const std::string &target : targets)
+    files.push_back({"", target});
+  std::vector<std::string> names;
+  for (const CodeFile *file : suitableFiles(files, capability))
+    names.push_back(file->target);
+  return names;
+}
+
+TEST(SuitableFiles, MachineCodeOfTheGenerationThenPtx) {
+  std::vector<std::string> all = {"ptx", "sm_80", "sm_86", "sm_89", "sm_90a", "sm_90", "sm_100", "x86-64-v3"};
+  EXPECT_THAT(order(all, {8, 0}), ElementsAre("sm_80", "ptx", "x86-64-v3"));
+  EXPECT_THAT(order(all, {8, 7}), ElementsAre("sm_86", "sm_80", "ptx", "x86-64-v3"));
+  EXPECT_THAT(order(all, {9, 0}), ElementsAre("sm_90a", "sm_90", "ptx", "x86-64-v3"));
+  EXPECT_THAT(order(all, {10, 3}), ElementsAre("sm_100", "ptx", "x86-64-v3"));
+  EXPECT_THAT(order(all, {12, 0}), ElementsAre("ptx", "x86-64-v3"));
+  EXPECT_THAT(order({"sm_", "sm_x", "sm_90b"}, {9, 0}), ElementsAre());
+}
+
+TEST(CudaDriver, NoDriverIsOneLineThatSaysWhatToDo) {
+  absl::Status status = CudaDevice::create("libno-such-driver.so", 0).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(
+      std::string(status.message()),
+      ::testing::MatchesRegex("no CUDA device was found .libno-such-driver.so: .*; install NVIDIA's "
+                              "driver on a machine with a GPU, or compile the model for cpu devices"));
+}
+
+TEST(CudaDriver, ALibraryWithoutTheFunctionsIsTooOld) {
+  EXPECT_THAT(std::string(CudaDevice::create("libm.so.6", 0).status().message()),
+              HasSubstr("libm.so.6 is too old: it has no cuInit"));
+}
+
+TEST(CudaDriver, NoDevices) {
+  pid_t child = fork(); // the others want the device
+  if (child == 0) {
+    setenv("LAMINA_CUDA_SIM_DEVICES", "0", 1);
+    absl::Status status = CudaDevice::create("/." LAMINA_CUDA_SIM, 0).status(); // not yet open by this name
+    _exit(status.message().find("(CUDA_ERROR_NO_DEVICE: no CUDA-capable device is detected)") ==
+          std::string::npos);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  EXPECT_EQ(status, 0);
+}
+
+TEST(CudaDriver, DoesNotSurviveAFork) {
+  makeDevice();
+  pid_t child = fork();
+  if (child == 0)
+    _exit(CudaDevice::create(LAMINA_CUDA_SIM, 0).status().message().find("CUDA_ERROR_NOT_INITIALIZED") ==
+          std::string::npos);
+  int status = 0;
+  waitpid(child, &status, 0);
+  EXPECT_EQ(status, 0);
+}
+
+TEST(CudaDevice, WorkersBeyondTheGpusShareThem) {
+  auto device = CudaDevice::create(LAMINA_CUDA_SIM, 5);
+  ASSERT_TRUE(device.ok()) << device.status();
+  EXPECT_EQ((*device)->description(), "cuda without code, simulated GPU 0");
+}
+
+TEST(CudaDevice, TellsHowMuchMemoryThereIs) {
+  EXPECT_THAT(std::string(makeDevice()->allocate(uint64_t(1) << 50, "activations").status().message()),
+              HasSubstr("bytes of GPU memory for activations, 68719476704 of 68719476736 are free: "
+                        "CUDA_ERROR_OUT_OF_MEMORY: out of memory"));
+}
+
+TEST(CudaDevice, RefusedCodeSaysWhy) {
+  std::vector<CodeFile> files = {{LAMINA_SOURCE_DIR "/test/runtime/device/TestKernels.ptx", "ptx"},
+                                 {"absent", "sm_80"}};
+  EXPECT_EQ(
+      makeDevice()->loadCode(files).message(),
+      "no code object runs on this GPU: the artifact has ptx, sm_80, this GPU is sm_90, the driver refuses "
+      "ptx: CUDA_ERROR_NO_BINARY_FOR_GPU: no kernel image is available for execution on the device; "
+      "compile the model for this GPU");
+  files[0].target = "sm_90a"; // refused first, then the next form is tried
+  files[1] = testCode()[0];
+  auto device = makeDevice();
+  EXPECT_TRUE(device->loadCode(files).ok());
+  EXPECT_EQ(device->description(), "cuda sim, simulated GPU 0");
+}
+
+TEST(CudaDevice, KernelsHaveThreadsAndSharedMemory) {
+  SharedSegment host = std::move(*SharedSegment::create(4096, "a test"));
+  auto device = makeDevice();
+  std::byte *mapped = *device->mapHost(host.data(), host.bytes());
+  EXPECT_NE(mapped, host.data()) << "the simulator shows who mixes the two up";
+  ASSERT_TRUE(device->loadCode(testCode()).ok());
+  ASSERT_TRUE(device->beginStep({}).ok());
+  KernelHandle kernel = *device->findKernel({"test_sum", 64, 65536});
+  void *bindings[] = {mapped};
+  ASSERT_TRUE(device->launch(kernel, bindings, 3).ok());
+  ASSERT_TRUE(device->synchronize().ok());
+  for (int i = 0; i < 3; ++i)
+    EXPECT_EQ(reinterpret_cast<int32_t *>(host.data())[i], 64 * 63 / 2);
+}
+
+TEST(CudaDevice, LaunchesOutsideTheLimitsAreErrors) {
+  auto device = makeDevice();
+  ASSERT_TRUE(device->loadCode(testCode()).ok());
+  EXPECT_THAT(
+      std::string(device->findKernel({"test_sum", 64, 256 << 10}).status().message()),
+      HasSubstr("kernel test_sum cannot have 262144 bytes of shared memory: CUDA_ERROR_INVALID_VALUE"));
+  KernelHandle kernel = *device->findKernel({"test_sum", 64, 256});
+  void *bindings[] = {nullptr, nullptr};
+  EXPECT_THAT(std::string(device->launch(kernel, std::span(bindings, 1), int64_t(1) << 31).message()),
+              HasSubstr("kernel test_sum cannot run 2147483648 workgroups"));
+  EXPECT_THAT(std::string(device->launch(kernel, bindings, 1).message()),
+              HasSubstr("cannot launch kernel test_sum: CUDA_ERROR_INVALID_VALUE"))
+      << "a parameter too many";
+  kernel = *device->findKernel({"test_sum", 2048, 256});
+  EXPECT_FALSE(device->launch(kernel, std::span(bindings, 1), 1).ok());
+}
+
+TEST(CudaDevice, CopiesWithStrangeMemoryAreErrors) {
+  auto device = makeDevice();
+  std::byte *memory = *device->allocate(64, "a test");
+  char unknown[64];
+  EXPECT_THAT(std::string(device->copyToHost(unknown, memory, 64).message()),
+              HasSubstr("cannot copy from the GPU: CUDA_ERROR_INVALID_VALUE"));
+  SharedSegment host = std::move(*SharedSegment::create(4096, "a test"));
+  ASSERT_TRUE(device->mapHost(host.data(), host.bytes()).ok());
+  EXPECT_FALSE(device->copyFromHost(memory, host.data(), 65).ok());
+  device.reset();
+}
+
+TEST(CudaDevice, MemoryThatTwoWorkersRegister) {
+  SharedSegment host = std::move(*SharedSegment::create(4096, "a test"));
+  auto first = makeDevice(), second = makeDevice();
+  ASSERT_TRUE(first->mapHost(host.data(), host.bytes()).ok());
+  ASSERT_TRUE(second->mapHost(host.data(), host.bytes()).ok());
+  first.reset();
+  std::byte *memory = *second->allocate(64, "a test");
+  EXPECT_TRUE(second->copyFromHost(memory, host.data(), 64).ok());
+}
+
+TEST(CudaDevice, AFailureNamesWhatItCanHaveBeen) {
+  for (int others : {0, 2}) {
+    auto device = makeDevice();
+    ASSERT_TRUE(device->loadCode(testCode()).ok());
+    ASSERT_TRUE(device->beginStep({}).ok());
+    KernelHandle fault = *device->findKernel({"test_fault", 32});
+    KernelHandle sum = *device->findKernel({"test_sum", 64, 256});
+    std::byte *output = *device->allocate(4, "a test");
+    void *bindings[] = {output};
+    for (int i = 0; i < others; ++i)
+      ASSERT_TRUE(device->launch(sum, bindings, 1).ok());
+    ASSERT_TRUE(device->launch(fault, bindings, 1).ok()) << "it has not run yet";
+    EXPECT_THAT(std::string(device->synchronize().message()),
+                HasSubstr(others == 0
+                              ? "kernel test_fault failed: CUDA_ERROR_ILLEGAL_ADDRESS: an illegal memory"
+                              : "one of the 3 kernels from test_sum to test_fault failed: CUDA_ERROR"));
+    EXPECT_FALSE(device->launch(sum, bindings, 1).ok()) << "the GPU does nothing more for us";
+  }
+}
+
+TEST(CudaDeviceDeathTest, DeviceMemoryIsNotForTheHost) {
+  auto device = makeDevice();
+  std::byte *memory = *device->allocate(64, "a test");
+  EXPECT_DEATH(*memory = std::byte(1), "");
+}
+
+} // namespace
+} // namespace lamina::cuda
