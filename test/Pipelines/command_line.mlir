@@ -39,7 +39,7 @@
 // ACTIVATIONS:      lamina-opt: --activations: q4 not in {q8,f32}; see lamina-opt --help
 // ACTIVATIONS-NEXT: status 2
 // RUN: (lamina-opt %t.gguf --cpu-targets=z80 -o %t.lamina; echo status $?) 2>&1 | FileCheck %s --check-prefix=TARGET
-// TARGET:      lamina-opt: --cpu-targets: z80 not in {x86-64-v2,x86-64-v3,x86-64-v3-avxvnni,x86-64-v4,x86-64-v4-vnni,aarch64,aarch64-dotprod,aarch64-i8mm}; see lamina-opt --help
+// TARGET:      lamina-opt: --cpu-targets: z80 not in {x86-64-v2,x86-64-v3,x86-64-v3-avxvnni,x86-64-v4,x86-64-v4-vnni,x86-64-v4-amx,aarch64,aarch64-dotprod,aarch64-i8mm}; see lamina-opt --help
 // TARGET-NEXT: status 2
 // RUN: (lamina-opt %t.gguf --plan-only --max-context=5; echo status $?) 2>&1 | FileCheck %s --check-prefix=CONTEXT
 // CONTEXT:      lamina-opt: --max-context: Value 5 not in range 16 to {{.*}}; see lamina-opt --help

@@ -68,7 +68,8 @@ def succeed(argv, **options):
 
 AVX2, AVX512 = {"avx2", "fma", "bmi2", "f16c"}, {"avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512cd"}
 X86_TARGETS = {"x86-64-v2": set(), "x86-64-v3": AVX2, "x86-64-v3-avxvnni": AVX2 | {"avx_vnni"},
-               "x86-64-v4": AVX2 | AVX512, "x86-64-v4-vnni": AVX2 | AVX512 | {"avx512_vnni"}}
+               "x86-64-v4": AVX2 | AVX512, "x86-64-v4-vnni": AVX2 | AVX512 | {"avx512_vnni"},
+               "x86-64-v4-amx": AVX2 | AVX512 | {"avx512_vnni", "amx_tile", "amx_int8"}}
 
 
 @functools.cache

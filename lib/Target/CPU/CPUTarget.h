@@ -51,8 +51,8 @@ struct KernelVariant {
 /// body that is none of the kernels that this target knows.
 mlir::FailureOr<std::vector<KernelVariant>> describeKernel(const KernelSource &kernel);
 
-/// The targets that kernels can be compiled for: x86-64-v2, -v3, -v3-avxvnni, -v4, -v4-vnni, aarch64,
-/// aarch64-dotprod, aarch64-i8mm.
+/// The targets that kernels can be compiled for: x86-64-v2, -v3, -v3-avxvnni, -v4, -v4-vnni, -v4-amx,
+/// aarch64, aarch64-dotprod, aarch64-i8mm.
 llvm::ArrayRef<llvm::StringRef> cpuTargets();
 
 /// The best of cpuTargets() that the machine at hand can run; empty if there is none.

@@ -216,21 +216,24 @@ Value KernelBuilder::opaque(Value pointer) {
       .getResult(0);
 }
 
-Value KernelBuilder::constantArray(ArrayRef<double> values) {
+template <typename T> Value KernelBuilder::constantGlobal(Type element, ArrayRef<T> values) {
   auto module = entry_->getParentOp()->getParentOfType<ModuleOp>();
-  auto type = RankedTensorType::get({int64_t(values.size())}, getF64Type());
+  auto type = RankedTensorType::get({int64_t(values.size())}, element);
   int64_t number =
       std::distance(module.getOps<LLVM::GlobalOp>().begin(), module.getOps<LLVM::GlobalOp>().end());
   LLVM::GlobalOp global;
   {
     OpBuilder::InsertionGuard guard(*this);
     setInsertionPointToStart(module.getBody());
-    global = LLVM::GlobalOp::create(*this, LLVM::LLVMArrayType::get(getF64Type(), values.size()), true,
+    global = LLVM::GlobalOp::create(*this, LLVM::LLVMArrayType::get(element, values.size()), true,
                                     LLVM::Linkage::Private, "constants_" + std::to_string(number),
                                     DenseElementsAttr::get(type, values), 64);
   }
   return LLVM::AddressOfOp::create(*this, global);
 }
+
+Value KernelBuilder::constantArray(ArrayRef<double> values) { return constantGlobal(getF64Type(), values); }
+Value KernelBuilder::constantBytes(ArrayRef<int8_t> values) { return constantGlobal(getI8Type(), values); }
 
 //===--- Control flow ----------------------------------------------------------------------------------===//
 

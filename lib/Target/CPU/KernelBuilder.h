@@ -90,6 +90,7 @@ public:
   Values split(Value vector, int64_t lanes);
   Value join(ValueRange parts);
   Value callIntrinsic(llvm::StringRef name, mlir::Type type, ValueRange arguments);
+  void callIntrinsic(llvm::StringRef name, ValueRange arguments); ///< that gives nothing
   /// [0, 1, …, lanes - 1] as i32.
   Value iota(int64_t lanes);
   /// Sum and maximum of the lanes, floats or integers, by halving: the same tree everywhere.
@@ -119,8 +120,9 @@ public:
   Value scratch(int64_t bytes);
   /// The same pointer, of which LLVM does not know that.
   Value opaque(Value pointer);
-  /// A constant array in the object.
+  /// Constant arrays in the object.
   Value constantArray(llvm::ArrayRef<double> values);
+  Value constantBytes(llvm::ArrayRef<int8_t> values);
 
   //===--- Control flow
   using LoopBody = llvm::function_ref<Values(Value index, ValueRange state)>;
@@ -135,6 +137,7 @@ public:
 
 private:
   Value halfBitsToFloat(Value bits);
+  template <typename T> Value constantGlobal(mlir::Type element, llvm::ArrayRef<T> values);
   Value foldLanes(Value vector, llvm::function_ref<Value(Value, Value)> combine);
 
   const TargetInfo &target_;

@@ -45,6 +45,10 @@ Value KernelBuilder::callIntrinsic(llvm::StringRef name, Type type, ValueRange a
   return LLVM::CallIntrinsicOp::create(*this, type, getStringAttr(name), arguments).getResult(0);
 }
 
+void KernelBuilder::callIntrinsic(llvm::StringRef name, ValueRange arguments) {
+  LLVM::CallIntrinsicOp::create(*this, getStringAttr(name), arguments);
+}
+
 Value KernelBuilder::iota(int64_t lanes) {
   SmallVector<int32_t> numbers = llvm::to_vector(llvm::seq<int32_t>(0, lanes));
   return arith::ConstantOp::create(*this,

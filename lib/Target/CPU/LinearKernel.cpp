@@ -33,6 +33,16 @@ public:
 
   /// Workgroups [begin, end) of the part; those beyond it are others'.
   void emit(Value begin, Value end) {
+    bool byteTiles = tokens_ == TokenClass::Many && !products_.empty() && products_[0].usesByteTiles();
+    if (byteTiles)
+      ByteTiles::setUp(b_);
+    emitWorkgroups(begin, end);
+    if (byteTiles)
+      ByteTiles::free(b_);
+  }
+
+private:
+  void emitWorkgroups(Value begin, Value end) {
     int64_t groups = part_.groups(), full = groups / kGroupsPerWorkgroup;
     b_.loop(b_.max(begin, b_.i64(0)), b_.min(end, b_.i64(full)), 1, [&](Value workgroup) {
       emitGroups(b_.mul(workgroup, kGroupsPerWorkgroup), kGroupsPerWorkgroup);
@@ -43,7 +53,6 @@ public:
       });
   }
 
-private:
   /// `count` groups from `first` on, as many together as the target likes.
   void emitGroups(Value first, int64_t count) {
     if (tokens_ == TokenClass::Many || (tokens_ == TokenClass::UpToFour && products_[0].tileTokens() < 4))

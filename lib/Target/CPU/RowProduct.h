@@ -3,7 +3,10 @@
 #ifndef LAMINA_LIB_TARGET_CPU_ROWPRODUCT_H
 #define LAMINA_LIB_TARGET_CPU_ROWPRODUCT_H
 
+#include "lib/Target/CPU/ByteTiles.h"
 #include "lib/Target/CPU/WeightDecoder.h"
+
+#include <optional>
 
 namespace lamina {
 
@@ -21,12 +24,15 @@ public:
   /// Groups that dot() likes to compute together for `tokens` tokens.
   int64_t groupsAtOnce(int64_t tokens) const;
 
-  /// Calls `body` for every place in [begin, end) in ascending order: first in whole tiles, then by four,
-  /// then one by one.
+  /// Calls `body` for every place in [begin, end) in ascending order: first in whole tiles, then in smaller
+  /// ones, at last one by one.
   void forEachTile(Value begin, Value end, llvm::function_ref<void(Value first, int64_t size)> body);
 
+  /// Products of whole tiles are made by ByteTiles, which the kernel has to set up.
+  bool usesByteTiles() const { return byteTiles_.has_value(); }
+
   /// Sums [group][token] of the groups of rows that begin at `groups` and the input rows that begin at
-  /// `inputRows`.
+  /// `inputRows`; the rows of a whole tile follow one another.
   Values dot(ValueRange groups, ValueRange inputRows);
 
 private:
@@ -35,10 +41,15 @@ private:
   Values floatDot(ValueRange groups, ValueRange inputRows);
   Values integerDot(Value group, ValueRange inputRows);
   void addCodes(const WeightDecoder::Codes &codes, ValueRange inputRows, Values &sums);
+  void addTile(const WeightDecoder::Codes &codes, Value inputRows, Values &sums);
+  Value addScaled(Value integers, const WeightDecoder::Scale &weight, Value input, int64_t part, Value sum);
+  Value loadOfBlock(mlir::Type type, Value input, int64_t offset);
 
   KernelBuilder &b_;
   WeightDecoder decoder_;
   bool integers_;
+  int64_t inputPitch_;                 ///< bytes from a row to the next
+  std::optional<ByteTiles> byteTiles_; ///< experts' tokens do not follow one another
 };
 
 } // namespace lamina

@@ -15,6 +15,14 @@ namespace {
 
 constexpr llvm::StringLiteral kLinux = "x86_64-unknown-linux-gnu", kLinuxArm = "aarch64-unknown-linux-gnu";
 
+/// With AMX for products of many tokens. Not amx-bf16: its sums have an order of their own.
+constexpr TargetInfo withByteTiles(TargetInfo base, llvm::StringRef name, llvm::StringRef features) {
+  base.name = name;
+  base.features = features;
+  base.byteTiles = true;
+  return base;
+}
+
 /// The instructions of `base` and more, among them better ones for products of bytes.
 constexpr TargetInfo extend(TargetInfo base, llvm::StringRef name, llvm::StringRef features, ByteDot byteDot,
                             int integerTileTokens) {
@@ -90,12 +98,16 @@ constexpr TargetInfo kAArch64 = {.name = "aarch64",
                                  .integerTileTokens = 2,
                                  .attentionChains = 4};
 
+constexpr TargetInfo kX86V4Vnni =
+    extend(kX86V4, "x86-64-v4-vnni", "+avx512vnni", {.dot = "llvm.x86.avx512.vpdpbusd.512", .bytes = 64}, 8);
+
 constexpr TargetInfo kTargets[] = {
     kX86V2,
     kX86V3,
     extend(kX86V3, "x86-64-v3-avxvnni", "+avxvnni", {.dot = "llvm.x86.avx512.vpdpbusd.256", .bytes = 32}, 2),
     kX86V4,
-    extend(kX86V4, "x86-64-v4-vnni", "+avx512vnni", {.dot = "llvm.x86.avx512.vpdpbusd.512", .bytes = 64}, 8),
+    kX86V4Vnni,
+    withByteTiles(kX86V4Vnni, "x86-64-v4-amx", "+avx512vnni,+amx-tile,+amx-int8"),
     kAArch64,
     extend(kAArch64, "aarch64-dotprod", "+dotprod",
            {.dot = "llvm.aarch64.neon.sdot.v4i32.v16i8", .bytes = 16, .signedCodes = true}, 2),

@@ -77,7 +77,8 @@ void WeightDecoder::fetch(Value address, int64_t bytes) {
 
 //===--- Integers --------------------------------------------------------------------------------------===//
 
-Values WeightDecoder::decodeCodes(Value group, bool fetchAhead, ValueRange state, CodeConsumer consume) {
+Values WeightDecoder::decodeCodes(Value group, CodeForm form, bool fetchAhead, ValueRange state,
+                                  CodeConsumer consume) {
   Value blocks = b_.i64(rowLength_ / blockElements_);
   return loopOverSteps(
       group, b_.i64(0), blocks, fetchAhead, state,
@@ -85,9 +86,12 @@ Values WeightDecoder::decodeCodes(Value group, bool fetchAhead, ValueRange state
         SmallVector<Value> words;
         int64_t elements = std::min<int64_t>(layout_.format->subBlock, kPackedStep);
         for (int64_t k = 0; k < kPackedStep; k += elements) {
-          auto quad = [&](int64_t q) { return unsignedCodes(fourCodes(block[0], index, k / 4 + q, words)); };
+          auto quad = [&](int64_t q) { return formOf(fourCodes(block[0], index, k / 4 + q, words), form); };
           auto scale = [&] { return loadScale(block[0], headers[0], index, k); };
-          consume({first, k, elements, quad, scale}, current);
+          Value stored;
+          if (form == CodeForm::Signed && storesSignedBytes())
+            stored = wordAddress(layout_.planes[0], block[0], index, k / 4);
+          consume({first, k, elements, stored, quad, scale}, current);
         }
       });
 }
@@ -107,6 +111,25 @@ int64_t WeightDecoder::largestCode() const {
   for (unsigned code = 0; code < 1u << format.codeBits; ++code)
     largest = std::max(largest, format.valueOf(uint8_t(code)));
   return largest + codeOffset();
+}
+
+Value WeightDecoder::formOf(Value codes, CodeForm form) {
+  return form == CodeForm::Signed ? signedCodes(codes) : unsignedCodes(codes);
+}
+
+/// Words of signed bytes lie one after another already.
+bool WeightDecoder::storesSignedBytes() const { return layout_.format->codeSigned; }
+
+/// Codes in the file's numbering to what they stand for.
+Value WeightDecoder::signedCodes(Value codes) {
+  const BlockFormat &format = *layout_.format;
+  if (!format.values.empty())
+    return b_.lookupBytes(codes, format.values);
+  if (format.valueOffset == 0)
+    return codes;
+  Type bytes = b_.vectorOf(b_.getI8Type(), 4 * kPackedRows);
+  Value moved = b_.add(b_.bitcast(codes, bytes), b_.constant(bytes, int64_t(format.valueOffset)));
+  return b_.bitcast(moved, codes.getType());
 }
 
 /// Codes in the file's numbering to what codeOffset() is subtracted from.
@@ -209,6 +232,11 @@ void WeightDecoder::step(ValueRange blocks, ArrayRef<Header> headers, Value step
   }
 }
 
+/// Where the `word`-th words of a step lie.
+Value WeightDecoder::wordAddress(const PackedPlane &plane, Value block, Value step, int64_t word) {
+  return b_.offset(b_.offset(block, layout_.codes + plane.words[word]), b_.mul(step, layout_.stepBytes));
+}
+
 /// The codes of elements 4·quad to 4·quad + 3 of a step as the bytes of 16 words. `words` caches the word of
 /// each plane that was loaded last.
 Value WeightDecoder::fourCodes(Value block, Value step, int64_t quad, SmallVectorImpl<Value> &words) {
@@ -216,10 +244,8 @@ Value WeightDecoder::fourCodes(Value block, Value step, int64_t quad, SmallVecto
   Value codes;
   for (auto [plane, word] : llvm::zip(layout_.planes, words)) {
     int64_t quadsPerWord = 8 / plane.width;
-    if (quad % quadsPerWord == 0) {
-      Value address = b_.offset(block, layout_.codes + plane.words[quad / quadsPerWord]);
-      word = b_.load(b_.i32(kPackedRows), b_.offset(address, b_.mul(step, layout_.stepBytes)));
-    }
+    if (quad % quadsPerWord == 0)
+      word = b_.load(b_.i32(kPackedRows), wordAddress(plane, block, step, quad / quadsPerWord));
     Value bits = word;
     if (plane.width < 8) {
       bits = b_.shiftRight(word, plane.width * (quad % quadsPerWord));

@@ -34,11 +34,13 @@ public:
   struct Scale {
     Value factor, min; ///< f32 vectors; min is what is added and may be null
   };
-  /// The elements [k, k + elements) of a step under one scale. An element is factor·(code - codeOffset()) +
-  /// min.
+  /// An element is factor·(code - codeOffset()) + min of an unsigned code, factor·code + min of a signed one.
+  enum class CodeForm { Unsigned, Signed };
+  /// The elements [k, k + elements) of a step under one scale.
   struct Codes {
     Value first; ///< element at which the step begins
     int64_t k, elements;
+    Value stored; ///< where the weight has all of them as quad() gives them, one after another; or null
     llvm::function_ref<Value(int64_t quad)>
         quad; ///< codes of elements k + 4·quad and up as the bytes of i32 lanes
     llvm::function_ref<Scale()> scale;
@@ -46,7 +48,7 @@ public:
   using CodeConsumer = llvm::function_ref<void(const Codes &codes, Values &state)>;
 
   /// The same for one group of a format in blocks, scale after scale.
-  Values decodeCodes(Value group, bool fetchAhead, ValueRange state, CodeConsumer consume);
+  Values decodeCodes(Value group, CodeForm form, bool fetchAhead, ValueRange state, CodeConsumer consume);
   /// 0 or a power of two.
   int64_t codeOffset() const;
   int64_t largestCode() const;
@@ -75,7 +77,11 @@ private:
   void step(ValueRange blocks, llvm::ArrayRef<Header> headers, Value step, Value first, Values &state,
             Consumer consume);
   Value fourCodes(Value block, Value step, int64_t quad, llvm::SmallVectorImpl<Value> &words);
+  Value formOf(Value codes, CodeForm form);
   Value unsignedCodes(Value codes);
+  Value signedCodes(Value codes);
+  bool storesSignedBytes() const;
+  Value wordAddress(const PackedPlane &plane, Value block, Value step, int64_t word);
   void fetch(Value address, int64_t bytes);
   Value weightOf(Value codes, int64_t byte, const Scale &scale);
   Value loadEntry(const PackedField &field, Value block, Value step, int64_t part);

@@ -8,7 +8,11 @@
 #include <dlfcn.h>
 #include <utility>
 
-#if defined(__aarch64__)
+#if defined(__x86_64__)
+#include <asm/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#elif defined(__aarch64__)
 #include <asm/hwcap.h>
 #include <sys/auxv.h>
 #endif
@@ -19,8 +23,18 @@ namespace {
 #if defined(__x86_64__)
 // The builtin, which asks for the operating system's support too, takes literals only.
 #define LAMINA_CPU_HAS(feature) (__builtin_cpu_supports(feature) != 0)
+bool hasVnni() { return LAMINA_CPU_HAS("x86-64-v4") && LAMINA_CPU_HAS("avx512vnni"); }
+
+/// Linux keeps tile registers only for who asked, once for all threads of the process, now or later.
+bool mayUseTiles() {
+  constexpr unsigned long kTileData = 18; // component of the extended state
+  return syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, kTileData) == 0;
+}
+
 constexpr CodeTarget kTargets[] = {
-    {"x86-64-v4-vnni", [] { return LAMINA_CPU_HAS("x86-64-v4") && LAMINA_CPU_HAS("avx512vnni"); }},
+    {"x86-64-v4-amx",
+     [] { return hasVnni() && LAMINA_CPU_HAS("amx-tile") && LAMINA_CPU_HAS("amx-int8") && mayUseTiles(); }},
+    {"x86-64-v4-vnni", hasVnni},
     {"x86-64-v4", [] { return LAMINA_CPU_HAS("x86-64-v4"); }},
     {"x86-64-v3-avxvnni", [] { return LAMINA_CPU_HAS("x86-64-v3") && LAMINA_CPU_HAS("avxvnni"); }},
     {"x86-64-v3", [] { return LAMINA_CPU_HAS("x86-64-v3"); }},

@@ -26,7 +26,8 @@ struct CodeTarget {
 /// All of this architecture, best first: a new one is a line in CodeLibrary.cpp.
 std::span<const CodeTarget> codeTargets();
 
-/// Those that this machine runs, best first: ["x86-64-v4", "x86-64-v3", "x86-64-v2"].
+/// Those that this machine runs, best first: ["x86-64-v4", "x86-64-v3", "x86-64-v2"]. Gets this process the
+/// operating system's permission where a target needs one.
 std::vector<std::string> detectTargets();
 
 /// The file whose target comes first in `targets`. FailedPrecondition names both sides if none fits.

@@ -97,20 +97,29 @@ std::string test::compileErrors(const std::string &mlir, const std::string &targ
 
 std::unique_ptr<KernelLibrary> KernelLibrary::compile(const std::string &mlir, const std::string &target,
                                                       plan::RowExtent rows) {
+  auto compiler = [&](llvm::ArrayRef<KernelSource> kernels) {
+    auto objects = compileKernels(kernels, {llvm::StringRef(target)}, 2);
+    return succeeded(objects) ? objects->front() : std::string();
+  };
+  return compile(mlir, compiler, rows);
+}
+
+std::unique_ptr<KernelLibrary> KernelLibrary::compile(const std::string &mlir, const Compiler &compiler,
+                                                      plan::RowExtent rows) {
   Parsed parsed(mlir, rows);
   if (!parsed.module) {
     ADD_FAILURE() << "cannot parse " << mlir;
     return nullptr;
   }
-  auto objects = compileKernels(parsed.kernels, {llvm::StringRef(target)}, 2);
-  if (failed(objects)) {
+  std::string object = compiler(parsed.kernels);
+  if (object.empty()) {
     ADD_FAILURE() << "cannot compile " << mlir;
     return nullptr;
   }
   auto library = std::make_unique<KernelLibrary>();
   for (const KernelSource &kernel : parsed.kernels)
     library->variants_[kernel.name] = *describeKernel(kernel);
-  library->handle_ = loadBytes(objects->front());
+  library->handle_ = loadBytes(object);
   return library->handle_ ? std::move(library) : nullptr;
 }
 

@@ -7,6 +7,7 @@
 #include "runtime/device/KernelABI.h"
 
 #include <cstring>
+#include <functional>
 #include <map>
 #include <memory>
 #include <random>
@@ -27,6 +28,10 @@ class KernelLibrary {
 public:
   /// Null with a test failure if the text or a kernel is wrong.
   static std::unique_ptr<KernelLibrary> compile(const std::string &mlir, const std::string &target,
+                                                plan::RowExtent rows = plan::RowExtent::tokens);
+  /// The same with the shared object that `compiler` makes; empty if it fails.
+  using Compiler = std::function<std::string(llvm::ArrayRef<KernelSource>)>;
+  static std::unique_ptr<KernelLibrary> compile(const std::string &mlir, const Compiler &compiler,
                                                 plan::RowExtent rows = plan::RowExtent::tokens);
   ~KernelLibrary();
 
