@@ -1,7 +1,7 @@
 //===- AssemblyTest.cpp - the instructions in the inner loops of products -----------------------------===//
 //
-// Targets that this machine cannot run are read instead: the loop over a row multiplies bytes with the
-// instruction that the target is there for, and keeps its sums in registers.
+// Targets that this machine cannot run are read instead: the loop over a row multiplies with the instruction
+// that the target is there for, and keeps its sums in registers.
 //
 //===----------------------------------------------------------------------------------------------------===//
 
@@ -58,7 +58,7 @@ std::vector<Instruction> disassemble(const std::string &object, const std::strin
   return result;
 }
 
-/// The shortest loops that multiply bytes, none inside another.
+/// The shortest loops that multiply with an instruction whose mnemonic begins with `dot`, none inside another.
 std::vector<std::vector<Instruction>> innerLoops(const std::vector<Instruction> &code,
                                                  const std::string &dot) {
   std::vector<std::vector<Instruction>> loops;
@@ -72,7 +72,7 @@ std::vector<std::vector<Instruction>> innerLoops(const std::vector<Instruction> 
     for (const Instruction &instruction : code)
       if (instruction.address >= *last.target && instruction.address <= last.address) {
         loop.push_back(instruction);
-        multiplies |= instruction.mnemonic == dot;
+        multiplies |= instruction.mnemonic.starts_with(dot);
       }
     if (multiplies) {
       loops.push_back(std::move(loop));
@@ -86,54 +86,86 @@ bool storesToStack(const Instruction &instruction) {
   static const std::regex x86(R"(.*\(%r[sb]p[^)]*\)\s*$)"), arm(R"(.*\[(sp|x29)[,\]].*)");
   if (instruction.mnemonic.starts_with("st"))
     return std::regex_match(instruction.operands, arm);
-  // What is written comes last, and comparisons write nothing.
-  return !instruction.mnemonic.starts_with("cmp") && instruction.operands.find(',') != std::string::npos &&
+  // What is written comes last, and comparisons and prefetching write nothing.
+  return !instruction.mnemonic.starts_with("cmp") && !instruction.mnemonic.starts_with("prefetch") &&
+         instruction.operands.find(',') != std::string::npos &&
          std::regex_match(instruction.operands, x86);
 }
 
 struct Case {
   const char *target;
-  const char *dot; ///< mnemonic
+  const char *dot; ///< how the mnemonic begins
   /// Stores to the stack in all inner loops of a form, by format: at most what there are today, none if a format
   /// is not listed.
-  std::map<std::string, int64_t> spills;
+  std::map<std::string, int64_t> spills = {};
+  const char *tileDot = nullptr; ///< for tiles of many tokens
 };
 
-class AssemblyTest : public testing::TestWithParam<Case> {};
-
-TEST_P(AssemblyTest, InnerLoopsMultiplyBytesInRegisters) {
-  for (std::string format : {"q4_0", "q8_0", "q4_k", "q5_k", "q6_k", "iq4_nl"}) {
-    std::string weight = "tensor<64x2048x!lm.block<" + format + ">>", input = "tensor<?x2048x!lm.q8>";
+class AssemblyTest : public testing::TestWithParam<Case> {
+protected:
+  /// Products with a weight of `format`, and activations of `element`.
+  void expectLoopsInRegisters(const std::string &format, const std::string &element) {
+    std::string weight = "tensor<64x2048x!lm.block<" + format + ">>", input = "tensor<?x2048x" + element + ">";
     std::string text = "plan.kernel @linear {\n^bb0(%x: " + input + ", %w: " + weight +
                        "):\n  %0 = lm.linear %x, %w : (" + input + ", " + weight +
                        ") -> tensor<?x64xf32>\n  plan.yield %0 : tensor<?x64xf32>\n}\n";
     std::string object = compileText(text, {GetParam().target})[0];
     for (const char *form : {"linear.t1", "linear.t4", "linear.any"}) {
       std::string what = format + " " + form;
-      auto loops = innerLoops(disassemble(object, form), GetParam().dot);
-      EXPECT_FALSE(loops.empty()) << what;
+      std::vector<Instruction> code = disassemble(object, form);
       int64_t stores = 0;
-      for (const auto &loop : loops)
-        stores += llvm::count_if(loop, storesToStack);
+      std::vector<std::string> mnemonics = {GetParam().dot};
+      if (GetParam().tileDot && std::string_view(form) == "linear.any")
+        mnemonics.push_back(GetParam().tileDot);
+      for (const std::string &mnemonic : mnemonics) {
+        auto loops = innerLoops(code, mnemonic);
+        EXPECT_FALSE(loops.empty()) << what << " " << mnemonic;
+        for (const auto &loop : loops)
+          stores += llvm::count_if(loop, storesToStack);
+      }
       auto known = GetParam().spills.find(format);
       EXPECT_LE(stores, known == GetParam().spills.end() ? 0 : known->second) << what;
     }
   }
+};
+
+class BytesAssemblyTest : public AssemblyTest {};
+
+TEST_P(BytesAssemblyTest, InnerLoopsMultiplyInRegisters) {
+  for (const char *format : {"q4_0", "q8_0", "q4_k", "q5_k", "q6_k", "iq4_nl"})
+    expectLoopsInRegisters(format, "!lm.q8");
+}
+
+class FloatsAssemblyTest : public AssemblyTest {};
+
+TEST_P(FloatsAssemblyTest, InnerLoopsMultiplyInRegisters) {
+  for (const char *format : {"f32", "f16", "bf16"})
+    expectLoopsInRegisters(format, "f32");
+}
+
+std::string nameOf(const testing::TestParamInfo<Case> &info) {
+  std::string name = info.param.target;
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
 }
 
 INSTANTIATE_TEST_SUITE_P(
-    Targets, AssemblyTest,
+    Targets, BytesAssemblyTest,
     testing::Values(
-        Case{"x86-64-v3", "vpmaddubsw", {{"q4_0", 1}, {"q8_0", 8}, {"q5_k", 7}, {"q6_k", 9}, {"iq4_nl", 21}}},
+        Case{"x86-64-v3", "vpmaddubsw", {{"q4_0", 1}, {"q8_0", 8}, {"q5_k", 7}, {"q6_k", 9}, {"iq4_nl", 22}}},
         Case{"x86-64-v3-avxvnni", "vpdpbusd", {{"q4_0", 2}, {"q5_k", 3}, {"q6_k", 4}, {"iq4_nl", 4}}},
         Case{"x86-64-v4", "vpmaddubsw", {{"q4_0", 1}, {"q8_0", 10}, {"q6_k", 10}, {"iq4_nl", 11}}},
         Case{"x86-64-v4-vnni", "vpdpbusd", {{"q6_k", 1}}},
+        Case{"x86-64-v4-amx", "vpdpbusd", {{"q6_k", 5}}, "tdpbssd"},
         Case{"aarch64-dotprod", "sdot", {{"q5_k", 3}, {"q6_k", 9}}},
         Case{"aarch64-i8mm", "usdot", {{"q5_k", 3}, {"q6_k", 9}}}),
-    [](const auto &info) {
-      std::string name = info.param.target;
-      std::replace(name.begin(), name.end(), '-', '_');
-      return name;
-    });
+    nameOf);
+
+/// One target for each CPU: the others have the same code (ObjectTest).
+INSTANTIATE_TEST_SUITE_P(Targets, FloatsAssemblyTest,
+                         testing::Values(Case{"x86-64-v2", "mulps", {{"f32", 3}, {"f16", 222}, {"bf16", 4}}},
+                                         Case{"x86-64-v3", "vfmadd", {{"f32", 1}}},
+                                         Case{"x86-64-v4", "vfmadd"}, Case{"aarch64", "fmla"}),
+                         nameOf);
 
 } // namespace

@@ -115,6 +115,15 @@ TEST(ObjectTest, SameInputGivesSameBytes) {
   EXPECT_EQ(compileText(kEveryKind, allTargets()), objectsOfAllTargets());
 }
 
+/// Where targets of one CPU differ.
+TEST(ObjectTest, SameProductOfBytesGivesSameBytes) {
+  std::string text = linearText("bytes", *findBlockFormat("Q8_0"), 40, 96, "!lm.q8");
+  std::vector<std::string> objects = compileText(text, allTargets());
+  EXPECT_EQ(compileText(text, allTargets()), objects);
+  std::sort(objects.begin(), objects.end());
+  EXPECT_EQ(std::unique(objects.begin(), objects.end()), objects.end()) << "two targets have the same code";
+}
+
 /// Kernels of f32 alone are the same code for all targets with one CPU: see floatTargets.
 TEST(ObjectTest, TargetsOfOneCpuDifferInProductsOfBytesAlone) {
   std::vector<std::string> targets = allTargets();
