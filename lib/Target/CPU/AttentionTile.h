@@ -67,7 +67,6 @@ private:
 
   int64_t queries() const { return rows_ * heads_; }
   int64_t rowOf(int64_t query) const { return query / heads_; }
-  Value scalar(double value) { return b_.constant(b_.f32(0), value); }
   Value number(Value memory, int64_t index) { return b_.offset(memory, 4 * index); }
 
   Ahead blockAhead(Value block, Value begin, Value end, int64_t blocks, bool headsFollow);
