@@ -205,6 +205,38 @@ func.func @key_width(%c: !lm.kv_cache<2 x 8 x 8, f16>, %k: tensor<?x8xf32>, %p: 
 
 // -----
 
+func.func @keys_of_the_wrong_size(%c: !lm.kv_cache<2 x 8 x 8, f16>, %k: tensor<?x3x8xf32>) {
+  // expected-error @+1 {{expected row size of 16, got: 24}}
+  %0 = lm.concat_cache keys %c, %k : !lm.kv_cache<2 x 8 x 8, f16>, tensor<?x3x8xf32>
+  return
+}
+
+// -----
+
+func.func @values_of_a_dynamic_size(%c: !lm.kv_cache<2 x 8 x 8, f16>, %v: tensor<?x?xf32>) {
+  // expected-error @+1 {{expected rows of a static shape, got: 'tensor<?x?xf32>'}}
+  %0 = lm.concat_cache values %c, %v : !lm.kv_cache<2 x 8 x 8, f16>, tensor<?x?xf32>
+  return
+}
+
+// -----
+
+func.func @mask_of_pairs(%p: tensor<?x?xi32>) {
+  // expected-error @+1 {{expected positions rank of 1, got: 2}}
+  %0 = lm.causal_mask %p : (tensor<?x?xi32>) -> tensor<?x?xi1>
+  return
+}
+
+// -----
+
+func.func @mask_that_sees_nothing(%p: tensor<?xi32>) {
+  // expected-error @+1 {{expected a positive window, got: 0}}
+  %0 = lm.causal_mask %p {window = 0 : i64} : (tensor<?xi32>) -> tensor<?x?xi1>
+  return
+}
+
+// -----
+
 func.func @query_width(%c: !lm.kv_cache<2 x 8 x 8, f16>, %q: tensor<?x24xf32>, %p: tensor<?xi32>, %t: tensor<?x?xi32>) {
   // expected-error @+1 {{expected a query width that is a multiple of 16, got: 24}}
   %0 = lm.attention %q, %c at %p, %p, %t {scale = 1.0 : f32} : tensor<?x24xf32>, !lm.kv_cache<2 x 8 x 8, f16>, tensor<?xi32>, tensor<?xi32>, tensor<?x?xi32> -> tensor<?x24xf32>

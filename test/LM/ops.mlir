@@ -57,6 +57,19 @@ func.func @decoder(%batch: !lm.batch, %cache: !lm.kv_cache<4 x 8 x 8, f16>) -> t
   return %out : tensor<?x64xf32>
 }
 
+// CHECK-LABEL: func.func @products_and_softmax
+func.func @products_and_softmax(%cache: !lm.kv_cache<4 x 16 x 8, f16>, %pos: tensor<?xi32>, %k: tensor<?x4x16xf32>, %v: tensor<?x32xf32>) {
+  // CHECK: lm.concat_cache keys %{{.*}}, %{{.*}} : !lm.kv_cache<4 x 16 x 8, f16>, tensor<?x4x16xf32>
+  %keys = lm.concat_cache keys %cache, %k : !lm.kv_cache<4 x 16 x 8, f16>, tensor<?x4x16xf32>
+  // CHECK: lm.concat_cache values
+  %values = lm.concat_cache values %cache, %v : !lm.kv_cache<4 x 16 x 8, f16>, tensor<?x32xf32>
+  // CHECK: lm.causal_mask %{{.*}} : (tensor<?xi32>) -> tensor<?x?xi1>
+  %seen = lm.causal_mask %pos : (tensor<?xi32>) -> tensor<?x?xi1>
+  // CHECK: lm.causal_mask %{{.*}} {window = 16 : i64} : (tensor<?xi32>) -> tensor<?x?xf32>
+  %added = lm.causal_mask %pos {window = 16 : i64} : (tensor<?xi32>) -> tensor<?x?xf32>
+  return
+}
+
 // CHECK-LABEL: func.func @experts
 func.func @experts(%x: tensor<?x64xf32>, %logits: tensor<?x4xf32>) -> tensor<?x32xf32> {
   %e = lm.get_weight @e : tensor<4x32x64x!lm.block<f16>>

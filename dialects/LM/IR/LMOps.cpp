@@ -218,6 +218,28 @@ LogicalResult CacheAppendOp::verify() {
   return verifyPlaces(*this, getPositions(), getSequences(), getBlockTable());
 }
 
+/// Verifies the following:
+/// - a row of the input has the keys or values of the cache's heads
+LogicalResult ConcatCacheOp::verify() {
+  KVCacheType cache = getCache().getType();
+  int64_t length = getPart() == CachePart::keys ? cache.getKeyLength() : cache.getValueLength();
+  ArrayRef<int64_t> row = tensor(getInput()).getShape().drop_front();
+  if (ShapedType::isDynamicShape(row))
+    return emitOpError() << "expected rows of a static shape, got: " << getInput().getType();
+  return expectEqual(*this, "row size", cache.getHeads() * length, ShapedType::getNumElements(row));
+}
+
+/// Verifies the following:
+/// - there is a row for each position
+/// - the window is positive
+LogicalResult CausalMaskOp::verify() {
+  if (failed(expectRank(*this, "positions", 1, getPositions())))
+    return failure();
+  if (getWindow() && *getWindow() <= 0)
+    return emitOpError() << "expected a positive window, got: " << *getWindow();
+  return success();
+}
+
 Value AttentionOp::getQueryOperand() { return getQuery(); }
 Value AttentionOp::getStateOperand() { return getCache(); }
 

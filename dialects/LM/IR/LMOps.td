@@ -219,6 +219,44 @@ def LM_CacheAppendOp : LM_Op<"cache_append", [Pure, AllTypesMatch<["cache", "res
   let hasVerifier = 1;
 }
 
+// What a graph of products and a softmax says of its cache. Neither leaves the mark phase: passes there raise the attention
+// around them.
+
+def LM_ConcatCacheOp : LM_Op<"concat_cache", [Pure, AllTypesMatch<["input", "result"]>]> {
+  let summary = "the keys or values of a sequence: those of the cache, and behind them this step's";
+  let description = [{
+    `input` has a row for each token of one sequence, `result` for each position of its context, from 0: first what the
+    cache holds, then `input`.
+
+    Example:
+    ```mlir
+    %keys = lm.concat_cache keys %cache0, %k : !lm.kv_cache<4 x 16 x 16, f16>, tensor<?x4x16xf32>
+    ```
+  }];
+  let arguments = (ins LM_CachePartAttr:$part, LM_KVCacheType:$cache, LM_Activations:$input);
+  let results = (outs LM_Activations:$result);
+  let assemblyFormat = "$part $cache `,` $input attr-dict `:` type($cache) `,` type($input)";
+  let hasVerifier = 1;
+}
+
+def LM_CausalMaskOp : LM_Op<"causal_mask", [Pure]> {
+  let summary = "which positions of the context each token sees";
+  let description = [{
+    For a token at position p and a position i of its sequence's context: whether `max(0, p - window + 1) <= i <= p`
+    (window absent: from 0). As i1 that is the element; as f32 it is 0 where it holds, and elsewhere a number so low that
+    a softmax leaves nothing of what it is added to.
+
+    Example:
+    ```mlir
+    %mask = lm.causal_mask %positions {window = 1024 : i64} : (tensor<?xi32>) -> tensor<?x?xf32>
+    ```
+  }];
+  let arguments = (ins LM_Indices:$positions, OptionalAttr<I64Attr>:$window);
+  let results = (outs LM_Mask:$result);
+  let assemblyFormat = "$positions attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
 def LM_AttentionOp : LM_Op<"attention", [Pure, DeclareOpInterfaceMethods<LM_AttentionOpInterface>]> {
   let summary = "causal softmax attention of queries over a paged cache";
   let description = [{

@@ -67,6 +67,11 @@ def LM_BatchFieldAttr : I32EnumAttr<"BatchField", "an array that describes the b
   let cppNamespace = "::lamina::lm";
 }
 
+def LM_CachePartAttr : I32EnumAttr<"CachePart", "what a cache holds", [
+    I32EnumAttrCase<"keys", 0>, I32EnumAttrCase<"values", 1>]> {
+  let cppNamespace = "::lamina::lm";
+}
+
 def LM_ActivationAttr : I32EnumAttr<"Activation", "a function of one element", [
     I32EnumAttrCase<"silu", 0>, I32EnumAttrCase<"gelu_tanh", 1>, I32EnumAttrCase<"gelu", 2>,
     I32EnumAttrCase<"relu", 3>, I32EnumAttrCase<"sigmoid", 4>]> {
@@ -89,6 +94,7 @@ def LM_ProductInput : LM_TensorOf<[Or<[RankedTensorOf<[F32]>.predicate, LM_IsQua
                                   "an f32 or q8 tensor with dynamic leading dimension">;
 def LM_Vector : LM_TensorOf<[RankedTensorOf<[F32]>.predicate, LM_RankIs<1>, LM_IsStatic], "a static f32 vector">;
 def LM_Indices : LM_TensorOf<[RankedTensorOf<[I32]>.predicate], "an i32 tensor">;
+def LM_Mask : LM_TensorOf<[RankedTensorOf<[I1, F32]>.predicate, LM_RankIs<2>], "a matrix of i1 or f32">;
 def LM_Matrix : LM_TensorOf<[LM_IsBlocks, LM_RankIs<2>], "a matrix of blocks">;
 def LM_ExpertMatrices : LM_TensorOf<[LM_IsBlocks, LM_RankIs<3>], "a matrix of blocks for each expert">;
 
