@@ -13,6 +13,9 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/Path.h"
@@ -25,7 +28,8 @@ using namespace mlir;
 using namespace lamina;
 
 void lamina::registerDialects(DialectRegistry &registry) {
-  registry.insert<arith::ArithDialect, func::FuncDialect, lm::LMDialect, mpmd::MPMDDialect, plan::PlanDialect>();
+  registry.insert<arith::ArithDialect, func::FuncDialect, linalg::LinalgDialect, math::MathDialect, tensor::TensorDialect,
+                  lm::LMDialect, mpmd::MPMDDialect, plan::PlanDialect>();
 }
 
 void lamina::registerPasses() {
@@ -105,6 +109,20 @@ static void buildVerify(OpPassManager &pm, Phase phase) {
   }
 }
 
+/// What a GGUF model is made of is marked by construction; these are for graphs.
+static void buildMark(OpPassManager &pm) {
+  // First, so that a row that was packed with others is whole to all that follows.
+  pm.addPass(lm::createLMSplitLinearsPass());
+  // Norms and rotations give back rows of tokens, whatever heads they work on, from the inputs on.
+  pm.addPass(lm::createLMRaiseNormsPass());
+  pm.addPass(lm::createLMRaiseRotaryPass());
+  // Before attention, for the sake of soft caps.
+  pm.addPass(lm::createLMRaiseActivationsPass());
+  pm.addPass(lm::createLMRaiseAttentionPass());
+  // Last, since it takes norms for what they are.
+  pm.addPass(lm::createLMHoistGathersPass());
+}
+
 static void buildPartition(OpPassManager &pm, const CompileOptions &options) {
   // A cluster file has already given the module its topology; this is for everybody else.
   mpmd::MPMDDefaultTopologyPassOptions topology;
@@ -148,9 +166,9 @@ static void buildSchedule(OpPassManager &pm, const CompileOptions &options) {
 }
 
 void lamina::buildPhase(OpPassManager &pm, Phase phase, const CompileOptions &options) {
-  // Import is the importer's. What a GGUF model is made of is marked by construction.
+  // Import is the importer's.
   if (phase == Phase::Mark)
-    pm.addPass(lm::createLMRaiseActivationsPass());
+    buildMark(pm);
   else if (phase == Phase::Partition)
     buildPartition(pm, options);
   else if (phase == Phase::Comm)

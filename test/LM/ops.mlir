@@ -59,7 +59,7 @@ func.func @decoder(%batch: !lm.batch, %cache: !lm.kv_cache<4 x 8 x 8, f16>) -> t
 
 // CHECK-LABEL: func.func @products_and_softmax
 func.func @products_and_softmax(%cache: !lm.kv_cache<4 x 16 x 8, f16>, %pos: tensor<?xi32>, %k: tensor<?x4x16xf32>, %v: tensor<?x32xf32>) {
-  // CHECK: lm.concat_cache keys %{{.*}}, %{{.*}} : !lm.kv_cache<4 x 16 x 8, f16>, tensor<?x4x16xf32>
+  // CHECK: lm.concat_cache keys %{{.*}}, %{{.*}} : <4 x 16 x 8, f16>, tensor<?x4x16xf32>
   %keys = lm.concat_cache keys %cache, %k : !lm.kv_cache<4 x 16 x 8, f16>, tensor<?x4x16xf32>
   // CHECK: lm.concat_cache values
   %values = lm.concat_cache values %cache, %v : !lm.kv_cache<4 x 16 x 8, f16>, tensor<?x32xf32>

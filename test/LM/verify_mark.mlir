@@ -30,6 +30,37 @@ module @layers_not_said {
 
 // -----
 
+module @part_of_nothing {
+  func.func @step(%batch: !lm.batch, %x: tensor<?x16xf32>) -> tensor<?x16xf32> {
+    // expected-error @below {{'math.tanh' op is part of nothing that lm has: expected operations of lm and sums of rows}}
+    %y = math.tanh %x : tensor<?x16xf32>
+    return %y : tensor<?x16xf32>
+  }
+}
+
+// -----
+
+module @sum_of_heads {
+  func.func @step(%batch: !lm.batch, %x: tensor<?x2x8xf32>) -> tensor<?x2x8xf32> {
+    // expected-error @below {{expected a sum of rows, got: 'tensor<?x2x8xf32>'}}
+    %y = arith.addf %x, %x : tensor<?x2x8xf32>
+    return %y : tensor<?x2x8xf32>
+  }
+}
+
+// -----
+
+module @mask_of_nothing {
+  func.func @step(%batch: !lm.batch, %x: tensor<?x16xf32>) -> tensor<?x16xf32> {
+    %p = lm.batch_field %batch, positions : tensor<?xi32>
+    // expected-error @below {{'lm.causal_mask' op is left of attention that was not recognised}}
+    %m = lm.causal_mask %p : (tensor<?xi32>) -> tensor<?x?xf32>
+    return %x : tensor<?x16xf32>
+  }
+}
+
+// -----
+
 // expected-error @below {{expected a function 'step' with a body}}
 module @no_step {
 }

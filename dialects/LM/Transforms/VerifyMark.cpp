@@ -1,7 +1,9 @@
 //===- VerifyMark.cpp - checks what leaves the mark phase -----------------------------------------------------===//
 
+#include "dialects/LM/Transforms/AttentionMatch.h"
 #include "dialects/LM/Transforms/Passes.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
 namespace lamina::lm {
@@ -28,6 +30,37 @@ LogicalResult verifyCache(func::FuncOp step, BlockArgument cache) {
   return success();
 }
 
+/// Refuses products around a softmax that were not recognised as attention, and says for each why not.
+LogicalResult verifyNoCandidates(func::FuncOp step) {
+  SmallVector<linalg::SoftmaxOp> candidates;
+  step.walk([&](linalg::SoftmaxOp softmax) { candidates.push_back(softmax); });
+  if (candidates.empty())
+    return success();
+  InFlightDiagnostic diag = step.emitOpError() << "has " << candidates.size() << " of softmax, in which no attention was recognised";
+  for (linalg::SoftmaxOp softmax : candidates) {
+    std::string reason = "it is in no function with a batch and a cache";
+    matchAttention(softmax, reason);
+    diag.attachNote(softmax.getLoc()) << "candidate: " << reason;
+  }
+  return diag;
+}
+
+/// Refuses what no later phase knows.
+LogicalResult verifyOperations(func::FuncOp step) {
+  WalkResult result = step.walk([](Operation *op) -> WalkResult {
+    if (isa<ConcatCacheOp, CausalMaskOp>(op))
+      return op->emitOpError("is left of attention that was not recognised");
+    bool known = isa<func::FuncOp, func::ReturnOp, arith::AddFOp>(op) || isa<LMDialect>(op->getDialect());
+    if (!known)
+      return op->emitOpError("is part of nothing that lm has: expected operations of lm and sums of rows");
+    for (Type type : op->getResultTypes())
+      if (auto tensor = dyn_cast<RankedTensorType>(type); tensor && isa<arith::AddFOp>(op) && tensor.getRank() != 2)
+        return op->emitOpError() << "expected a sum of rows, got: " << type;
+    return WalkResult::advance();
+  });
+  return failure(result.wasInterrupted());
+}
+
 struct LMVerifyMarkPass : lamina::lm::impl::LMVerifyMarkPassBase<LMVerifyMarkPass> {
   using Base::Base;
 
@@ -37,6 +70,8 @@ struct LMVerifyMarkPass : lamina::lm::impl::LMVerifyMarkPassBase<LMVerifyMarkPas
       getOperation().emitError("expected a function 'step' with a body");
       return signalPassFailure();
     }
+    if (failed(verifyNoCandidates(step)))
+      return signalPassFailure();
     int64_t caches = 0, attentions = 0;
     for (BlockArgument argument : step.getArguments()) {
       if (!isa<KVCacheType>(argument.getType()))
@@ -52,6 +87,8 @@ struct LMVerifyMarkPass : lamina::lm::impl::LMVerifyMarkPassBase<LMVerifyMarkPas
                          << " layers, got: " << attentions;
       return signalPassFailure();
     }
+    if (failed(verifyOperations(step)))
+      return signalPassFailure();
     markAllAnalysesPreserved();
   }
 };

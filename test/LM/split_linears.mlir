@@ -1,0 +1,57 @@
+// Parts of a product become products with parts of the weight; a weight that nothing reads any more goes.
+// RUN: lamina-opt %s --lm-split-linears | FileCheck %s
+
+// CHECK-NOT: lm.weight @columns :
+// CHECK-DAG: lm.weight @columns.0to64 : tensor<64x64x!lm.block<f32>> from [#lm.source<"columns" : f32, 0 at 1024>] {column_pitch = 128 : i64}
+// CHECK-DAG: lm.weight @columns.64to128 : tensor<64x64x!lm.block<f32>> from [#lm.source<"columns" : f32, 0 at 1280>] {column_pitch = 128 : i64}
+// CHECK-DAG: lm.weight @bias.64to128 : tensor<64xf32> from [#lm.source<"bias" : f16, 0 at 128>]
+// CHECK-DAG: lm.weight @blocks.2to4 : tensor<2x64x!lm.block<q4_0>> from [#lm.source<"blocks" : q4_0, 0 at 4168>]
+// CHECK-DAG: lm.weight @turned : tensor<8x64x!lm.block<f32>>
+lm.weight @columns : tensor<128x64x!lm.block<f32>> from [#lm.source<"columns" : f32, 0 at 1024>] {column_pitch = 128 : i64}
+lm.weight @bias : tensor<128xf32> from [#lm.source<"bias" : f16, 0 at 0>]
+lm.weight @blocks : tensor<8x64x!lm.block<q4_0>> from [#lm.source<"blocks" : q4_0, 0 at 4096>]
+lm.weight @turned : tensor<8x64x!lm.block<f32>> from [#lm.source<"turned" : f32, 0 at 9000>] {rope_heads = 2 : i64, rope_length = 4 : i64}
+
+// CHECK-LABEL: func.func @packed
+func.func @packed(%x: tensor<?x64xf32>, %n: index) -> (tensor<?x64xf32>, tensor<?x4x16xf32>) {
+  // CHECK: %[[WA:.*]] = lm.get_weight @columns.0to64
+  // CHECK: %[[BA:.*]] = lm.get_weight @bias.0to64
+  // CHECK: %[[LA:.*]] = lm.linear %arg0, %[[WA]]
+  // CHECK: %[[A:.*]] = lm.bias_add %[[LA]], %[[BA]]
+  // CHECK: %[[WB:.*]] = lm.get_weight @columns.64to128
+  // CHECK: %[[LB:.*]] = lm.linear %arg0, %[[WB]]
+  // CHECK: %[[B:.*]] = lm.bias_add %[[LB]]
+  // CHECK: %[[H:.*]] = tensor.expand_shape %[[B]]
+  // CHECK: return %[[A]], %[[H]]
+  %w = lm.get_weight @columns : tensor<128x64x!lm.block<f32>>
+  %b = lm.get_weight @bias : tensor<128xf32>
+  %y = lm.linear %x, %w : (tensor<?x64xf32>, tensor<128x64x!lm.block<f32>>) -> tensor<?x128xf32>
+  %z = lm.bias_add %y, %b : tensor<?x128xf32>, tensor<128xf32>
+  %first = tensor.extract_slice %z[0, 0] [%n, 64] [1, 1] : tensor<?x128xf32> to tensor<?x64xf32>
+  %heads = tensor.expand_shape %z [[0], [1, 2]] output_shape [%n, 8, 16] : tensor<?x128xf32> into tensor<?x8x16xf32>
+  %second = tensor.extract_slice %heads[0, 4, 0] [%n, 4, 16] [1, 1, 1] : tensor<?x8x16xf32> to tensor<?x4x16xf32>
+  return %first, %second : tensor<?x64xf32>, tensor<?x4x16xf32>
+}
+
+// CHECK-LABEL: func.func @blocks_of_rows
+func.func @blocks_of_rows(%x: tensor<?x64xf32>, %n: index) -> tensor<?x2xf32> {
+  // CHECK: lm.get_weight @blocks.2to4
+  %w = lm.get_weight @blocks : tensor<8x64x!lm.block<q4_0>>
+  %y = lm.linear %x, %w : (tensor<?x64xf32>, tensor<8x64x!lm.block<q4_0>>) -> tensor<?x8xf32>
+  %part = tensor.extract_slice %y[0, 2] [%n, 2] [1, 1] : tensor<?x8xf32> to tensor<?x2xf32>
+  return %part : tensor<?x2xf32>
+}
+
+// Each second row is no part; rows of a weight that is read in another order are not where they seem to be.
+// CHECK-LABEL: func.func @near_misses
+func.func @near_misses(%x: tensor<?x64xf32>, %n: index) -> (tensor<?x2xf32>, tensor<?x4xf32>) {
+  // CHECK: tensor.extract_slice
+  // CHECK: tensor.extract_slice
+  %w = lm.get_weight @blocks : tensor<8x64x!lm.block<q4_0>>
+  %y = lm.linear %x, %w : (tensor<?x64xf32>, tensor<8x64x!lm.block<q4_0>>) -> tensor<?x8xf32>
+  %every = tensor.extract_slice %y[0, 0] [%n, 2] [1, 2] : tensor<?x8xf32> to tensor<?x2xf32>
+  %t = lm.get_weight @turned : tensor<8x64x!lm.block<f32>>
+  %u = lm.linear %x, %t : (tensor<?x64xf32>, tensor<8x64x!lm.block<f32>>) -> tensor<?x8xf32>
+  %half = tensor.extract_slice %u[0, 0] [%n, 4] [1, 1] : tensor<?x8xf32> to tensor<?x4xf32>
+  return %every, %half : tensor<?x2xf32>, tensor<?x4xf32>
+}
