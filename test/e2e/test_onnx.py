@@ -21,9 +21,9 @@ class ONNX(unittest.TestCase):
                 one, two = (generate(compiled(model, "--kv-type=f32", *flags), want["prompt_ids"], count=len(want["greedy_ids"]))
                             for flags in (("--placement=monolithic",), ()))
                 self.assertEqual(one.json["tokens"], want["greedy_ids"])
-                # The file computes in 16 bits, we do not.
+                # Some files compute in 16 bits, we do not.
                 for row, top in zip(one.logits, want["logits"], strict=True):
-                    self.assertLess(relative_l2([row[int(i)] for i in top], list(top.values())), 5e-3)
+                    self.assertLess(relative_l2([row[int(i)] for i in top], list(top.values())), want["tolerance"])
                 self.assertEqual(one.json["tokens"], two.json["tokens"])
                 self.assertTrue(one.logits == two.logits)
 

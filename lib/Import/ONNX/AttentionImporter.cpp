@@ -72,9 +72,9 @@ LogicalResult NodeImporter::rotary(const Node &node) {
 }
 
 LogicalResult NodeImporter::attention(const Node &node, const Attention &a) {
-  mlir::Value query = a.rotatedQuery, key = a.rotatedKey, value = values_.lookup(a.value);
-  query = query ? query : values_.lookup(a.query);
-  key = key ? key : values_.lookup(a.key);
+  mlir::Value query = a.rotatedQuery, key = a.rotatedKey, value = find(a.value);
+  query = query ? query : find(a.query);
+  key = key ? key : find(a.key);
   if (!query || !key || !value)
     return error(node) << "expected queries, keys and values as rows of tokens";
   mlir::Value cache = step_.caches[attentions_++];

@@ -61,10 +61,18 @@ lm::WeightOp GraphWeights::matrix(ValueId id, MatrixForm form) {
   return declare(*constant, id, {rows, columns}, 0);
 }
 
-lm::WeightOp GraphWeights::declare(const TensorConstant &constant, ValueId id, ArrayRef<int64_t> shape,
-                                   int64_t columnPitch) {
+lm::WeightOp GraphWeights::table(ValueId id, int64_t firstRow) {
+  const TensorConstant *constant = find(id);
+  if (constant && constant->dims.size() == 2 && firstRow >= 0 && firstRow < constant->dims[0])
+    return declare(*constant, id, {constant->dims[0] - firstRow, constant->dims[1]}, 0, firstRow);
+  emitError(namedLoc(model_.graph.values[id].name, fileLoc_)) << "expected a constant table with a row " << firstRow;
+  return {};
+}
+
+lm::WeightOp GraphWeights::declare(const TensorConstant &constant, ValueId id, ArrayRef<int64_t> shape, int64_t columnPitch,
+                                   int64_t firstRow) {
   const std::string &name = model_.graph.values[id].name;
-  std::string symbol = columnPitch ? name + ".transposed" : name;
+  std::string symbol = columnPitch ? name + ".transposed" : firstRow ? name + ".from" + std::to_string(firstRow) : name;
   lm::WeightOp &weight = declared_[symbol];
   if (weight)
     return weight;
@@ -80,6 +88,7 @@ lm::WeightOp GraphWeights::declare(const TensorConstant &constant, ValueId id, A
     file = place->file, offset = place->offset;
   else
     offset = folded_.offsets.at(id);
+  offset += firstRow * shape.back() * int64_t(elementBits(constant.type) / 8);
   auto source = lm::SourceAttr::get(builder_.getContext(), name, format, file, offset);
   mlir::Type element = builder_.getF32Type();
   if (shape.size() == 2)

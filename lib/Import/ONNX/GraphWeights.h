@@ -32,13 +32,17 @@ public:
   GraphWeights(mlir::ModuleOp module, const Model &model)
       : model_(model), folded_(foldedConstants(model)), builder_(module.getBodyRegion()), fileLoc_(module.getLoc()) {}
 
+  /// Null if the value is no constant.
   const TensorConstant *find(ValueId id) const;
   /// Null after an error.
   lm::WeightOp vector(ValueId id, int64_t length);
   lm::WeightOp matrix(ValueId id, MatrixForm form);
+  /// The rows of a table from one on.
+  lm::WeightOp table(ValueId id, int64_t firstRow);
 
 private:
-  lm::WeightOp declare(const TensorConstant &constant, ValueId id, llvm::ArrayRef<int64_t> shape, int64_t columnPitch);
+  lm::WeightOp declare(const TensorConstant &constant, ValueId id, llvm::ArrayRef<int64_t> shape, int64_t columnPitch,
+                       int64_t firstRow = 0);
 
   const Model &model_;
   FoldedConstants folded_;

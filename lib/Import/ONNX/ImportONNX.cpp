@@ -10,6 +10,9 @@
 #include "runtime/io/GGUFWriter.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/MLIRContext.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/Path.h"
@@ -32,20 +35,27 @@ public:
   FailureOr<OwningOpRef<ModuleOp>> run() {
     OwningOpRef<ModuleOp> module = ModuleOp::create(fileLoc_);
     FailureOr<ValueId> logits = findLogits();
-    FailureOr<SmallVector<Type>> caches = failed(logits) ? FailureOr<SmallVector<Type>>(failure()) : cacheTypes();
+    FailureOr<SmallVector<onnx::CacheInputs>> inputs =
+        failed(logits) ? FailureOr<SmallVector<onnx::CacheInputs>>(failure()) : findCaches();
+    FailureOr<SmallVector<Type>> caches = failed(inputs) ? FailureOr<SmallVector<Type>>(failure()) : cacheTypes(*inputs);
     if (failed(caches))
       return failure();
     onnx::StepValues step = createStep(*module, *caches, probed_[*logits].dims.back().constant);
+    step.inputs = *inputs;
     onnx::GraphWeights weights(*module, model_); // before the function, which is there already
     Value rows = outputRows_;
     onnx::NodeImporter nodes(model_, probed_, weights, std::move(step), b_, fileLoc_);
-    for (const onnx::Node &node : model_.graph.nodes)
-      if (failed(nodes.import(node)))
+    std::vector<bool> wanted = needed(*logits);
+    for (const onnx::Node &node : model_.graph.nodes) {
+      bool any = llvm::any_of(node.outputs, [&](ValueId id) { return id != onnx::kAbsent && wanted[id]; });
+      if (any && failed(nodes.import(node)))
         return failure();
+    }
     Value result = nodes.find(*logits);
     if (!result)
       return emitError(namedLoc("logits", fileLoc_)) << "expected logits that depend on the tokens";
-    func::ReturnOp::create(b_, fileLoc_, gatherEarly(result, rows));
+    result = lm::GatherRowsOp::create(b_, namedLoc("output", fileLoc_), result.getType(), result, rows);
+    func::ReturnOp::create(b_, fileLoc_, result);
     if (failed(describe(*module, *caches, result, nodes.longestContext())))
       return failure();
     return module;
@@ -64,33 +74,67 @@ private:
                                   "all that can be compiled from ONNX yet";
   }
 
-  /// What each attention caches, [batch, heads, past, length] in the file.
-  FailureOr<SmallVector<Type>> cacheTypes() {
-    SmallVector<Type> types;
+  /// The caches of the model: by fused attention where there is some, else by inputs that hold keys and values.
+  FailureOr<SmallVector<onnx::CacheInputs>> findCaches() {
+    SmallVector<onnx::CacheInputs> caches;
+    auto isCache = [&](ValueId id) { return llvm::is_contained(model_.graph.inputs, id) && probed_[id].dims.size() == 4; };
     for (const onnx::Node &node : model_.graph.nodes) {
       std::optional<size_t> first = onnx::firstCacheInput(node);
       if (!first)
         continue;
       ValueId key = node.input(*first), value = node.input(*first + 1);
-      auto isCache = [&](ValueId id) {
-        return llvm::is_contained(model_.graph.inputs, id) && probed_[id].dims.size() == 4 &&
-               probed_[id].dims[1].isConstant() && probed_[id].dims[3].isConstant();
-      };
       if (key == onnx::kAbsent || value == onnx::kAbsent || !isCache(key) || !isCache(value))
         return emitError(namedLoc(node.name, fileLoc_))
                << node.describe() << ": expected past keys and values that are inputs of the model";
-      auto type = lm::KVCacheType::getChecked([&] { return emitError(namedLoc(node.name, fileLoc_)); }, &context_,
-                                              probed_[key].dims[1].constant, probed_[key].dims[3].constant,
-                                              probed_[value].dims[3].constant,
-                                              cacheElementType(context_, options_.cacheElement));
+      caches.push_back({key, value});
+    }
+    if (caches.empty())
+      llvm::append_range(caches, onnx::pairedCaches(model_.graph));
+    if (caches.empty())
+      return emitError(fileLoc_) << "no inputs hold past keys and values: not a decoder with a cache, which is all that can be "
+                                    "compiled from ONNX yet";
+    return caches;
+  }
+
+  FailureOr<SmallVector<Type>> cacheTypes(ArrayRef<onnx::CacheInputs> caches) {
+    SmallVector<Type> types;
+    for (const onnx::CacheInputs &cache : caches) {
+      Location loc = namedLoc(model_.graph.values[cache.keys].name, fileLoc_);
+      std::optional<std::pair<int64_t, int64_t>> keys = headsOf(cache.keys), values = headsOf(cache.values);
+      if (!keys || !values || keys->first != values->first)
+        return emitError(loc) << "expected keys and values, [1, heads, past tokens, length], got "
+                              << probed_[cache.keys].describe() << " and " << probed_[cache.values].describe();
+      auto type = lm::KVCacheType::getChecked([&] { return emitError(loc); }, &context_, keys->first, keys->second,
+                                              values->second, cacheElementType(context_, options_.cacheElement));
       if (!type)
         return failure();
       types.push_back(type);
     }
-    if (types.empty())
-      return emitError(fileLoc_) << "no attention found: expected MultiHeadAttention or GroupQueryAttention of com.microsoft; "
-                                    "attention that is written as products and a softmax is not raised yet";
     return types;
+  }
+
+  /// Heads and their length.
+  std::optional<std::pair<int64_t, int64_t>> headsOf(ValueId cache) const {
+    SmallVector<int64_t> sizes;
+    ArrayRef<onnx::Affine> dims = probed_[cache].dims;
+    for (const onnx::Affine &dim : dims.empty() ? dims : dims.drop_front())
+      if (dim.isConstant())
+        sizes.push_back(dim.constant);
+      else if (dim != onnx::kPast)
+        return std::nullopt;
+    return dims.size() == 4 && sizes.size() == 2 ? std::optional(std::pair(sizes[0], sizes[1])) : std::nullopt;
+  }
+
+  /// Values that the logits are computed from, and not from their shape alone.
+  std::vector<bool> needed(ValueId logits) const {
+    std::vector<bool> needed(model_.graph.values.size());
+    needed[logits] = true;
+    for (const onnx::Node &node : llvm::reverse(model_.graph.nodes))
+      if (llvm::any_of(node.outputs, [&](ValueId id) { return id != onnx::kAbsent && needed[id]; }))
+        for (ValueId id : node.inputs)
+          if (id != onnx::kAbsent && std::holds_alternative<onnx::Computed>(probed_[id].meaning))
+            needed[id] = true;
+    return needed;
   }
 
   onnx::StepValues createStep(ModuleOp module, ArrayRef<Type> caches, int64_t vocabulary) {
@@ -107,35 +151,10 @@ private:
                                       entry->getArgument(0), which);
     };
     onnx::StepValues step{field(lm::BatchField::token_ids), field(lm::BatchField::positions),
-                          field(lm::BatchField::sequences), field(lm::BatchField::block_table), {}};
+                          field(lm::BatchField::sequences), field(lm::BatchField::block_table), {}, {}};
     outputRows_ = field(lm::BatchField::output_rows);
     llvm::append_range(step.caches, entry->getArguments().drop_front());
     return step;
-  }
-
-  /// Logits of the wanted rows: rows are picked before what works on each of them by itself, so that a prompt's other tokens
-  /// pay for neither norm nor head.
-  Value gatherEarly(Value logits, Value rows) {
-    Value source = logits;
-    SmallVector<Operation *> after;
-    auto worksOnRows = [](Operation *op) {
-      return isa_and_nonnull<lm::LinearOp, lm::RMSNormOp, lm::LayerNormOp, lm::ScaleOp, lm::SoftCapOp, lm::BiasAddOp>(op);
-    };
-    while (source.hasOneUse() || source == logits) {
-      Operation *op = source.getDefiningOp();
-      if (!worksOnRows(op))
-        break;
-      after.push_back(op);
-      source = op->getOperand(0);
-    }
-    Location loc = namedLoc("output", fileLoc_);
-    Value gathered = lm::GatherRowsOp::create(b_, loc, source.getType(), source, rows);
-    for (Operation *op : llvm::reverse(after)) {
-      op->moveBefore(b_.getInsertionBlock(), b_.getInsertionPoint());
-      op->setOperand(0, gathered);
-      gathered = op->getResult(0);
-    }
-    return gathered;
   }
 
   LogicalResult describe(ModuleOp module, ArrayRef<Type> caches, Value logits, std::optional<int64_t> longest) {
@@ -202,7 +221,8 @@ ModelFiles filesOf(onnx::Model model) {
 } // namespace
 
 FailureOr<Model> importONNX(MLIRContext &context, StringRef path, const ImportOptions &options) {
-  context.loadDialect<lm::LMDialect, func::FuncDialect, arith::ArithDialect>();
+  context.loadDialect<lm::LMDialect, func::FuncDialect, arith::ArithDialect, math::MathDialect, tensor::TensorDialect,
+                      linalg::LinalgDialect>();
   Location loc = FileLineColLoc::get(&context, path, 0, 0);
   absl::StatusOr<onnx::Model> model = readFlat(path.str(), options.allowMissingData);
   if (!model.ok())

@@ -8,6 +8,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/Diagnostics.h"
 #include "llvm/ADT/StringMap.h"
+#include "llvm/Support/SaveAndRestore.h"
 
 #include <cmath>
 
@@ -18,7 +19,14 @@ namespace lamina::onnx {
 NodeImporter::NodeImporter(const Model &model, const std::vector<ProbedValue> &probed, GraphWeights &weights,
                            StepValues step, OpBuilder &builder, Location fileLoc)
     : model_(model), probed_(probed), weights_(weights), step_(std::move(step)), b_(builder), fileLoc_(fileLoc),
-      loc_(fileLoc), evaluator_(model) {}
+      loc_(fileLoc), evaluator_(model), make_(builder, loc_, step_.tokenIds) {
+  for (ValueId id : model.graph.inputs)
+    if (roleOf(model.graph.values[id]) == InputRole::Tokens && isInteger(probed[id].type))
+      values_[id] = {step_.tokenIds, usualAxes(dims(id))};
+  for (const Node &node : model.graph.nodes)
+    for (ValueId id : node.outputs)
+      producers_[id] = &node;
+}
 
 NodeImporter::Row NodeImporter::rowOf(const Node &node) {
   using Self = NodeImporter;
@@ -26,9 +34,35 @@ NodeImporter::Row NodeImporter::rowOf(const Node &node) {
       {"Gather", {&Self::gather, {"axis"}}},
       {"MatMul", {&Self::matmul}},
       {"Gemm", {&Self::matmul, {"alpha", "beta", "transA", "transB"}}},
-      {"Add", {&Self::add}},
-      {"Mul", {&Self::mul}},
-      {"Cast", {&Self::cast, {"to"}}},
+      {"Add", {&Self::binary}},
+      {"Sub", {&Self::binary}},
+      {"Mul", {&Self::binary}},
+      {"Div", {&Self::binary}},
+      {"Max", {&Self::binary}},
+      {"Min", {&Self::binary}},
+      {"Pow", {&Self::power}},
+      {"Neg", {&Self::unary}},
+      {"Sqrt", {&Self::unary}},
+      {"Reciprocal", {&Self::unary}},
+      {"Exp", {&Self::unary}},
+      {"Tanh", {&Self::unary}},
+      {"Erf", {&Self::unary}},
+      {"IsNaN", {&Self::unary}},
+      {"Cast", {&Self::unary, {"to"}}},
+      {"Where", {&Self::select}},
+      {"ReduceMean", {&Self::mean, {"axes", "keepdims", "noop_with_empty_axes"}}},
+      {"Softmax", {&Self::softmax, {"axis"}}},
+      {"Reshape", {&Self::reshape, {"allowzero"}}},
+      {"Squeeze", {&Self::reshape, {"axes"}}},
+      {"Unsqueeze", {&Self::reshape, {"axes"}}},
+      {"Flatten", {&Self::reshape, {"axis"}}},
+      {"Identity", {&Self::reshape}},
+      {"Transpose", {&Self::transpose, {"perm"}}},
+      {"Expand", {&Self::expand}},
+      {"Tile", {&Self::expand}},
+      {"Slice", {&Self::slice, {"starts", "ends", "axes", "steps"}}},
+      {"Split", {&Self::split, {"axis", "split", "num_outputs"}}},
+      {"Concat", {&Self::concat, {"axis"}}},
       {"Sigmoid", {&Self::activation}},
       {"Relu", {&Self::activation}},
       {"Gelu", {&Self::activation, {"approximate"}}},
@@ -82,13 +116,7 @@ LogicalResult NodeImporter::checkAttributes(const Node &node, const Row &row) {
 }
 
 LogicalResult NodeImporter::import(const Node &node) {
-  bool computed = llvm::any_of(node.outputs, [&](ValueId id) {
-    return id != kAbsent && std::holds_alternative<Computed>(probed_[id].meaning);
-  });
-  // What the batch alone decides is asked for where it is used.
-  if (!computed)
-    return success();
-  loc_ = namedLoc(node.name.empty() ? node.describe() : node.name, fileLoc_);
+  llvm::SaveAndRestore<Location> here(loc_, namedLoc(node.name.empty() ? node.describe() : node.name, fileLoc_));
   Row row = rowOf(node);
   if (!row.import)
     return error(node) << "has no form in lm yet";
@@ -109,9 +137,11 @@ mlir::Value NodeImporter::weight(lm::WeightOp weight) {
 
 FailureOr<mlir::Value> NodeImporter::rows(const Node &node, size_t input) {
   ValueId id = node.input(input);
-  if (id != kAbsent)
-    if (mlir::Value value = values_.lookup(id))
-      return value;
+  Placed placed = id == kAbsent ? Placed() : values_.lookup(id);
+  auto type = placed.value ? dyn_cast<RankedTensorType>(placed.value.getType()) : RankedTensorType();
+  if (type && type.getRank() == 2 && type.getElementType().isF32() && placed.axes.back() == 1 &&
+      llvm::is_contained(dims(id), kTokens))
+    return placed.value;
   return error(node) << "expected input " << input << " to be rows of tokens"
                      << (id == kAbsent ? "" : ", got " + probed_[id].describe());
 }
@@ -130,27 +160,43 @@ mlir::Value NodeImporter::bias(mlir::Value x, ValueId id) {
   return vector ? create<lm::BiasAddOp>(x.getType(), x, weight(vector)) : mlir::Value();
 }
 
-/// Rows of a table by token or by position.
+/// Rows of a table by token or by position, or a part of what is computed.
 LogicalResult NodeImporter::gather(const Node &node) {
+  if (!weights_.find(node.input(0)))
+    return slice(node);
   const ProbedValue &indices = probed_[node.input(1)];
-  bool positions = std::holds_alternative<Positions>(indices.meaning) &&
-                   std::get<Positions>(indices.meaning).first == Affine{0, 0, 1};
-  bool tokens = llvm::is_contained(model_.graph.inputs, node.input(1)) &&
-                roleOf(model_.graph.values[node.input(1)]) == InputRole::Tokens;
-  if (attributeOr(node, "axis", int64_t(0)) != 0 || (!positions && !tokens))
+  const auto *positions = std::get_if<Positions>(&indices.meaning);
+  // Some models begin to count at 2.
+  int64_t first = positions ? positions->first.constant : 0;
+  bool byPosition = positions && positions->first == Affine{first, 0, 1} && first >= 0;
+  if (attributeOr(node, "axis", int64_t(0)) != 0 || (!byPosition && find(node.input(1)) != step_.tokenIds))
     return error(node) << "expected rows of a table by token or by position, got indices "
                        << indices.describe();
-  lm::WeightOp table = weights_.matrix(node.input(0), MatrixForm::Rows);
+  lm::WeightOp table = weights_.table(node.input(0), first);
   if (!table)
     return failure();
-  if (positions)
+  if (byPosition)
     longest_ = std::min(longest_.value_or(INT64_MAX), table.getTensorType().getDimSize(0));
   define(node, 0, create<lm::EmbeddingOp>(rowsOf(table.getTensorType().getDimSize(1)),
-                                          positions ? step_.positions : step_.tokenIds, weight(table)));
+                                          byPosition ? step_.positions : step_.tokenIds, weight(table)));
   return success();
 }
 
+/// MatMul and Gemm. The right side is a constant, perhaps one to be transposed, or else an activation.
 LogicalResult NodeImporter::matmul(const Node &node) {
+  ValueId right = node.input(1);
+  auto transposed = transposes_.find(right);
+  bool stored = transposed != transposes_.end();
+  right = stored ? transposed->second : right;
+  if (node.op == "Gemm" && attributeOr(node, "transB", int64_t(0)) != 0)
+    stored = !stored;
+  if (node.op == "MatMul" && !weights_.find(right))
+    return contract(node);
+  lm::WeightOp matrix = weights_.matrix(right, stored ? MatrixForm::Rows : MatrixForm::Columns);
+  return matrix ? linear(node, matrix) : failure();
+}
+
+LogicalResult NodeImporter::linear(const Node &node, lm::WeightOp matrix) {
   FailureOr<mlir::Value> x = rows(node, 0);
   if (failed(x))
     return failure();
@@ -158,10 +204,6 @@ LogicalResult NodeImporter::matmul(const Node &node) {
   if (gemm && (attributeOr(node, "alpha", 1.0f) != 1 || attributeOr(node, "beta", 1.0f) != 1 ||
                attributeOr(node, "transA", int64_t(0)) != 0))
     return error(node) << "expected alpha and beta of 1 and a left side as it is";
-  bool stored = gemm && attributeOr(node, "transB", int64_t(0)) != 0;
-  lm::WeightOp matrix = weights_.matrix(node.input(1), stored ? MatrixForm::Rows : MatrixForm::Columns);
-  if (!matrix)
-    return failure();
   if (matrix.getTensorType().getDimSize(1) != cast<RankedTensorType>(x->getType()).getShape().back())
     return error(node) << "rows of " << cast<RankedTensorType>(x->getType()).getShape().back()
                        << " do not fit a matrix of " << matrix.getTensorType().getDimSize(1);
@@ -172,58 +214,8 @@ LogicalResult NodeImporter::matmul(const Node &node) {
   return success();
 }
 
-LogicalResult NodeImporter::add(const Node &node) {
-  for (size_t i : {0, 1})
-    if (weights_.find(node.input(i))) {
-      FailureOr<mlir::Value> x = rows(node, 1 - i);
-      mlir::Value y = failed(x) ? mlir::Value() : bias(*x, node.input(i));
-      define(node, 0, y);
-      return success(bool(y));
-    }
-  FailureOr<mlir::Value> a = rows(node, 0), b = failed(a) ? a : rows(node, 1);
-  if (failed(b))
-    return failure();
-  if (a->getType() != b->getType())
-    return error(node) << "expected rows of one width";
-  define(node, 0, create<arith::AddFOp>(*a, *b));
-  return success();
-}
-
-/// The product of two rows, or of rows and one number.
-LogicalResult NodeImporter::mul(const Node &node) {
-  for (size_t i : {0, 1})
-    if (weights_.find(node.input(i))) {
-      FailureOr<Tensor> factor = constant(node, i);
-      FailureOr<mlir::Value> x = failed(factor) ? FailureOr<mlir::Value>(failure()) : rows(node, 1 - i);
-      if (failed(x))
-        return failure();
-      if (factor->count() != 1)
-        return error(node) << "expected one number as a constant factor, got " << factor->describe();
-      define(node, 0, create<lm::ScaleOp>(x->getType(), *x, f32(factor->real(0))));
-      return success();
-    }
-  FailureOr<mlir::Value> a = rows(node, 0), b = failed(a) ? a : rows(node, 1);
-  if (failed(b))
-    return failure();
-  if (a->getType() != b->getType())
-    return error(node) << "expected rows of one width";
-  define(node, 0, create<arith::MulFOp>(*a, *b));
-  return success();
-}
-
-/// Rows are f32 whatever the file calls them.
-LogicalResult NodeImporter::cast(const Node &node) {
-  FailureOr<mlir::Value> x = rows(node, 0);
-  if (failed(x))
-    return failure();
-  if (!isReal(probed_[node.output(0)].type))
-    return error(node) << "expected rows to stay real numbers";
-  define(node, 0, *x);
-  return success();
-}
-
 LogicalResult NodeImporter::activation(const Node &node) {
-  FailureOr<mlir::Value> x = rows(node, 0);
+  FailureOr<Placed> x = operand(node, 0);
   if (failed(x))
     return failure();
   bool tanh = node.op == "FastGelu" || attributeOr(node, "approximate", std::string("none")) == "tanh";
@@ -231,10 +223,10 @@ LogicalResult NodeImporter::activation(const Node &node) {
                         : node.op == "Relu"  ? lm::Activation::relu
                         : tanh               ? lm::Activation::gelu_tanh
                                              : lm::Activation::gelu;
-  mlir::Value y = *x;
+  mlir::Value y = x->value;
   if (given(node, 1) && !(y = bias(y, node.input(1)))) // FastGelu's
     return failure();
-  define(node, 0, create<lm::ActivationOp>(y.getType(), y, kind));
+  define(node, 0, create<lm::ActivationOp>(y.getType(), y, kind), x->axes);
   return success();
 }
 

@@ -3,6 +3,8 @@
 // The batch of the exported graph is one sequence: what it computes for a token says what a step computes for each token of
 // a ragged batch. So the axis of the batch is dropped, the axis of new tokens is the leading one, and whatever the batch alone
 // decides (masks, positions, lengths) is not computed but recognised (Probe.h) and checked against what lm operations do.
+// Fused operators become lm operations. The others become operations of arith, math, tensor and linalg, which the passes of the
+// mark phase raise: movements in MovementImporter.cpp, arithmetic in ArithmeticImporter.cpp.
 //
 //===----------------------------------------------------------------------------------------------------===//
 
@@ -10,6 +12,7 @@
 #define LAMINA_LIB_IMPORT_ONNX_NODEIMPORTER_H
 
 #include "lib/Import/ONNX/GraphWeights.h"
+#include "lib/Import/ONNX/Placed.h"
 #include "lib/Import/ONNX/ProbeInputs.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -19,7 +22,8 @@ namespace lamina::onnx {
 /// The arguments of @step and what every layer needs of the batch.
 struct StepValues {
   mlir::Value tokenIds, positions, sequences, blockTable;
-  llvm::SmallVector<mlir::Value> caches; ///< by attention node in order
+  llvm::SmallVector<mlir::Value> caches; ///< by attention node or pair of inputs in order
+  llvm::SmallVector<CacheInputs> inputs; ///< of the graph, by cache
 };
 
 class NodeImporter {
@@ -27,10 +31,11 @@ public:
   NodeImporter(const Model &model, const std::vector<ProbedValue> &probed, GraphWeights &weights, StepValues step,
                mlir::OpBuilder &builder, mlir::Location fileLoc);
 
-  /// Imports a node whose results depend on tokens; others need nothing. Emits one located error.
+  /// Imports a node. Those whose results the batch decides need not be: what it comes to is asked for where it is used. Emits
+  /// one located error.
   mlir::LogicalResult import(const Node &node);
   /// Null if no node gave it.
-  mlir::Value find(ValueId id) const { return values_.lookup(id); }
+  mlir::Value find(ValueId id) const { return values_.lookup(id).value; }
   /// Rows of the shortest table of positions; none if there is no table.
   std::optional<int64_t> longestContext() const { return longest_; }
 
@@ -44,12 +49,24 @@ private:
 
   mlir::LogicalResult gather(const Node &node);
   mlir::LogicalResult matmul(const Node &node);
-  mlir::LogicalResult add(const Node &node);
-  mlir::LogicalResult mul(const Node &node);
-  mlir::LogicalResult cast(const Node &node);
+  mlir::LogicalResult linear(const Node &node, lm::WeightOp matrix);
+  mlir::LogicalResult binary(const Node &node);
+  mlir::LogicalResult power(const Node &node);
+  mlir::LogicalResult unary(const Node &node);
+  mlir::LogicalResult select(const Node &node);
+  mlir::LogicalResult mean(const Node &node);
+  mlir::LogicalResult softmax(const Node &node);
+  mlir::LogicalResult contract(const Node &node);
   mlir::LogicalResult activation(const Node &node);
   mlir::LogicalResult norm(const Node &node);
   mlir::LogicalResult skipNorm(const Node &node);
+  mlir::LogicalResult reshape(const Node &node);
+  mlir::LogicalResult transpose(const Node &node);
+  mlir::LogicalResult expand(const Node &node);
+  mlir::LogicalResult slice(const Node &node);
+  mlir::LogicalResult split(const Node &node);
+  mlir::LogicalResult concat(const Node &node);
+  mlir::LogicalResult concatCache(const Node &node, size_t cache, lm::CachePart part, size_t past);
   mlir::LogicalResult rotary(const Node &node);
   mlir::LogicalResult multiHeadAttention(const Node &node);
   mlir::LogicalResult groupQueryAttention(const Node &node);
@@ -67,12 +84,26 @@ private:
 
   /// A value [tokens, width]; an error if it is of another form.
   mlir::FailureOr<mlir::Value> rows(const Node &node, size_t input);
+  /// An input that is computed, or known from the batch alone.
+  mlir::FailureOr<Placed> operand(const Node &node, size_t input);
+  Placed fromBatch(ValueId id);
+  bool isBiasOf(const Placed &x, ValueId id) const;
+  mlir::Value dropAxis(mlir::Value value, Axes &axes, size_t axis);
+  /// The number that an input is everywhere.
+  std::optional<double> number(const Node &node, size_t input) const;
+  /// Axes for the result of an elementwise operation: those of the operand that has all of them, if there is one.
+  Axes resultAxes(const Node &node, llvm::ArrayRef<Placed> operands) const;
+  llvm::ArrayRef<Affine> dims(ValueId id) const { return probed_[id].dims; }
   mlir::FailureOr<Tensor> constant(const Node &node, size_t input);
   mlir::Value weight(lm::WeightOp weight);
   mlir::Value bias(mlir::Value x, ValueId bias);
   void define(const Node &node, size_t output, mlir::Value value) {
     if (node.output(output) != kAbsent)
-      values_[node.output(output)] = value;
+      values_[node.output(output)] = {value, usualAxes(dims(node.output(output)))};
+  }
+  void define(const Node &node, size_t output, mlir::Value value, Axes axes) {
+    if (node.output(output) != kAbsent)
+      values_[node.output(output)] = {value, std::move(axes)};
   }
   mlir::InFlightDiagnostic error(const Node &node);
   mlir::RankedTensorType rowsOf(int64_t width);
@@ -89,8 +120,12 @@ private:
   mlir::OpBuilder &b_;
   mlir::Location fileLoc_, loc_;
   Evaluator evaluator_;
-  llvm::DenseMap<ValueId, mlir::Value> values_;
+  PlacedBuilder make_;
+  llvm::DenseMap<ValueId, Placed> values_;
+  llvm::DenseMap<ValueId, const Node *> producers_;
+  llvm::DenseMap<ValueId, ValueId> transposes_; ///< of constants, too large to be folded
   std::map<std::pair<ValueId, ValueId>, mlir::Value> ropeTables_; ///< by tables
+  std::map<std::pair<std::vector<double>, double>, mlir::Value> waves_; ///< by frequencies and magnitude
   size_t attentions_ = 0;
   std::optional<int64_t> longest_;
 };

@@ -3,6 +3,7 @@
 #include "lib/Import/ONNX/ProbeInputs.h"
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/string_view.h"
 
 namespace lamina::onnx {
@@ -50,6 +51,26 @@ InputRole roleOf(const Value &input) {
   if (contains(name, "input_ids") || contains(name, "tokens") || contains(name, "inputs_embeds"))
     return InputRole::Tokens;
   return InputRole::Other;
+}
+
+std::vector<CacheInputs> pairedCaches(const Graph &graph) {
+  std::vector<ValueId> all, keys, values;
+  for (ValueId id : graph.inputs) {
+    if (roleOf(graph.values[id]) != InputRole::Cache)
+      continue;
+    // "past_key_values.0.key" has both words.
+    std::string name = absl::StrReplaceAll(graph.values[id].name, {{"key_values", ""}});
+    all.push_back(id);
+    if (contains(name, "key"))
+      keys.push_back(id);
+    else if (contains(name, "value"))
+      values.push_back(id);
+  }
+  std::vector<CacheInputs> pairs;
+  bool named = keys.size() == values.size() && keys.size() + values.size() == all.size();
+  for (size_t i = 0; i < all.size() / 2 && all.size() % 2 == 0; ++i)
+    pairs.push_back(named ? CacheInputs{keys[i], values[i]} : CacheInputs{all[2 * i], all[2 * i + 1]});
+  return pairs;
 }
 
 absl::StatusOr<Tensor> inputAt(const Value &input, const ProbePoint &point, const ProbeOptions &options) {

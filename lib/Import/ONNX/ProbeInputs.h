@@ -15,6 +15,14 @@ struct ProbePoint {
 enum class InputRole { Tokens, Positions, AttentionMask, Cache, Other };
 InputRole roleOf(const Value &input);
 
+/// Inputs that hold the keys and the values of tokens before, [1, heads, past, length] or with heads and past swapped.
+struct CacheInputs {
+  ValueId keys, values;
+};
+/// Cache inputs of a graph by layer: the i-th of keys belongs to the i-th of values, where names tell them apart; otherwise
+/// they take turns.
+std::vector<CacheInputs> pairedCaches(const Graph &graph);
+
 /// The input at a point: its shape, and its elements if the batch alone decides them. Fails if a size is
 /// neither a number nor known.
 absl::StatusOr<Tensor> inputAt(const Value &input, const ProbePoint &point, const ProbeOptions &options);

@@ -1,0 +1,281 @@
+//===- MovementImporter.cpp - operators that move elements, and values that the batch decides -----------===//
+
+#include "lib/Import/ONNX/Attributes.h"
+#include "lib/Import/ONNX/NodeImporter.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+
+using namespace mlir;
+
+namespace lamina::onnx {
+
+std::optional<double> NodeImporter::number(const Node &node, size_t input) const {
+  ValueId id = node.input(input);
+  if (id == kAbsent)
+    return std::nullopt;
+  const Meaning &meaning = probed_[id].meaning;
+  if (const auto *filled = std::get_if<Filled>(&meaning))
+    return filled->value;
+  const auto *fixed = std::get_if<Fixed>(&meaning);
+  if (!fixed || fixed->value.count() == 0)
+    return std::nullopt;
+  double first = fixed->value.real(0);
+  for (int64_t i = 1; i < fixed->value.count(); ++i)
+    if (fixed->value.real(i) != first)
+      return std::nullopt;
+  return first;
+}
+
+FailureOr<Placed> NodeImporter::operand(const Node &node, size_t input) {
+  ValueId id = node.input(input);
+  if (id == kAbsent)
+    return error(node) << "has no input " << input;
+  Placed placed = values_.lookup(id);
+  if (!placed.value)
+    if (std::optional<double> same = number(node, input))
+      placed = {make_.number(*same), Axes(dims(id).size(), kUnit)};
+  if (!placed.value)
+    placed = fromBatch(id);
+  // Rows of a table by position are computed like rows by token.
+  auto producer = producers_.find(id);
+  if (!placed.value && producer != producers_.end() && std::holds_alternative<RowsByPosition>(probed_[id].meaning)) {
+    if (failed(import(*producer->second)))
+      return failure();
+    return values_.lookup(id);
+  }
+  auto type = placed.value ? dyn_cast<RankedTensorType>(placed.value.getType()) : RankedTensorType();
+  if (!placed.value || (type && type.getRank() != llvm::count_if(placed.axes, [](int64_t axis) { return axis != kUnit; })))
+    return error(node) << "expected input " << input << " to be computed from tokens, a mask, a rotation or a vector, got "
+                       << probed_[id].describe();
+  values_[id] = placed;
+  return placed;
+}
+
+/// What the batch alone decides, by what it means; null if it is none of what lm has.
+Placed NodeImporter::fromBatch(ValueId id) {
+  const ProbedValue &value = probed_[id];
+  Axes axes = usualAxes(value.dims);
+  if (const TensorConstant *constant = weights_.find(id)) {
+    int64_t length = int64_t(countElements(constant->dims).value_or(0));
+    lm::WeightOp vector = llvm::is_contained(constant->dims, length) ? weights_.vector(id, length) : lm::WeightOp();
+    return vector ? Placed{weight(vector), axes} : Placed();
+  }
+  if (const auto *mask = std::get_if<Mask>(&value.meaning)) {
+    bool additive = isReal(value.type);
+    if (additive && mask->visible != 0)
+      return {};
+    auto type = RankedTensorType::get({ShapedType::kDynamic, ShapedType::kDynamic},
+                                      additive ? mlir::Type(b_.getF32Type()) : mlir::Type(b_.getI1Type()));
+    Axes pairs(value.dims.size(), kUnit);
+    pairs[pairs.size() - 2] = 0;
+    pairs.back() = 1;
+    return {create<lm::CausalMaskOp>(type, step_.positions, mask->window ? b_.getI64IntegerAttr(*mask->window) : IntegerAttr()),
+            pairs};
+  }
+  const auto *rows = std::get_if<RowsByPosition>(&value.meaning);
+  using Kind = RowsByPosition::Kind;
+  if (!rows || rows->first != kPast || (rows->kind != Kind::Cosines && rows->kind != Kind::Sines))
+    return {};
+  int64_t width = int64_t(rows->frequencies.size());
+  mlir::Value &table = waves_[{rows->frequencies, rows->magnitude}];
+  if (!table)
+    table = create<lm::RopeTableOp>(rowsOf(2 * width), step_.positions, b_.getDenseF64ArrayAttr(rows->frequencies),
+                                    f32(rows->magnitude));
+  mlir::Value wave = make_.sliced(table, 1, rows->kind == Kind::Cosines ? 0 : width, width, 1);
+  auto type = make_.typeOf(value.dims, axes, b_.getF32Type());
+  return {make_.reshaped(wave, type.getShape().drop_front()), axes};
+}
+
+/// Reshape, Squeeze, Unsqueeze, Flatten, Identity.
+LogicalResult NodeImporter::reshape(const Node &node) {
+  FailureOr<Placed> x = operand(node, 0);
+  if (failed(x))
+    return failure();
+  ArrayRef<Affine> from = dims(node.input(0)), to = dims(node.output(0));
+  if (std::optional<Axes> axes = movedAxes(x->axes, from, to)) {
+    define(node, 0, x->value, *axes);
+    return success();
+  }
+  // The elements of each token by themselves: as many before the leading axis as there were, and as many behind it.
+  auto split = [](ArrayRef<Affine> shape) -> std::optional<std::pair<Affine, std::pair<int64_t, SmallVector<int64_t>>>> {
+    Affine leading{1};
+    int64_t before = 1;
+    SmallVector<int64_t> row;
+    for (const Affine &dim : shape) {
+      if (!dim.isConstant() && !leading.isConstant())
+        return std::nullopt;
+      if (!dim.isConstant())
+        leading = dim;
+      else if (dim.constant != 1)
+        row.push_back(dim.constant);
+      if (dim.isConstant() && leading.isConstant())
+        before *= dim.constant;
+    }
+    return std::pair(leading, std::pair(before, row));
+  };
+  auto in = split(from), out = split(to);
+  if (!in || !out || in->first != out->first || in->first.isConstant() || in->second.first != out->second.first)
+    return error(node) << "takes tokens apart: from " << probed_[node.input(0)].describe() << " to "
+                       << probed_[node.output(0)].describe();
+  define(node, 0, make_.reshaped(make_.inOrder(*x).value, out->second.second));
+  return success();
+}
+
+LogicalResult NodeImporter::transpose(const Node &node) {
+  auto order = attributeOr(node, "perm", std::vector<int64_t>());
+  if (weights_.find(node.input(0))) { // read by a product as it is stored
+    transposes_[node.output(0)] = node.input(0);
+    return success(order.empty() || order == std::vector<int64_t>{1, 0} ||
+                   failed(LogicalResult(error(node) << "expected a matrix")));
+  }
+  FailureOr<Placed> x = operand(node, 0);
+  if (failed(x))
+    return failure();
+  Axes axes;
+  for (size_t i = 0; i < x->axes.size(); ++i)
+    axes.push_back(x->axes[order.empty() ? x->axes.size() - 1 - i : order[i]]);
+  define(node, 0, x->value, axes);
+  return success();
+}
+
+/// Expand and Tile: what is of one element becomes of several.
+LogicalResult NodeImporter::expand(const Node &node) {
+  FailureOr<Placed> x = operand(node, 0);
+  if (failed(x))
+    return failure();
+  ArrayRef<Affine> from = dims(node.input(0)), to = dims(node.output(0));
+  for (size_t i = 0; i < from.size(); ++i)
+    if (from[i] != to[to.size() - from.size() + i] && from[i] != Affine{1})
+      return error(node) << "repeats an axis of several elements";
+  if (std::optional<Axes> axes = movedAxes(x->axes, from, to)) {
+    define(node, 0, x->value, *axes);
+    return success();
+  }
+  define(node, 0, make_.spread(*x, to, usualAxes(to)));
+  return success();
+}
+
+/// Slice, and Gather of one element by a constant.
+LogicalResult NodeImporter::slice(const Node &node) {
+  FailureOr<Placed> x = operand(node, 0);
+  if (failed(x))
+    return failure();
+  ArrayRef<Affine> from = dims(node.input(0)), to = dims(node.output(0));
+  if (std::optional<Axes> axes = node.op == "Slice" ? movedAxes(x->axes, from, to) : std::nullopt) {
+    define(node, 0, x->value, *axes); // the whole
+    return success();
+  }
+  auto numbers = [&](size_t input, StringRef attribute, std::vector<int64_t> otherwise) {
+    const auto *fixed = given(node, input) ? std::get_if<Fixed>(&probed_[node.input(input)].meaning) : nullptr;
+    return fixed ? fixed->value.integers() : attributeOr(node, std::string_view(attribute), std::move(otherwise));
+  };
+  bool gather = node.op == "Gather";
+  std::vector<int64_t> starts = numbers(1, "starts", {}), over = numbers(3, "axes", {}), steps = numbers(4, "steps", {});
+  if (gather)
+    over = {attributeOr(node, "axis", int64_t(0))};
+  if (over.empty())
+    llvm::append_range(over, llvm::seq<int64_t>(0, starts.size()));
+  if (starts.empty() || over.size() != starts.size() || (!steps.empty() && steps.size() != starts.size()))
+    return error(node) << "expected constant places";
+  mlir::Value value = x->value;
+  Axes axes = x->axes;
+  for (size_t i = 0; i < starts.size(); ++i) {
+    int64_t axis = over[i] + (over[i] < 0 ? int64_t(from.size()) : 0), step = steps.empty() ? 1 : steps[i];
+    const Affine &after = gather ? Affine{1} : to[axis];
+    if (after == from[axis])
+      continue;
+    int64_t start = starts[i] + (starts[i] < 0 ? from[axis].constant : 0);
+    if (!from[axis].isConstant() || !after.isConstant() || step < 1 || start < 0 ||
+        start + (after.constant - 1) * step >= from[axis].constant)
+      return error(node) << "takes tokens apart, or elements backwards";
+    value = make_.sliced(value, axes[axis], start, after.constant, step);
+    if (after == Affine{1})
+      value = dropAxis(value, axes, axis);
+  }
+  if (gather && to.size() < from.size())
+    axes.erase(axes.begin() + (over[0] + (over[0] < 0 ? int64_t(from.size()) : 0)));
+  define(node, 0, value, axes);
+  return success();
+}
+
+/// Without an axis of one element.
+mlir::Value NodeImporter::dropAxis(mlir::Value value, Axes &axes, size_t axis) {
+  int64_t dropped = axes[axis];
+  auto type = cast<RankedTensorType>(value.getType());
+  SmallVector<int64_t> row(type.getShape().drop_front());
+  row.erase(row.begin() + (dropped - 1));
+  for (int64_t &other : axes)
+    other -= other > dropped ? 1 : 0;
+  axes[axis] = kUnit;
+  return make_.reshaped(value, row);
+}
+
+LogicalResult NodeImporter::split(const Node &node) {
+  FailureOr<Placed> x = operand(node, 0);
+  if (failed(x))
+    return failure();
+  ArrayRef<Affine> from = dims(node.input(0));
+  int64_t axis = attributeOr(node, "axis", int64_t(0)), offset = 0;
+  axis += axis < 0 ? int64_t(from.size()) : 0;
+  if (axis < 0 || axis >= int64_t(from.size()) || x->axes[axis] <= 0 || !from[axis].isConstant())
+    return error(node) << "takes tokens apart";
+  for (size_t i = 0; i < node.outputs.size(); ++i) {
+    if (node.output(i) == kAbsent)
+      return error(node) << "expected each part to have a name";
+    int64_t size = dims(node.output(i))[axis].constant;
+    Axes axes = x->axes;
+    mlir::Value part = make_.sliced(x->value, axes[axis], offset, size, 1);
+    if (size == 1)
+      part = dropAxis(part, axes, axis);
+    define(node, i, part, axes);
+    offset += size;
+  }
+  return success();
+}
+
+LogicalResult NodeImporter::concat(const Node &node) {
+  // Behind what a cache holds.
+  for (size_t i = 0; i < node.inputs.size(); ++i)
+    for (auto [cache, inputs] : llvm::enumerate(step_.inputs))
+      for (lm::CachePart part : {lm::CachePart::keys, lm::CachePart::values})
+        if (node.input(i) == (part == lm::CachePart::keys ? inputs.keys : inputs.values))
+          return concatCache(node, cache, part, i);
+  ArrayRef<Affine> to = dims(node.output(0));
+  int64_t axis = attributeOr(node, "axis", int64_t(0));
+  axis += axis < 0 ? int64_t(to.size()) : 0;
+  Axes axes = usualAxes(to);
+  if (axis < 0 || axis >= int64_t(to.size()) || axes[axis] <= 0 || !to[axis].isConstant())
+    return error(node) << "puts tokens behind others that no cache holds";
+  SmallVector<mlir::Value> parts;
+  for (size_t i = 0; i < node.inputs.size(); ++i) {
+    FailureOr<Placed> x = operand(node, i);
+    if (failed(x))
+      return failure();
+    // One element where the result has several is an axis all the same.
+    SmallVector<Affine> shape(to);
+    shape[axis] = dims(node.input(i))[axis];
+    if (shape[axis].constant == 1 || x->isNumber())
+      return error(node) << "expected parts of several elements";
+    parts.push_back(make_.spread(*x, shape, axes));
+  }
+  define(node, 0, create<tensor::ConcatOp>(axes[axis], parts), axes);
+  return success();
+}
+
+LogicalResult NodeImporter::concatCache(const Node &node, size_t cache, lm::CachePart part, size_t past) {
+  ArrayRef<Affine> before = dims(node.input(past)), after = dims(node.output(0));
+  FailureOr<Placed> added = node.inputs.size() == 2 && past == 0 ? operand(node, 1) : FailureOr<Placed>(failure());
+  if (failed(added))
+    return error(node) << "expected this step's keys or values behind those of the cache";
+  int64_t axis = llvm::find(before, kPast) - before.begin();
+  if (axis == int64_t(before.size()) || after[axis] != kContext || dims(node.input(1))[axis] != kTokens)
+    return error(node) << "expected one row for each token";
+  Placed rows = make_.inOrder(*added);
+  mlir::Value result = create<lm::ConcatCacheOp>(rows.value.getType(), part, step_.caches[cache], rows.value);
+  make_.setContext(result);
+  define(node, 0, result, rows.axes);
+  return success();
+}
+
+} // namespace lamina::onnx
