@@ -38,6 +38,10 @@ inline void pauseSpinning() {
 /// `shared`: waiters may be in other processes that map the same memory.
 template <bool shared> class BasicWaitWord {
 public:
+  /// The word itself, for devices that write it or wait for it. They wake nobody: who waits for what a device writes
+  /// must look again by itself.
+  uint32_t *word() { return reinterpret_cast<uint32_t *>(&value_); }
+
   uint32_t load() const { return value_.load(std::memory_order_acquire); }
 
   /// Stores, publishing everything written before, and wakes all sleepers.

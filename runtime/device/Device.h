@@ -13,6 +13,7 @@
 #define LAMINA_RUNTIME_DEVICE_DEVICE_H
 
 #include "runtime/base/Status.h"
+#include "runtime/device/DeviceQueue.h"
 #include "runtime/device/KernelABI.h"
 
 #include <cstddef>
@@ -75,6 +76,9 @@ public:
 
   /// Returns when all work handed over so far is done and visible to the host.
   virtual absl::Status synchronize() = 0;
+
+  /// Where a device that runs beside the host takes its work from; null if all work is done when a call returns.
+  virtual DeviceQueue *queue() { return nullptr; }
 };
 
 } // namespace lamina

@@ -38,6 +38,9 @@ public:
       // Twice the largest frame lets the source fill the next one while the destination copies.
       channel.spec.payloadBytes = std::max(channel.spec.payloadBytes, 2 * channel.largest);
       channel.spec.frames = std::max(channel.spec.frames, 2u);
+      channel.spec.queued = onCuda(channel.spec.source) || onCuda(channel.spec.destination);
+      if (channel.spec.queued)
+        channel.spec.frames = std::max(channel.spec.frames, 2 * uint32_t(channel.sent.size()));
       specs.push_back(channel.spec);
     }
     return specs;
@@ -46,6 +49,9 @@ public:
 private:
   std::string describe(uint32_t transfer) const {
     return absl::StrCat("transfer ", transfer, " (", plan_.transfers(int(transfer)).label(), ")");
+  }
+  bool onCuda(uint32_t worker) const {
+    return plan_.classes(int(plan_.workers(int(worker)).device_class())).device() == "cuda";
   }
   uint64_t space(uint32_t index) const {
     const plan::Transfer &transfer = plan_.transfers(int(index));

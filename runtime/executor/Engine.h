@@ -65,7 +65,7 @@ struct BatchView {
 struct StepTimings {
   struct Worker {
     uint64_t busyNanoseconds = 0; ///< within the step: computing and copying
-    uint64_t waitNanoseconds = 0; ///< within the step: waiting for a peer
+    uint64_t waitNanoseconds = 0; ///< within the step: waiting for a peer; 0 and counted as busy on a GPU
     /// Within the step: kept from computing by transfers alone (Transport::communicationNanoseconds).
     uint64_t communicationNanoseconds = 0;
   };

@@ -3,15 +3,22 @@
 // The interpreter: one case per instruction of the plan. A step neither allocates nor locks, and makes no
 // system call except to sleep while a peer or a sibling thread has work and this one has none.
 //
+// A device with a queue gets the whole step handed over, launches in recorded runs (RecordedLaunches.h), and
+// the host waits once, at the end. Then the first step of each class allocates, and calls into the device's
+// driver are its own affair. A trace has each instruction handed over by itself, between marks that tell when
+// it ran.
+//
 //===--------------------------------------------------------------------------------------------------------===//
 
 #ifndef LAMINA_RUNTIME_EXECUTOR_EXECUTOR_H
 #define LAMINA_RUNTIME_EXECUTOR_EXECUTOR_H
 
+#include "runtime/executor/RecordedLaunches.h"
 #include "runtime/executor/WorkerProgram.h"
 
 #include <atomic>
 #include <cstdint>
+#include <optional>
 #include <span>
 
 namespace lamina {
@@ -34,7 +41,10 @@ class Executor {
 public:
   /// All arguments must outlive the executor; the program's transfers are bound to the transport.
   Executor(const WorkerProgram &program, Device &device, Transport &transport, TraceRing trace)
-      : program_(program), device_(device), transport_(transport), trace_(trace) {}
+      : program_(program), device_(device), transport_(transport), trace_(trace) {
+    if (DeviceQueue *queue = device.queue())
+      recorded_.emplace(program, device, *queue);
+  }
 
   /// Runs the whole program for one batch; everything is done and visible to the host on return. After an
   /// error the worker's peers are in an unknown place, so nothing can be run any more.
@@ -48,13 +58,17 @@ public:
 
 private:
   absl::Status execute(const WorkerProgram::Op &op, const LaminaStep &step);
-  absl::Status dispatch(const WorkerProgram::Op &op, const LaminaStep &step);
+  absl::Status runProgram(const LaminaStep &step, uint64_t number);
+  absl::Status runRecorded(const LaminaStep &step);
   absl::Status runTraced(const LaminaStep &step, uint64_t number);
+  absl::Status runMarked(DeviceQueue &queue, const LaminaStep &step);
+  absl::Status traceMarked(DeviceQueue &queue, uint64_t number);
 
   const WorkerProgram &program_;
   Device &device_;
   Transport &transport_;
   TraceRing trace_;
+  std::optional<RecordedLaunches> recorded_; // of a device with a queue
   uint64_t stepNanoseconds_ = 0;
   uint64_t waitNanoseconds_ = 0;
   uint64_t communicationNanoseconds_ = 0;

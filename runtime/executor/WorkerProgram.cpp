@@ -13,7 +13,7 @@ namespace lamina {
 absl::StatusOr<WorkerProgram> WorkerProgram::load(const plan::Plan &plan, int index,
                                                   const std::string &artifactDir, const BatchSegment &batch,
                                                   Device &device) {
-  WorkerProgram program(index);
+  WorkerProgram program(plan, index);
   LAMINA_RETURN_IF_ERROR(program.loadKernels(plan.workers(index), artifactDir, device));
   LAMINA_RETURN_IF_ERROR(program.allocateBuffers(plan, artifactDir, batch, device));
   program.translate(plan);
@@ -31,7 +31,9 @@ absl::Status WorkerProgram::loadKernels(const plan::Worker &worker, const std::s
   for (const plan::Kernel &kernel : worker.kernels()) {
     firstVariants_.push_back(uint32_t(variants_.size()));
     for (const plan::KernelVariant &variant : kernel.variants()) {
-      LAMINA_ASSIGN_OR_RETURN(KernelHandle handle, device.findKernel({variant.symbol(), variant.block_threads(), variant.shared_bytes()}));
+      LAMINA_ASSIGN_OR_RETURN(
+          KernelHandle handle,
+          device.findKernel({variant.symbol(), variant.block_threads(), variant.shared_bytes()}));
       int64_t maxTokens =
           variant.max_tokens() == 0 ? std::numeric_limits<int64_t>::max() : int64_t(variant.max_tokens());
       variants_.push_back({handle, maxTokens, int64_t(variant.workgroups()), variant.extent()});
@@ -107,6 +109,32 @@ void WorkerProgram::translate(const plan::Plan &plan) {
     }
     ops_.push_back(op);
   }
+}
+
+int64_t rowsOf(plan::Extent extent, const LaminaStep &step) {
+  switch (extent) {
+  case plan::TOKENS:
+    return step.tokens;
+  case plan::OUTPUT_ROWS:
+    return step.outputRows;
+  default:
+    return 1;
+  }
+}
+
+absl::Status WorkerProgram::launch(const Op &op, const LaminaStep &sizes, Device &device) const {
+  const Variant *variant = variants_.data() + op.firstVariant;
+  while (variant->maxTokens < sizes.tokens)
+    ++variant;
+  return device.launch(variant->kernel, {bindings_.data() + op.firstBinding, op.bindingCount},
+                       variant->workgroupsPerRow * rowsOf(variant->extent, sizes));
+}
+
+std::vector<int64_t> WorkerProgram::variantBounds() const {
+  std::vector<int64_t> bounds;
+  for (const Variant &variant : variants_)
+    bounds.push_back(variant.maxTokens);
+  return bounds;
 }
 
 absl::Status WorkerProgram::bindTransfers(const plan::Plan &plan, Transport &transport) const {

@@ -13,7 +13,6 @@
 #include "runtime/io/plan.pb.h"
 #include "runtime/transport/Transport.h"
 
-#include <span>
 #include <vector>
 
 namespace lamina {
@@ -26,16 +25,9 @@ public:
     OpKind kind;
     plan::Extent extent;   ///< of the transfer
     uint32_t transfer;     ///< index in the plan
-    uint32_t firstVariant; ///< of the dispatched kernel, in variants()
-    uint32_t firstBinding; ///< in bindings()
+    uint32_t firstVariant; ///< of the dispatched kernel
+    uint32_t firstBinding;
     uint32_t bindingCount;
-  };
-
-  struct Variant {
-    KernelHandle kernel;
-    int64_t maxTokens; ///< INT64_MAX = any; the last variant of a kernel admits every step
-    int64_t workgroupsPerRow;
-    plan::Extent extent;
   };
 
   /// Loads worker `index` of a checked plan onto `device`. The device and the segment must outlive the
@@ -47,25 +39,42 @@ public:
   absl::Status bindTransfers(const plan::Plan &plan, Transport &transport) const;
 
   const std::vector<Op> &ops() const { return ops_; }
-  const Variant *variants() const { return variants_.data(); }
-  std::span<void *const> bindings(const Op &op) const {
-    return {bindings_.data() + op.firstBinding, op.bindingCount};
-  }
+  /// Launches the kernel of a dispatch in the form and with the workgroups for a step of these sizes.
+  absl::Status launch(const Op &op, const LaminaStep &sizes, Device &device) const;
+
+  int64_t maxTokens() const { return maxTokens_; }
+  int64_t maxOutputRows() const { return maxOutputRows_; }
+  /// Numbers of tokens up to which a kernel takes one form and above which another.
+  std::vector<int64_t> variantBounds() const;
 
 private:
-  explicit WorkerProgram(int index) : index_(index) {}
+  struct Variant {
+    KernelHandle kernel;
+    int64_t maxTokens; ///< INT64_MAX = any; the last variant of a kernel admits every step
+    int64_t workgroupsPerRow;
+    plan::Extent extent;
+  };
+
+  WorkerProgram(const plan::Plan &plan, int index)
+      : index_(index), maxTokens_(plan.limits().max_batch_tokens()),
+        maxOutputRows_(plan.limits().max_output_rows()) {}
   absl::Status allocateBuffers(const plan::Plan &plan, const std::string &artifactDir,
                                const BatchSegment &batch, Device &device);
   absl::Status loadKernels(const plan::Worker &worker, const std::string &artifactDir, Device &device);
   void translate(const plan::Plan &plan);
 
   int index_;
+  int64_t maxTokens_;
+  int64_t maxOutputRows_;
   std::vector<std::byte *> buffers_;    // by plan buffer
   std::vector<uint32_t> firstVariants_; // by plan kernel
   std::vector<Variant> variants_;
   std::vector<void *> bindings_;
   std::vector<Op> ops_;
 };
+
+/// Rows of a leading dimension in a step.
+int64_t rowsOf(plan::Extent extent, const LaminaStep &step);
 
 } // namespace lamina
 

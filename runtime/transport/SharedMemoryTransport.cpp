@@ -2,7 +2,8 @@
 
 #include "runtime/transport/SharedMemoryTransport.h"
 
-#include "runtime/transport/SharedMemoryEndpoint.h"
+#include "runtime/transport/HostEndpoint.h"
+#include "runtime/transport/QueuedEndpoint.h"
 
 #include "absl/strings/str_cat.h"
 
@@ -34,6 +35,7 @@ SharedMemoryLinks::create(std::vector<TransferSpec> transfers, const std::vector
     Channel channel{};
     channel.source = spec.source;
     channel.destination = spec.destination;
+    channel.queued = spec.queued;
     channel.frames = std::bit_ceil(spec.frames);
     channel.payloadBytes = alignUp(std::max(spec.payloadBytes, kFrameAlignment), kFrameAlignment);
     channel.bytes = alignUp(
@@ -78,7 +80,9 @@ absl::Status SharedMemoryLinks::mapChannels(uint32_t worker, Device &device) con
 std::unique_ptr<Transport> SharedMemoryLinks::endpoint(uint32_t worker, Device &device,
                                                        const std::atomic<uint32_t> &abort,
                                                        uint64_t spinNanoseconds) {
-  return std::make_unique<SharedMemoryEndpoint>(*this, worker, device, abort, spinNanoseconds);
+  if (DeviceQueue *queue = device.queue())
+    return std::make_unique<QueuedEndpoint>(*this, worker, *queue, abort, spinNanoseconds);
+  return std::make_unique<HostEndpoint>(*this, worker, device, abort, spinNanoseconds);
 }
 
 void SharedMemoryLinks::wakeAll() {

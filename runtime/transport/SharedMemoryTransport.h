@@ -39,9 +39,15 @@ struct ChannelSpec {
   uint32_t destination = 0;
   uint32_t frames = 0;       ///< frames in flight; rounded up to a power of two
   uint64_t payloadBytes = 0; ///< bytes in flight, each frame rounded up to kFrameAlignment
+  /// Whether a device at one of its ends moves frames by itself: then places are fixed (QueuedEndpoint.h), and
+  /// `frames` must be at least those of two steps.
+  bool queued = false;
 };
 
 constexpr uint64_t kFrameAlignment = 64;
+
+/// FrameHeader::sent where no host knows when its device will send.
+constexpr uint64_t kSentByDevice = UINT64_MAX;
 
 /// A frame as it lies in shared memory.
 struct alignas(64) FrameHeader {
@@ -92,6 +98,7 @@ public:
   struct Channel {
     uint32_t source;
     uint32_t destination;
+    bool queued;
     uint32_t frames;
     uint64_t payloadBytes;
     uint64_t bytes; ///< of all that follows, which begins and ends at a page

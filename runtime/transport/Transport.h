@@ -38,17 +38,25 @@ public:
   /// Starts step `step`; all messages of the step before must have been waited for.
   virtual void beginStep(uint64_t step) = 0;
 
-  /// Moves `rows` rows of the bound buffers; they may be reused when it returns.
+  /// Moves `rows` rows of the bound buffers; launches from now on may reuse them.
   virtual absl::Status send(uint32_t transfer, int64_t rows) = 0;
 
   /// Announces that the bound buffers may be filled with `rows` rows.
   virtual absl::Status recv(uint32_t transfer, int64_t rows) = 0;
 
-  /// Returns when the message announced by recv is in the bound buffers.
+  /// Launches from now on find the message announced by recv in the bound buffers.
   virtual absl::Status wait(uint32_t transfer) = 0;
+
+  /// Ends the step: returns when everything that it was asked for, and all launches, are done.
+  virtual absl::Status endStep() = 0;
+
+  /// After an error: lets the device finish by itself what it was given, whatever comes of it.
+  virtual void abandonStep() {}
 
   /// Time spent since the start waiting for peers in send and wait.
   virtual uint64_t waitedNanoseconds() const = 0;
+
+  // Both are 0 where the device moves transfers by itself: only a trace tells then.
 
   /// Time spent since the start in which transfers alone kept the caller from its work: sending, but not
   /// waiting for room; and in wait, from when the peer had begun to send until the message was in the

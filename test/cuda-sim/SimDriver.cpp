@@ -12,6 +12,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <deque>
 #include <functional>
 #include <map>
@@ -41,8 +42,21 @@ size_t environmentNumber(const char *name, size_t otherwise) {
 
 } // namespace
 
+struct lamina::cuda::CUgraph_st {
+  std::deque<Work> work;
+};
+
+/// A graph and its executable are the same here.
+struct lamina::cuda::CUgraphExec_st : lamina::cuda::CUgraph_st {};
+
+struct lamina::cuda::CUevent_st {
+  bool passed = false;
+  double milliseconds = 0;
+};
+
 struct lamina::cuda::CUstream_st {
   std::deque<Work> work;
+  std::unique_ptr<lamina::cuda::CUgraph_st> capture; ///< what is recorded instead of run
 };
 
 namespace {
@@ -106,7 +120,7 @@ CUresult refuse(const char *what) {
 CUresult enqueue(CUstream stream, Work work) {
   if (!simulator().streams.count(stream))
     return CUDA_ERROR_INVALID_HANDLE;
-  stream->work.push_back(std::move(work));
+  (stream->capture ? stream->capture->work : stream->work).push_back(std::move(work));
   return CUDA_SUCCESS;
 }
 
@@ -141,6 +155,10 @@ constexpr ErrorText kErrors[] = {
     {CUDA_ERROR_NO_BINARY_FOR_GPU, "CUDA_ERROR_NO_BINARY_FOR_GPU",
      "no kernel image is available for execution on the device"},
     {CUDA_ERROR_INVALID_HANDLE, "CUDA_ERROR_INVALID_HANDLE", "invalid resource handle"},
+    {CUDA_ERROR_ILLEGAL_STATE, "CUDA_ERROR_ILLEGAL_STATE",
+     "the operation cannot be performed in the present state"},
+    {CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED, "CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED",
+     "operation not permitted when stream is capturing"},
     {CUDA_ERROR_NOT_FOUND, "CUDA_ERROR_NOT_FOUND", "named symbol not found"},
     {CUDA_ERROR_NOT_READY, "CUDA_ERROR_NOT_READY", "device not ready"},
     {CUDA_ERROR_ILLEGAL_ADDRESS, "CUDA_ERROR_ILLEGAL_ADDRESS", "an illegal memory access was encountered"},
@@ -233,8 +251,10 @@ SIM_API cuDevicePrimaryCtxRetain(CUcontext *context, CUdevice device) {
 
 SIM_API cuDevicePrimaryCtxRelease_v2(CUdevice device) {
   SIM_CALL(false);
-  if (--simulator().contexts == 0)
+  if (--simulator().contexts == 0) { // with the context goes what nobody could free after a failure
     simulator().failure = CUDA_SUCCESS;
+    simulator().memory.reset();
+  }
   return CUDA_SUCCESS;
 }
 
@@ -401,6 +421,8 @@ SIM_API cuStreamQuery(CUstream stream) {
   SIM_CALL();
   if (!simulator().streams.count(stream))
     return CUDA_ERROR_INVALID_HANDLE;
+  if (stream->capture)
+    return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
   bool empty = simulator().advance(stream);
   if (simulator().failure != CUDA_SUCCESS)
     return simulator().failure;
@@ -412,6 +434,110 @@ SIM_API cuStreamSynchronize(CUstream stream) {
   while ((result = cuStreamQuery(stream)) == CUDA_ERROR_NOT_READY)
     sched_yield();
   return result;
+}
+
+namespace {
+
+/// A word that others write or read meanwhile.
+std::atomic_ref<uint32_t> wordAt(CUdeviceptr address) {
+  return std::atomic_ref<uint32_t>(*static_cast<uint32_t *>(pointerTo(address)));
+}
+
+} // namespace
+
+SIM_API cuStreamWriteValue32_v2(CUstream stream, CUdeviceptr address, uint32_t value, unsigned int flags) {
+  SIM_CALL();
+  if (!simulator().memory.isMapped(address) || flags != CU_STREAM_WRITE_VALUE_DEFAULT)
+    return refuse("a word to write that is not registered host memory");
+  return enqueue(stream, [=] {
+    wordAt(address).store(value);
+    return Progress::Done;
+  });
+}
+
+SIM_API cuStreamWaitValue32_v2(CUstream stream, CUdeviceptr address, uint32_t value, unsigned int flags) {
+  SIM_CALL();
+  if (!simulator().memory.isMapped(address) || flags != CU_STREAM_WAIT_VALUE_GEQ)
+    return refuse("a word to wait for that is not registered host memory");
+  return enqueue(stream, [=] {
+    return int32_t(wordAt(address).load() - value) >= 0 ? Progress::Done : Progress::Waiting;
+  });
+}
+
+//===--- Graphs and events
+//--------------------------------------------------------------------------------===//
+
+SIM_API cuStreamBeginCapture_v2(CUstream stream, CUstreamCaptureMode mode) {
+  SIM_CALL();
+  if (stream->capture)
+    return CUDA_ERROR_ILLEGAL_STATE;
+  stream->capture = std::make_unique<CUgraph_st>();
+  return CUDA_SUCCESS;
+}
+
+SIM_API cuStreamEndCapture(CUstream stream, CUgraph *graph) {
+  SIM_CALL();
+  *graph = stream->capture.release();
+  return *graph != nullptr ? CUDA_SUCCESS : CUDA_ERROR_ILLEGAL_STATE;
+}
+
+SIM_API cuGraphInstantiateWithFlags(CUgraphExec *executable, CUgraph graph, unsigned long long flags) {
+  SIM_CALL();
+  *executable = new CUgraphExec_st{*graph};
+  return CUDA_SUCCESS;
+}
+
+SIM_API cuGraphLaunch(CUgraphExec executable, CUstream stream) {
+  SIM_CALL();
+  if (stream->capture)
+    return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+  for (const Work &work : executable->work)
+    stream->work.push_back(work);
+  return CUDA_SUCCESS;
+}
+
+SIM_API cuGraphExecDestroy(CUgraphExec executable) {
+  SIM_CALL();
+  delete executable;
+  return CUDA_SUCCESS;
+}
+
+SIM_API cuGraphDestroy(CUgraph graph) {
+  SIM_CALL();
+  delete graph;
+  return CUDA_SUCCESS;
+}
+
+SIM_API cuEventCreate(CUevent *event, unsigned int flags) {
+  SIM_CALL();
+  *event = new CUevent_st;
+  return CUDA_SUCCESS;
+}
+
+SIM_API cuEventDestroy_v2(CUevent event) {
+  SIM_CALL();
+  delete event;
+  return CUDA_SUCCESS;
+}
+
+SIM_API cuEventRecord(CUevent event, CUstream stream) {
+  SIM_CALL();
+  event->passed = false;
+  return enqueue(stream, [=] {
+    timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    event->milliseconds = double(now.tv_sec) * 1e3 + double(now.tv_nsec) / 1e6;
+    event->passed = true;
+    return Progress::Done;
+  });
+}
+
+SIM_API cuEventElapsedTime(float *milliseconds, CUevent begin, CUevent end) {
+  SIM_CALL();
+  if (!begin->passed || !end->passed)
+    return CUDA_ERROR_NOT_READY;
+  *milliseconds = float(end->milliseconds - begin->milliseconds);
+  return CUDA_SUCCESS;
 }
 
 // The runtime calls through pointers of these very types.

@@ -57,6 +57,11 @@ struct FaultHandling {
     alternative.ss_sp = stack;
     alternative.ss_size = sizeof(stack);
     sigaltstack(&alternative, nullptr);
+    sigset_t faults; // blocked in workers that are threads
+    sigemptyset(&faults);
+    sigaddset(&faults, SIGSEGV);
+    sigaddset(&faults, SIGBUS);
+    pthread_sigmask(SIG_UNBLOCK, &faults, nullptr);
     static std::once_flag once;
     std::call_once(once, [] {
       struct sigaction action{};

@@ -59,6 +59,10 @@ CudaDevice::~CudaDevice() {
   // Whatever fails here has failed before, or harms nobody.
   if (stream_ != nullptr)
     driver_.cuStreamSynchronize(stream_);
+  for (const Recorded &recorded : recorded_)
+    driver_.cuGraphExecDestroy(recorded.graph);
+  for (CUevent mark : marks_)
+    driver_.cuEventDestroy(mark);
   registrations_.clear();
   module_.reset();
   for (CUdeviceptr allocation : allocations_)
@@ -70,9 +74,7 @@ CudaDevice::~CudaDevice() {
   driver_.cuDevicePrimaryCtxRelease(device_);
 }
 
-std::string CudaDevice::description() const {
-  return absl::StrCat("cuda ", target(), ", ", name_);
-}
+std::string CudaDevice::description() const { return absl::StrCat("cuda ", target(), ", ", name_); }
 
 absl::StatusOr<CUdeviceptr> CudaDevice::allocateMemory(uint64_t bytes, const std::string &what) {
   CUdeviceptr address = 0;
@@ -154,9 +156,7 @@ absl::Status CudaDevice::launch(KernelHandle handle, std::span<void *const> bind
                     cuLaunchKernel(kernel.function, unsigned(workgroups), 1, 1, kernel.blockThreads, 1, 1,
                                    kernel.sharedBytes, stream_, nullptr, extra),
                     "cannot launch kernel ", kernel.symbol);
-  if (pending_++ == 0)
-    firstPending_ = &kernel;
-  lastPending_ = &kernel;
+  (isRecording_ ? recording_ : pending_).add({1, &kernel, &kernel});
   return absl::OkStatus();
 }
 
@@ -172,19 +172,19 @@ absl::Status CudaDevice::copyFromHost(void *device, const void *host, uint64_t b
   return synchronize();
 }
 
-std::string CudaDevice::describePending() const {
-  if (pending_ == 0)
-    return "work on the GPU failed";
-  if (pending_ == 1)
-    return absl::StrCat("kernel ", lastPending_->symbol, " failed");
-  return absl::StrCat("one of the ", pending_, " kernels from ", firstPending_->symbol, " to ",
-                      lastPending_->symbol, " failed");
+std::string CudaDevice::Pending::describe() const {
+  if (launches == 0)
+    return "the GPU failed";
+  if (launches == 1)
+    return absl::StrCat("the GPU failed during kernel ", last->symbol);
+  return absl::StrCat("the GPU failed during the ", launches, " kernels from ", first->symbol, " to ",
+                      last->symbol);
 }
 
 absl::Status CudaDevice::synchronize() {
   if (CUresult result = driver_.cuStreamSynchronize(stream_); result != CUDA_SUCCESS)
-    return driver_.check(result, describePending());
-  pending_ = 0;
+    return driver_.check(result, pending_.describe());
+  pending_ = {};
   return absl::OkStatus();
 }
 

@@ -21,7 +21,7 @@
 
 namespace lamina::cuda {
 
-class CudaDevice final : public Device {
+class CudaDevice final : public Device, public DeviceQueue {
 public:
   /// The GPU `index`, counted round where there are fewer. Its driver is opened here.
   static absl::StatusOr<std::unique_ptr<CudaDevice>> create(const std::string &driverLibrary, int index);
@@ -42,6 +42,18 @@ public:
   absl::Status copyFromHost(void *device, const void *host, uint64_t bytes) override;
   absl::Status synchronize() override;
 
+  DeviceQueue *queue() override { return this; }
+  absl::Status enqueueCopyToHost(std::byte *host, const std::byte *device, uint64_t bytes) override;
+  absl::Status enqueueCopyFromHost(std::byte *device, const std::byte *host, uint64_t bytes) override;
+  absl::Status writeWord(uint32_t *word, uint32_t value) override;
+  absl::Status waitForWord(const uint32_t *word, uint32_t value) override;
+  absl::StatusOr<bool> finished() override;
+  absl::Status beginRecording() override;
+  absl::StatusOr<RecordedHandle> endRecording() override;
+  absl::Status replay(RecordedHandle recorded) override;
+  absl::Status mark(size_t index) override;
+  absl::StatusOr<uint64_t> markTime(size_t index) override;
+
 private:
   struct Kernel {
     std::string symbol;
@@ -50,10 +62,30 @@ private:
     uint32_t sharedBytes;
   };
 
+  /// Launches under way, to name them when one of them failed.
+  struct Pending {
+    uint64_t launches = 0;
+    const Kernel *first = nullptr;
+    const Kernel *last = nullptr;
+
+    void add(const Pending &more) {
+      if (launches == 0)
+        first = more.first;
+      if (more.launches != 0)
+        last = more.last;
+      launches += more.launches;
+    }
+    std::string describe() const;
+  };
+  struct Recorded {
+    CUgraphExec graph;
+    Pending launches;
+  };
+
   explicit CudaDevice(const Driver &driver) : driver_(driver) {}
   absl::Status open(int ordinal);
   absl::StatusOr<CUdeviceptr> allocateMemory(uint64_t bytes, const std::string &what);
-  std::string describePending() const;
+  absl::StatusOr<CUdeviceptr> addressOfWord(const uint32_t *word) const;
 
   const Driver &driver_;
   CUdevice device_ = 0;
@@ -68,10 +100,12 @@ private:
   LaminaStep *hostStep_ = nullptr; // pinned; what deviceStep_ is copied from
   CUdeviceptr deviceStep_ = 0;
 
-  // Launched since the stream was last known to be empty.
-  uint64_t pending_ = 0;
-  const Kernel *firstPending_ = nullptr;
-  const Kernel *lastPending_ = nullptr;
+  Pending pending_;   // since the stream was last known to be empty
+  Pending recording_; // since beginRecording
+  bool isRecording_ = false;
+  std::deque<Recorded> recorded_; // handles are addresses
+  std::vector<CUevent> marks_;
+  uint64_t firstMark_ = 0; // its time, by the host's clock
 };
 
 } // namespace lamina::cuda

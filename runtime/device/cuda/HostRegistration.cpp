@@ -24,7 +24,7 @@ Registry &registry() {
 
 absl::StatusOr<HostRegistration> HostRegistration::create(const Driver &driver, std::byte *memory,
                                                           uint64_t bytes) {
-  HostRegistration registration(driver, nullptr);
+  HostRegistration registration(driver, bytes);
   {
     std::lock_guard lock(registry().mutex);
     int &uses = registry().uses[{&driver, memory}];
@@ -42,7 +42,8 @@ absl::StatusOr<HostRegistration> HostRegistration::create(const Driver &driver, 
 }
 
 HostRegistration::HostRegistration(HostRegistration &&other) noexcept
-    : driver_(other.driver_), memory_(std::exchange(other.memory_, nullptr)), address_(other.address_) {}
+    : driver_(other.driver_), memory_(std::exchange(other.memory_, nullptr)), bytes_(other.bytes_),
+      address_(other.address_) {}
 
 HostRegistration::~HostRegistration() {
   if (memory_ == nullptr)

@@ -24,10 +24,21 @@ public:
   /// The address by which the GPU of the current context reaches the memory.
   CUdeviceptr address() const { return address_; }
 
+  bool contains(const void *host) const {
+    auto *byte = static_cast<const std::byte *>(host);
+    return byte >= memory_ && byte < memory_ + bytes_;
+  }
+  /// The address of a byte that it contains.
+  CUdeviceptr addressOf(const void *host) const {
+    return address_ + CUdeviceptr(static_cast<const std::byte *>(host) - memory_);
+  }
+
 private:
-  HostRegistration(const Driver &driver, std::byte *memory) : driver_(&driver), memory_(memory) {}
+  HostRegistration(const Driver &driver, uint64_t bytes)
+      : driver_(&driver), memory_(nullptr), bytes_(bytes) {}
   const Driver *driver_;
   std::byte *memory_; // null once moved from
+  uint64_t bytes_;
   CUdeviceptr address_ = 0;
 };
 

@@ -176,10 +176,11 @@ TEST(CudaDevice, AFailureNamesWhatItCanHaveBeen) {
     for (int i = 0; i < others; ++i)
       ASSERT_TRUE(device->launch(sum, bindings, 1).ok());
     ASSERT_TRUE(device->launch(fault, bindings, 1).ok()) << "it has not run yet";
-    EXPECT_THAT(std::string(device->synchronize().message()),
-                HasSubstr(others == 0
-                              ? "kernel test_fault failed: CUDA_ERROR_ILLEGAL_ADDRESS: an illegal memory"
-                              : "one of the 3 kernels from test_sum to test_fault failed: CUDA_ERROR"));
+    EXPECT_THAT(
+        std::string(device->synchronize().message()),
+        HasSubstr(others == 0
+                      ? "the GPU failed during kernel test_fault: CUDA_ERROR_ILLEGAL_ADDRESS: an illegal"
+                      : "the GPU failed during the 3 kernels from test_sum to test_fault: CUDA_ERROR"));
     EXPECT_FALSE(device->launch(sum, bindings, 1).ok()) << "the GPU does nothing more for us";
   }
 }

@@ -1,8 +1,7 @@
 //===- EngineDeathTest.cpp - workers and front ends that die ------------------------------------------===//
 
-#include "runtime/executor/Engine.h"
+#include "EngineTest.h"
 
-#include "TestPlan.h"
 #include "runtime/base/Clock.h"
 
 #include "absl/strings/str_cat.h"
@@ -27,18 +26,23 @@ constexpr uint64_t kSecond = 1'000'000'000;
 /// Longer than the busiest machine needs; only what hangs takes longer.
 constexpr uint64_t kHang = 30 * kSecond;
 
-class EngineDeathTest : public ::testing::Test {
+class EngineDeathTest : public ::testing::TestWithParam<Workers> {
 protected:
   void SetUp() override {
-    auto engine = Engine::create(makePlan(), artifact_.path(), {.threadsPerWorker = 2});
+    useSimulator();
+    auto engine = Engine::create(plan(), artifact_.path(), {.threadsPerWorker = 2});
     ASSERT_TRUE(engine.ok()) << engine.status();
     engine_ = std::move(*engine);
   }
+  plan::Plan plan() const { return makePlan(GetParam().placement); }
   int pid(size_t worker) { return engine_->workers()[worker].pid; }
 
   TestArtifact artifact_;
   std::unique_ptr<Engine> engine_;
 };
+
+INSTANTIATE_TEST_SUITE_P(Processes, EngineDeathTest, ::testing::ValuesIn(everyPlacement(false)),
+                         [](const auto &info) { return info.param.name(); });
 
 bool exists(int pid) { return kill(pid, 0) == 0; }
 
@@ -50,7 +54,7 @@ bool diesWithin(int pid, uint64_t nanoseconds) {
   return false;
 }
 
-TEST_F(EngineDeathTest, KilledBetweenSteps) {
+TEST_P(EngineDeathTest, KilledBetweenSteps) {
   ASSERT_TRUE(engine_->step(fillBatch(*engine_, {{1, 0, 0}})).ok());
   int victim = pid(1), other = pid(0);
   kill(victim, SIGKILL);
@@ -65,7 +69,7 @@ TEST_F(EngineDeathTest, KilledBetweenSteps) {
   EXPECT_FALSE(exists(other)) << "the survivor is left";
 }
 
-TEST_F(EngineDeathTest, KilledWithinAStep) {
+TEST_P(EngineDeathTest, KilledWithinAStep) {
   int victim = pid(1), other = pid(0);
   std::thread killer([victim] {
     usleep(100'000);
@@ -79,7 +83,7 @@ TEST_F(EngineDeathTest, KilledWithinAStep) {
   EXPECT_FALSE(exists(other));
 }
 
-TEST_F(EngineDeathTest, PeerOfADeadWorkerIsKilledThoughItIsBusy) {
+TEST_P(EngineDeathTest, PeerOfADeadWorkerIsKilledThoughItIsBusy) {
   int victim = pid(0);
   std::thread killer([victim] {
     usleep(100'000);
@@ -92,31 +96,38 @@ TEST_F(EngineDeathTest, PeerOfADeadWorkerIsKilledThoughItIsBusy) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("worker compute0 (pid"));
 }
 
-TEST_F(EngineDeathTest, CrashingKernelIsReported) {
+TEST_P(EngineDeathTest, CrashingKernelIsReported) {
   absl::Status status = engine_->step(fillBatch(*engine_, {{kCrashToken, 0, 0}}));
-  // A sanitizer turns the signal into an exit of its own.
-  EXPECT_THAT(std::string(status.message()),
-              ::testing::AnyOf(HasSubstr("was killed by signal 11"), HasSubstr("exited with status")));
+  if (GetParam().placement.memoryOnCuda)
+    EXPECT_EQ(status.message(),
+              "worker memory0: the GPU failed during the 2 kernels from test_append to test_attend: "
+              "CUDA_ERROR_ILLEGAL_ADDRESS: an illegal memory access was encountered");
+  else // a sanitizer turns the signal into an exit of its own
+    EXPECT_THAT(std::string(status.message()),
+                ::testing::AnyOf(HasSubstr("was killed by signal 11"), HasSubstr("exited with status")));
 }
 
-TEST_F(EngineDeathTest, InterruptLeavesWorkersAlone) {
+TEST_P(EngineDeathTest, InterruptLeavesWorkersAlone) {
   kill(pid(0), SIGINT);
   kill(pid(1), SIGINT);
   ASSERT_TRUE(engine_->step(fillBatch(*engine_, {{5, 0, 0}})).ok());
   EXPECT_EQ(engine_->logits(0)[0], expectedLogit({5}));
 }
 
-TEST_F(EngineDeathTest, AnInterruptEndsALongStep) {
-  auto engine = Engine::create(makePlan(), artifact_.path(),
-                               {.threadsPerWorker = 2, .interrupted = [] { return true; }});
+TEST_P(EngineDeathTest, AnInterruptEndsALongStep) {
+  static bool interrupted; // not while loading
+  interrupted = false;
+  auto engine = Engine::create(plan(), artifact_.path(),
+                               {.threadsPerWorker = 2, .interrupted = [] { return interrupted; }});
   ASSERT_TRUE(engine.ok()) << engine.status();
+  interrupted = true;
   uint64_t begin = monotonicNanoseconds();
   absl::Status status = (*engine)->step(fillBatch(**engine, {{kHangToken, 0, 0}}));
   EXPECT_LT(monotonicNanoseconds() - begin, kHang);
   EXPECT_EQ(status, absl::CancelledError("interrupted"));
 }
 
-TEST_F(EngineDeathTest, DestroyingLeavesNoProcess) {
+TEST_P(EngineDeathTest, DestroyingLeavesNoProcess) {
   int first = pid(0), second = pid(1);
   uint64_t begin = monotonicNanoseconds();
   engine_.reset();

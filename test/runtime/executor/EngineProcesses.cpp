@@ -8,5 +8,8 @@ INSTANTIATE_TEST_SUITE_P(Processes, EngineTest, ::testing::Values(Workers{false,
                          [](const auto &info) { return info.param.name(); });
 INSTANTIATE_TEST_SUITE_P(Processes, PlacedEngineTest, ::testing::ValuesIn(everyPlacement(false)),
                          [](const auto &info) { return info.param.name(); });
+INSTANTIATE_TEST_SUITE_P(Processes, GpuMemoryTest,
+                         ::testing::Values(Workers{false, {false, true}}, Workers{false, {true, true}}),
+                         [](const auto &info) { return info.param.name(); });
 
 } // namespace lamina::test

@@ -40,6 +40,9 @@ protected:
 /// On every placement.
 class PlacedEngineTest : public EngineTest {};
 
+/// Where memory0 has a GPU.
+class GpuMemoryTest : public EngineTest {};
+
 } // namespace lamina::test
 
 #endif // LAMINA_TEST_RUNTIME_EXECUTOR_ENGINETEST_H

@@ -1,0 +1,104 @@
+//===- CudaQueue.cpp - a GPU's stream as a DeviceQueue ------------------------------------------------===//
+
+#include "runtime/base/Clock.h"
+#include "runtime/device/cuda/CudaDevice.h"
+
+#include <cmath>
+
+namespace lamina::cuda {
+namespace {
+
+CUdeviceptr addressOf(const std::byte *device) { return CUdeviceptr(reinterpret_cast<uintptr_t>(device)); }
+
+} // namespace
+
+absl::Status CudaDevice::enqueueCopyToHost(std::byte *host, const std::byte *device, uint64_t bytes) {
+  return driver_.check(driver_.cuMemcpyDtoHAsync(host, addressOf(device), bytes, stream_),
+                       "cannot copy from the GPU");
+}
+
+absl::Status CudaDevice::enqueueCopyFromHost(std::byte *device, const std::byte *host, uint64_t bytes) {
+  return driver_.check(driver_.cuMemcpyHtoDAsync(addressOf(device), host, bytes, stream_),
+                       "cannot copy to the GPU");
+}
+
+absl::StatusOr<CUdeviceptr> CudaDevice::addressOfWord(const uint32_t *word) const {
+  for (const HostRegistration &registration : registrations_)
+    if (registration.contains(word))
+      return registration.addressOf(word);
+  return absl::InternalError("a word to wait for lies in memory that the GPU was not told of");
+}
+
+absl::Status CudaDevice::writeWord(uint32_t *word, uint32_t value) {
+  LAMINA_ASSIGN_OR_RETURN(CUdeviceptr address, addressOfWord(word));
+  return driver_.check(driver_.cuStreamWriteValue32(stream_, address, value, CU_STREAM_WRITE_VALUE_DEFAULT),
+                       "the GPU cannot write a word for its peers");
+}
+
+absl::Status CudaDevice::waitForWord(const uint32_t *word, uint32_t value) {
+  LAMINA_ASSIGN_OR_RETURN(CUdeviceptr address, addressOfWord(word));
+  return driver_.check(driver_.cuStreamWaitValue32(stream_, address, value, CU_STREAM_WAIT_VALUE_GEQ),
+                       "the GPU cannot wait for its peers");
+}
+
+absl::StatusOr<bool> CudaDevice::finished() {
+  CUresult result = driver_.cuStreamQuery(stream_);
+  if (result == CUDA_ERROR_NOT_READY)
+    return false;
+  if (result != CUDA_SUCCESS)
+    return driver_.check(result, pending_.describe());
+  pending_ = {};
+  return true;
+}
+
+absl::Status CudaDevice::beginRecording() {
+  LAMINA_CUDA_CHECK(driver_, cuStreamBeginCapture(stream_, CU_STREAM_CAPTURE_MODE_THREAD_LOCAL),
+                    "cannot record launches");
+  isRecording_ = true;
+  recording_ = {};
+  return absl::OkStatus();
+}
+
+absl::StatusOr<RecordedHandle> CudaDevice::endRecording() {
+  isRecording_ = false;
+  CUgraph graph = nullptr;
+  LAMINA_CUDA_CHECK(driver_, cuStreamEndCapture(stream_, &graph), "cannot record launches");
+  CUgraphExec executable = nullptr;
+  absl::Status status =
+      driver_.check(driver_.cuGraphInstantiate(&executable, graph, 0), "cannot prepare recorded launches");
+  driver_.cuGraphDestroy(graph);
+  LAMINA_RETURN_IF_ERROR(status);
+  recorded_.push_back({executable, recording_});
+  return RecordedHandle(reinterpret_cast<uintptr_t>(&recorded_.back()));
+}
+
+absl::Status CudaDevice::replay(RecordedHandle handle) {
+  const Recorded &recorded = *reinterpret_cast<const Recorded *>(uintptr_t(handle));
+  LAMINA_CUDA_CHECK(driver_, cuGraphLaunch(recorded.graph, stream_), "cannot launch recorded kernels");
+  pending_.add(recorded.launches);
+  return absl::OkStatus();
+}
+
+absl::Status CudaDevice::mark(size_t index) {
+  while (marks_.size() <= index) {
+    CUevent event = nullptr;
+    LAMINA_CUDA_CHECK(driver_, cuEventCreate(&event, CU_EVENT_DEFAULT), "cannot create an event");
+    marks_.push_back(event);
+  }
+  if (index == 0) {
+    // An idle stream passes the first mark at once. Early by microseconds rather than late: no step seems to begin
+    // before the end of the one before.
+    LAMINA_RETURN_IF_ERROR(synchronize());
+    firstMark_ = monotonicNanoseconds();
+  }
+  return driver_.check(driver_.cuEventRecord(marks_[index], stream_), "cannot record an event");
+}
+
+absl::StatusOr<uint64_t> CudaDevice::markTime(size_t index) {
+  float milliseconds = 0;
+  LAMINA_CUDA_CHECK(driver_, cuEventElapsedTime(&milliseconds, marks_[0], marks_[index]),
+                    "cannot tell when the GPU did what");
+  return firstMark_ + uint64_t(std::llround(double(milliseconds) * 1e6));
+}
+
+} // namespace lamina::cuda

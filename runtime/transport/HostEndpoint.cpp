@@ -1,0 +1,104 @@
+//===- HostEndpoint.cpp - an end of the rings whose host moves and waits ------------------------------===//
+
+#include "runtime/transport/HostEndpoint.h"
+
+#include "absl/strings/str_cat.h"
+
+namespace lamina {
+namespace {
+
+/// How long a sleeper trusts that somebody wakes it before it looks at the abort flag by itself.
+constexpr uint64_t kRecheckNanoseconds = 50'000'000;
+/// A device at the other end changes words without waking anybody.
+constexpr uint64_t kPollNanoseconds = 20'000;
+
+} // namespace
+
+void HostEndpoint::releaseConsumed(Outgoing &out) {
+  uint32_t consumed = out.channel->state->consumed.load();
+  while (uint32_t(out.released) != consumed && out.released != out.sequence)
+    out.releaseOne();
+  // The usual case is one frame at a time: starting over keeps the same few lines in the caches of both
+  // sides.
+  if (out.released == out.sequence && !out.channel->queued)
+    out.cursor = 0;
+}
+
+absl::Status HostEndpoint::sleepOn(const Channel &channel, SharedWaitWord &word, uint32_t seen,
+                                   const char *purpose, uint32_t transfer) {
+  uint64_t begin = monotonicNanoseconds();
+  uint64_t sleep = channel.queued ? kPollNanoseconds : kRecheckNanoseconds;
+  // Spinning once is enough: who polls has slept before and would spin more than sleep.
+  for (uint64_t spin = spin_; word.waitWhile(seen, spin, sleep) == seen; spin = channel.queued ? 0 : spin_)
+    if (abort_.load(std::memory_order_acquire) != 0)
+      return absl::CancelledError(absl::StrCat("stopped while waiting ", purpose, " ", describe(transfer)));
+  waited_ += monotonicNanoseconds() - begin;
+  return absl::OkStatus();
+}
+
+absl::Status HostEndpoint::waitForSpace(Outgoing &out, uint64_t space, uint32_t transfer) {
+  const Channel &channel = *out.channel;
+  LAMINA_RETURN_IF_ERROR(checkSpace(out, space, transfer));
+  while (true) {
+    uint32_t consumed = channel.state->consumed.load();
+    releaseConsumed(out);
+    if (out.hasRoom(space))
+      return absl::OkStatus();
+    LAMINA_RETURN_IF_ERROR(sleepOn(channel, channel.state->consumed, consumed, "for room to send", transfer));
+  }
+}
+
+absl::Status HostEndpoint::send(uint32_t transfer, int64_t rows) {
+  LAMINA_ASSIGN_OR_RETURN(Binding * binding, find(transfer, "send", true));
+  Outgoing &out = *binding->outgoing;
+  const Channel &channel = *out.channel;
+  uint64_t bytes = links_.transfer(transfer).bytesPerRow * uint64_t(rows);
+  LAMINA_RETURN_IF_ERROR(waitForSpace(out, frameSpace(bytes), transfer));
+  uint64_t began = monotonicNanoseconds();
+  LAMINA_RETURN_IF_ERROR(
+      forPieces(*binding, channel, out.cursor, rows, [&](std::byte *ring, std::byte *data, uint64_t length) {
+        return device_.copyToHost(ring, data, length);
+      }));
+  writeHeader(out, transfer, bytes, began);
+  channel.state->published.add(1);
+  links_.counters(transfer).bytesSent.fetch_add(bytes, std::memory_order_relaxed);
+  communication_ += monotonicNanoseconds() - began;
+  return absl::OkStatus();
+}
+
+/// `since`: when the caller began to wait for this frame; moved to when it is here.
+absl::Status HostEndpoint::receiveNext(Incoming &in, uint32_t waitedFor, uint64_t &since) {
+  const Channel &channel = *in.channel;
+  if (channel.state->published.load() == uint32_t(in.sequence))
+    LAMINA_RETURN_IF_ERROR(
+        sleepOn(channel, channel.state->published, uint32_t(in.sequence), "for", waitedFor));
+  // A copy: the peer could change the original between the check and the use.
+  FrameHeader frame = channel.headers[in.sequence & (channel.frames - 1)];
+  uint32_t expected = nextPosted(in);
+  LAMINA_RETURN_IF_ERROR(checkFrame(in, in.sequence + 1, expected, frame));
+  Binding &binding = bindings_[expected];
+  LAMINA_RETURN_IF_ERROR(forPieces(binding, channel, frame.offset, binding.rows,
+                                   [&](std::byte *ring, std::byte *data, uint64_t length) {
+                                     return device_.copyFromHost(data, ring, length);
+                                   }));
+  binding.arrived = step_;
+  ++in.postedBegin;
+  ++in.sequence;
+  links_.counters(frame.transfer).bytesReceived.fetch_add(frame.bytes, std::memory_order_relaxed);
+  channel.state->consumed.add(1);
+  uint64_t now = monotonicNanoseconds();
+  communication_ += now - std::clamp(frame.sent, since, now);
+  since = now;
+  return absl::OkStatus();
+}
+
+absl::Status HostEndpoint::wait(uint32_t transfer) {
+  LAMINA_ASSIGN_OR_RETURN(Binding * binding, findAnnounced(transfer));
+  // Frames arrive in the order of the receives; earlier ones go where they belong on the way.
+  uint64_t since = monotonicNanoseconds();
+  while (binding->arrived != step_)
+    LAMINA_RETURN_IF_ERROR(receiveNext(*binding->incoming, transfer, since));
+  return absl::OkStatus();
+}
+
+} // namespace lamina

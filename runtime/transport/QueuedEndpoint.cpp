@@ -1,0 +1,118 @@
+//===- QueuedEndpoint.cpp - an end of the rings whose device moves and waits --------------------------===//
+
+#include "runtime/transport/QueuedEndpoint.h"
+
+#include "absl/strings/str_cat.h"
+
+#include <unistd.h>
+
+namespace lamina {
+namespace {
+
+/// Between two looks at the queue, once spinning has not been enough.
+constexpr useconds_t kSleepMicroseconds = 20;
+
+} // namespace
+
+/// What the peers have taken so far needs no waiting in the queue.
+void QueuedEndpoint::beginStep(uint64_t step) {
+  RingEndpoint::beginStep(step);
+  for (Outgoing &out : outgoing_)
+    for (uint32_t consumed = out.channel->state->consumed.load();
+         uint32_t(out.released) != consumed && out.released != out.sequence;)
+      out.releaseOne();
+}
+
+absl::Status QueuedEndpoint::send(uint32_t transfer, int64_t rows) {
+  LAMINA_ASSIGN_OR_RETURN(Binding * binding, find(transfer, "send", true));
+  Outgoing &out = *binding->outgoing;
+  const Channel &channel = *out.channel;
+  uint64_t bytes = links_.transfer(transfer).bytesPerRow * uint64_t(rows);
+  LAMINA_RETURN_IF_ERROR(checkSpace(out, frameSpace(bytes), transfer));
+  uint64_t released = out.released;
+  while (!out.hasRoom(frameSpace(bytes)))
+    out.releaseOne();
+  if (out.released != released)
+    LAMINA_RETURN_IF_ERROR(queue_.waitForWord(channel.state->consumed.word(), uint32_t(out.released)));
+  LAMINA_RETURN_IF_ERROR(
+      forPieces(*binding, channel, out.cursor, rows, [&](std::byte *ring, std::byte *data, uint64_t length) {
+        return queue_.enqueueCopyToHost(ring, data, length);
+      }));
+  writeHeader(out, transfer, bytes, kSentByDevice);
+  LAMINA_RETURN_IF_ERROR(queue_.writeWord(channel.state->published.word(), uint32_t(out.sequence)));
+  links_.counters(transfer).bytesSent.fetch_add(bytes, std::memory_order_relaxed);
+  return absl::OkStatus();
+}
+
+absl::Status QueuedEndpoint::receiveNext(Incoming &in) {
+  const Channel &channel = *in.channel;
+  uint32_t transfer = nextPosted(in);
+  Binding &binding = bindings_[transfer];
+  uint64_t bytes = links_.transfer(transfer).bytesPerRow * uint64_t(binding.rows);
+  ++in.postedBegin;
+  taken_.push_back({&in, ++in.sequence, in.cursor, transfer});
+  LAMINA_RETURN_IF_ERROR(queue_.waitForWord(channel.state->published.word(), uint32_t(in.sequence)));
+  LAMINA_RETURN_IF_ERROR(forPieces(binding, channel, in.cursor, binding.rows,
+                                   [&](std::byte *ring, std::byte *data, uint64_t length) {
+                                     return queue_.enqueueCopyFromHost(data, ring, length);
+                                   }));
+  LAMINA_RETURN_IF_ERROR(queue_.writeWord(channel.state->consumed.word(), uint32_t(in.sequence)));
+  in.cursor = (in.cursor + frameSpace(bytes)) % channel.payloadBytes;
+  binding.arrived = step_;
+  links_.counters(transfer).bytesReceived.fetch_add(bytes, std::memory_order_relaxed);
+  return absl::OkStatus();
+}
+
+absl::Status QueuedEndpoint::wait(uint32_t transfer) {
+  LAMINA_ASSIGN_OR_RETURN(Binding * binding, findAnnounced(transfer));
+  while (binding->arrived != step_)
+    LAMINA_RETURN_IF_ERROR(receiveNext(*binding->incoming));
+  return absl::OkStatus();
+}
+
+absl::Status QueuedEndpoint::endStep() {
+  LAMINA_RETURN_IF_ERROR(waitForQueue());
+  absl::Status status = checkTaken();
+  taken_.clear();
+  return status;
+}
+
+absl::Status QueuedEndpoint::waitForQueue() {
+  uint64_t deadline = monotonicNanoseconds() + spin_;
+  while (true) {
+    LAMINA_ASSIGN_OR_RETURN(bool finished, queue_.finished());
+    if (finished)
+      return absl::OkStatus();
+    if (abort_.load(std::memory_order_acquire) != 0)
+      return absl::CancelledError("stopped while a step was under way on the device");
+    if (monotonicNanoseconds() < deadline)
+      sched_yield();
+    else
+      usleep(kSleepMicroseconds);
+  }
+}
+
+/// The queue may wait for peers that will send nothing more, and nothing that it uses could be freed. The
+/// words say that they have sent and taken everything; what the step computes is of no use to anybody any
+/// more.
+void QueuedEndpoint::abandonStep() {
+  for (const Incoming &in : incoming_)
+    in.channel->state->published.store(uint32_t(in.sequence));
+  for (const Outgoing &out : outgoing_)
+    out.channel->state->consumed.store(uint32_t(out.sequence));
+}
+
+absl::Status QueuedEndpoint::checkTaken() const {
+  for (const Taken &taken : taken_) {
+    const Channel &channel = *taken.incoming->channel;
+    const FrameHeader &frame = channel.headers[(taken.sequence - 1) & (channel.frames - 1)];
+    LAMINA_RETURN_IF_ERROR(checkFrame(*taken.incoming, taken.sequence, taken.transfer, frame));
+    if (frame.offset != taken.offset)
+      return absl::DataLossError(absl::StrCat("worker ", channel.source, " sent ", describe(taken.transfer),
+                                              " at offset ", frame.offset, " of the ring, expected ",
+                                              taken.offset));
+  }
+  return absl::OkStatus();
+}
+
+} // namespace lamina
