@@ -136,7 +136,12 @@ private:
   std::vector<Pair> heap_;
 };
 
-absl::Status BpeTokenizer::build() {
+absl::Status BpeTokenizer::buildPreTokenizer() {
+  if (!data_.patterns.empty()) {
+    LAMINA_ASSIGN_OR_RETURN(pre_, PreTokenizer::create(data_.patterns));
+    ignoreMerges_ = data_.ignoreMerges;
+    return absl::OkStatus();
+  }
   LAMINA_ASSIGN_OR_RETURN(const PreTokenizerSpec *spec, findPreTokenizer(data_.pre));
   LAMINA_ASSIGN_OR_RETURN(pre_, PreTokenizer::create(*spec));
   ignoreMerges_ = spec->ignoreMerges;
@@ -144,6 +149,11 @@ absl::Status BpeTokenizer::build() {
     warning_ =
         "the vocabulary names no pre-tokenizer (tokenizer.ggml.pre): using \"default\", which may split "
         "text differently from the model's own";
+  return absl::OkStatus();
+}
+
+absl::Status BpeTokenizer::build() {
+  LAMINA_RETURN_IF_ERROR(buildPreTokenizer());
 
   table_.reserve(data_.tokens.size());
   for (size_t i = 0; i < data_.tokens.size(); ++i) {

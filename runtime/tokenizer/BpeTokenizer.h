@@ -37,6 +37,7 @@ protected:
 private:
   class Merger;
 
+  absl::Status buildPreTokenizer();
   absl::Status encodeWord(std::string_view word, Merger &merger, std::vector<int32_t> &ids) const;
   absl::Status emit(std::string_view letters, std::vector<int32_t> &ids) const;
 

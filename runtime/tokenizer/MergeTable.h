@@ -54,7 +54,7 @@ private:
 
   std::pair<std::string_view, std::string_view> halves(size_t rank) const {
     std::string_view merge = merges_[rank];
-    // A space is never a letter of a byte-level vocabulary, but the first character may be anything.
+    // A space is never a letter of a vocabulary that has merges, but the first character may be anything.
     size_t space = merge.find(' ', 1);
     return {merge.substr(0, space), merge.substr(space + 1)};
   }

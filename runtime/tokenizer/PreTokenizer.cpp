@@ -24,17 +24,20 @@ PreTokenizer &PreTokenizer::operator=(PreTokenizer &&) noexcept = default;
 PreTokenizer::~PreTokenizer() = default;
 
 absl::StatusOr<PreTokenizer> PreTokenizer::create(const PreTokenizerSpec &spec) {
+  return create(std::vector<std::string>(spec.patterns.begin(), spec.patterns.end()));
+}
+
+absl::StatusOr<PreTokenizer> PreTokenizer::create(std::span<const std::string> patterns) {
   PreTokenizer result;
-  for (const char *text : spec.patterns) {
+  for (const std::string &text : patterns) {
     int error = 0;
     PCRE2_SIZE offset = 0;
     Pattern pattern;
-    pattern.code.reset(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(text), PCRE2_ZERO_TERMINATED,
+    pattern.code.reset(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(),
                                      PCRE2_UTF | PCRE2_UCP | PCRE2_DOLLAR_ENDONLY, &error, &offset, nullptr));
     if (!pattern.code)
-      return absl::InternalError(strCat("pre-tokenizer ", spec.names.front(),
-                                        ": pattern does not compile at ", offset, " (PCRE2 error ", error,
-                                        ")"));
+      return absl::InvalidArgumentError(strCat("pre-tokenizer: the pattern '", text.substr(0, 200),
+                                               "' does not compile at ", offset, " (PCRE2 error ", error, ")"));
     // Without a JIT (hardened kernels, unusual CPUs) the interpreter gives the same matches.
     pcre2_jit_compile(pattern.code.get(), PCRE2_JIT_COMPLETE);
     result.patterns_.push_back(std::move(pattern));

@@ -36,6 +36,8 @@ std::span<const PreTokenizerSpec> allPreTokenizers();
 class PreTokenizer {
 public:
   static absl::StatusOr<PreTokenizer> create(const PreTokenizerSpec &spec);
+  /// InvalidArgument says which pattern does not compile.
+  static absl::StatusOr<PreTokenizer> create(std::span<const std::string> patterns);
   PreTokenizer(PreTokenizer &&) noexcept;
   PreTokenizer &operator=(PreTokenizer &&) noexcept;
   ~PreTokenizer();

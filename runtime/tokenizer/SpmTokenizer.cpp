@@ -45,7 +45,7 @@ private:
   };
 
   struct Pair {
-    float score;
+    float score; ///< or the negated rank of the merge
     int32_t left, right;
     size_t length;
     bool operator<(const Pair &other) const {
@@ -59,10 +59,18 @@ private:
     size_t length = symbols_[left].length + symbols_[right].length;
     if (length > owner_.longest_)
       return;
+    if (!owner_.data_.merges.empty()) {
+      int32_t rank = owner_.merges_.rank(textOf(symbols_[left]), textOf(symbols_[right]));
+      if (rank >= 0)
+        queue_.push({-static_cast<float>(rank), left, right, length});
+      return;
+    }
     int32_t id = owner_.table_.find(text_.substr(symbols_[left].offset, length));
     if (id >= 0)
       queue_.push({owner_.data_.scores.empty() ? 0.0f : owner_.data_.scores[id], left, right, length});
   }
+
+  std::string_view textOf(const Symbol &symbol) const { return text_.substr(symbol.offset, symbol.length); }
 
   void merge(const Pair &pair) {
     Symbol &left = symbols_[pair.left], &right = symbols_[pair.right];
@@ -79,7 +87,7 @@ private:
   }
 
   absl::Status emit(const Symbol &symbol, std::vector<int32_t> &ids) const {
-    std::string_view text = text_.substr(symbol.offset, symbol.length);
+    std::string_view text = textOf(symbol);
     if (int32_t id = owner_.table_.find(text); id >= 0) {
       ids.push_back(id);
       return absl::OkStatus();
@@ -138,6 +146,7 @@ absl::Status SpmTokenizer::build() {
           strCat("tokenizer.ggml.tokens: tokens ", index, " and ", id, " have the same text"));
     longest_ = std::max(longest_, text.size());
   }
+  merges_.build(data_.merges);
   for (int value = 0; value < 256; ++value) {
     char byte = static_cast<char>(value);
     if (bytes_[value] == NoToken)
@@ -149,7 +158,8 @@ absl::Status SpmTokenizer::build() {
 absl::Status SpmTokenizer::encodeText(std::string_view text, bool afterSpecial,
                                       std::vector<int32_t> &ids) const {
   std::string escaped = utf8::replaceAll(text, " ", "\u2581");
-  if (data_.addSpacePrefix && afterSpecial)
+  bool hasSpace = escaped.starts_with("\u2581");
+  if (data_.addSpacePrefix && afterSpecial && !(data_.spacePrefixOnce && hasSpace))
     escaped.insert(0, "\u2581");
   return Merger(*this, escaped).run(ids);
 }

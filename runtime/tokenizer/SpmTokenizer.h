@@ -9,6 +9,7 @@
 #ifndef LAMINA_RUNTIME_TOKENIZER_SPMTOKENIZER_H
 #define LAMINA_RUNTIME_TOKENIZER_SPMTOKENIZER_H
 
+#include "runtime/tokenizer/MergeTable.h"
 #include "runtime/tokenizer/StringTable.h"
 #include "runtime/tokenizer/Tokenizer.h"
 
@@ -34,6 +35,7 @@ private:
 
   StringTable table_;              ///< index = id; control, unknown and byte tokens are not found
   std::array<int32_t, 256> bytes_; ///< byte -> id or NoToken
+  MergeTable merges_;              ///< if there are any, scores do not count
   size_t longest_ = 0;             ///< bytes of the longest token
 };
 

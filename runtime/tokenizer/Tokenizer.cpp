@@ -59,6 +59,11 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> Tokenizer::create(TokenizerData data)
   return result;
 }
 
+bool Tokenizer::isSpecial(int32_t id) const {
+  TokenType kind = type(id);
+  return kind == TokenType::Control || kind == TokenType::Unknown || kind == TokenType::UserDefined;
+}
+
 void Tokenizer::findSpecialIds() {
   absl::flat_hash_map<std::string_view, int32_t> known;
   for (std::string_view text : endOfTurnTexts)
@@ -70,6 +75,8 @@ void Tokenizer::findSpecialIds() {
     // All of them begin with one of these; most tokens are done after one byte.
     if (char first = data_.tokens[i].empty() ? 0 : data_.tokens[i][0];
         first != '<' && first != '[' && first != '_')
+      continue;
+    if (data_.typesComplete && !isSpecial(static_cast<int32_t>(i)))
       continue;
     auto entry = known.find(data_.tokens[i]);
     if (entry != known.end() && entry->second == NoToken)
@@ -100,13 +107,13 @@ void Tokenizer::findSpecialIds() {
   for (int32_t id : {data_.eos, data_.eot, data_.eom})
     if (id != NoToken)
       endOfGeneration_[id] = true;
+  for (int32_t id : data_.stops)
+    endOfGeneration_[id] = true;
 
   special_ = std::make_unique<SpecialTokens>();
-  for (size_t i = 0; i < data_.tokens.size(); ++i) {
-    TokenType kind = data_.types[i];
-    if (kind == TokenType::Control || kind == TokenType::Unknown || kind == TokenType::UserDefined)
-      special_->add(data_.tokens[i], static_cast<int32_t>(i), kind == TokenType::UserDefined);
-  }
+  for (int32_t i = 0; i < static_cast<int32_t>(data_.tokens.size()); ++i)
+    if (isSpecial(i))
+      special_->add(data_.tokens[i], i, data_.types[i] == TokenType::UserDefined);
 }
 
 void Tokenizer::buildPieces() {
@@ -114,7 +121,7 @@ void Tokenizer::buildPieces() {
   for (size_t i = 0; i < data_.tokens.size(); ++i) {
     const std::string &text = data_.tokens[i];
     TokenType kind = data_.types[i];
-    if (kind == TokenType::Control || kind == TokenType::Unknown || kind == TokenType::UserDefined)
+    if (isSpecial(static_cast<int32_t>(i)))
       pieces_.push_back(text);
     else if (kind == TokenType::Byte && spmByteValue(text) >= 0)
       pieces_.emplace_back(1, static_cast<char>(spmByteValue(text)));
@@ -137,9 +144,9 @@ absl::StatusOr<std::vector<int32_t>> Tokenizer::encode(std::string_view text, En
     SpecialTokens::Match match = special_->find(text, offset, options.parseSpecial);
     if (match.offset > offset)
       LAMINA_RETURN_IF_ERROR(encodeText(text.substr(offset, match.offset - offset), afterSpecial, ids));
-    afterSpecial = match.id != NoToken;
-    if (afterSpecial)
+    if (match.id != NoToken)
       ids.push_back(match.id);
+    afterSpecial = match.id != NoToken && !data_.spacePrefixOnce;
     offset = match.offset + match.length;
   }
   if (options.addSpecial && data_.addEos)

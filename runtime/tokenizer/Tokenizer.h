@@ -80,6 +80,8 @@ protected:
 private:
   class SpecialTokens;
 
+  /// Found in text by its name alone.
+  bool isSpecial(int32_t id) const;
   void findSpecialIds();
   void buildPieces();
 

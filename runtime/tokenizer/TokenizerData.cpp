@@ -48,6 +48,10 @@ absl::Status checkIds(const TokenizerData &data) {
     if (id != NoToken && (id < 0 || static_cast<size_t>(id) >= data.tokens.size()))
       return absl::InvalidArgumentError(strCat("tokenizer.ggml.", name, "_token_id: ", id,
                                                " is not the id of one of ", data.tokens.size(), " tokens"));
+  for (int32_t id : data.stops)
+    if (id < 0 || static_cast<size_t>(id) >= data.tokens.size())
+      return absl::InvalidArgumentError(strCat("tokenizer.lamina.stop_ids: ", id, " is not the id of one of ",
+                                               data.tokens.size(), " tokens"));
   if (data.addBos && data.bos == NoToken)
     return absl::InvalidArgumentError(
         "tokenizer.ggml.add_bos_token is set, but there is no tokenizer.ggml.bos_token_id");
@@ -65,7 +69,7 @@ absl::Status TokenizerData::validate() const {
         strCat("unsupported tokenizer model \"", model.substr(0, 64),
                "\" (tokenizer.ggml.model); supported are llama (SentencePiece) and gpt2 "
                "(byte-level BPE)"));
-  if (model == "gpt2")
+  if (model == "gpt2" && patterns.empty())
     LAMINA_RETURN_IF_ERROR(findPreTokenizer(pre).status());
   LAMINA_RETURN_IF_ERROR(checkArrays(*this));
   return checkIds(*this);

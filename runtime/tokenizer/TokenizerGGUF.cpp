@@ -1,15 +1,37 @@
-//===- TokenizerGGUF.cpp - reads the vocabulary of a GGUF file ------------------------------------------===//
+//===- TokenizerGGUF.cpp - vocabularies in GGUF files ---------------------------------------------------===//
 
 #include "runtime/tokenizer/TokenizerData.h"
 
 #include "runtime/base/StrCat.h"
-#include "runtime/io/GGUFReader.h"
+#include "runtime/io/GGUFWriter.h"
+
+#include <array>
 
 namespace lamina {
 namespace {
 
 /// What 32-bit writers store for "no such token".
-constexpr uint64_t absentId = 0xffffffff;
+constexpr uint32_t absentId = 0xffffffff;
+
+constexpr const char *kPatterns = "tokenizer.lamina.patterns", *kIgnoreMerges = "tokenizer.lamina.ignore_merges",
+                     *kSpmMerges = "tokenizer.lamina.merges", *kTypesComplete = "tokenizer.lamina.types_complete",
+                     *kSpacePrefixOnce = "tokenizer.lamina.space_prefix_once", *kStops = "tokenizer.lamina.stop_ids";
+
+/// Merges of a "llama" vocabulary under the usual key are none that it goes by.
+const char *mergesKey(const TokenizerData &data) {
+  return data.model == "gpt2" ? "tokenizer.ggml.merges" : kSpmMerges;
+}
+
+/// The ids of `data`, a TokenizerData or a const one, by their keys.
+template <typename Data> auto idsByKey(Data &data) {
+  return std::to_array<std::pair<const char *, decltype(&data.bos)>>(
+      {{"tokenizer.ggml.bos_token_id", &data.bos},
+       {"tokenizer.ggml.eos_token_id", &data.eos},
+       {"tokenizer.ggml.eot_token_id", &data.eot},
+       {"tokenizer.ggml.eom_token_id", &data.eom},
+       {"tokenizer.ggml.unknown_token_id", &data.unk},
+       {"tokenizer.ggml.padding_token_id", &data.pad}});
+}
 
 absl::Status readModel(const GGUFReader &reader, TokenizerData &data) {
   if (!reader.has("tokenizer.ggml.model"))
@@ -43,19 +65,24 @@ absl::Status readArrays(const GGUFReader &reader, TokenizerData &data) {
     for (size_t i = 0; i < types.size(); ++i)
       data.types[i] = static_cast<TokenType>(types[i] < 0 || types[i] > 255 ? 255 : types[i]);
   }
-  if (data.model == "gpt2") {
-    LAMINA_ASSIGN_OR_RETURN(std::vector<std::string_view> merges, reader.getStrings("tokenizer.ggml.merges"));
+  if (data.model == "gpt2" || reader.has(kSpmMerges)) {
+    LAMINA_ASSIGN_OR_RETURN(std::vector<std::string_view> merges, reader.getStrings(mergesKey(data)));
     data.merges.assign(merges.begin(), merges.end());
+  }
+  if (reader.has(kPatterns)) {
+    LAMINA_ASSIGN_OR_RETURN(std::vector<std::string_view> patterns, reader.getStrings(kPatterns));
+    data.patterns.assign(patterns.begin(), patterns.end());
+  }
+  if (reader.has(kStops)) {
+    LAMINA_ASSIGN_OR_RETURN(std::vector<int64_t> stops, reader.getIntegers(kStops));
+    for (int64_t id : stops) // one that fits no id is refused by validate()
+      data.stops.push_back(id == static_cast<int32_t>(id) ? static_cast<int32_t>(id) : NoToken);
   }
   return absl::OkStatus();
 }
 
 absl::Status readIds(const GGUFReader &reader, TokenizerData &data) {
-  const std::pair<const char *, int32_t *> ids[] = {
-      {"tokenizer.ggml.bos_token_id", &data.bos},     {"tokenizer.ggml.eos_token_id", &data.eos},
-      {"tokenizer.ggml.eot_token_id", &data.eot},     {"tokenizer.ggml.eom_token_id", &data.eom},
-      {"tokenizer.ggml.unknown_token_id", &data.unk}, {"tokenizer.ggml.padding_token_id", &data.pad}};
-  for (auto [key, id] : ids) {
+  for (auto [key, id] : idsByKey(data)) {
     const GGUFPair *pair = reader.find(key);
     if (!pair)
       continue;
@@ -85,11 +112,47 @@ absl::StatusOr<TokenizerData> tokenizerDataFromGGUF(const GGUFReader &reader) {
   LAMINA_ASSIGN_OR_RETURN(data.addEos, reader.getBoolOr("tokenizer.ggml.add_eos_token", data.addEos));
   LAMINA_ASSIGN_OR_RETURN(data.addSpacePrefix,
                           reader.getBoolOr("tokenizer.ggml.add_space_prefix", data.addSpacePrefix));
+  LAMINA_ASSIGN_OR_RETURN(data.spacePrefixOnce, reader.getBoolOr(kSpacePrefixOnce, false));
+  LAMINA_ASSIGN_OR_RETURN(data.typesComplete, reader.getBoolOr(kTypesComplete, false));
+  LAMINA_ASSIGN_OR_RETURN(data.ignoreMerges, reader.getBoolOr(kIgnoreMerges, false));
   LAMINA_ASSIGN_OR_RETURN(std::string_view chatTemplate, reader.getStringOr("tokenizer.chat_template", ""));
   data.chatTemplate = chatTemplate;
   if (absl::Status status = data.validate(); !status.ok())
     return absl::Status(status.code(), strCat(reader.path(), ": ", status.message()));
   return data;
+}
+
+void addTokenizer(const TokenizerData &data, GGUFWriter &writer) {
+  auto addStrings = [&](const char *key, const std::vector<std::string> &texts) {
+    writer.addStrings(key, std::vector<std::string_view>(texts.begin(), texts.end()));
+  };
+  writer.addString("tokenizer.ggml.model", data.model);
+  if (!data.pre.empty())
+    writer.addString("tokenizer.ggml.pre", data.pre);
+  addStrings("tokenizer.ggml.tokens", data.tokens);
+  if (!data.scores.empty())
+    writer.addFloats("tokenizer.ggml.scores", data.scores);
+  std::vector<int32_t> types;
+  for (TokenType type : data.types)
+    types.push_back(static_cast<int32_t>(type));
+  if (!types.empty())
+    writer.addInt32s("tokenizer.ggml.token_type", types);
+  if (!data.merges.empty() || data.model == "gpt2")
+    addStrings(mergesKey(data), data.merges);
+  if (!data.patterns.empty())
+    addStrings(kPatterns, data.patterns);
+  for (auto [key, id] : idsByKey(data)) // absent ones too: readers have defaults
+    writer.addU32(key, *id == NoToken ? absentId : static_cast<uint32_t>(*id));
+  if (!data.stops.empty())
+    writer.addInt32s(kStops, data.stops);
+  writer.addBool("tokenizer.ggml.add_bos_token", data.addBos);
+  writer.addBool("tokenizer.ggml.add_eos_token", data.addEos);
+  writer.addBool("tokenizer.ggml.add_space_prefix", data.addSpacePrefix);
+  writer.addBool(kSpacePrefixOnce, data.spacePrefixOnce);
+  writer.addBool(kTypesComplete, data.typesComplete);
+  writer.addBool(kIgnoreMerges, data.ignoreMerges);
+  if (!data.chatTemplate.empty())
+    writer.addString("tokenizer.chat_template", data.chatTemplate);
 }
 
 } // namespace lamina

@@ -1,9 +1,9 @@
 //===- TokenizerVectorsTest.cpp - published test vectors, where they are at hand ------------------------===//
 
-#include "HuggingFaceVocabulary.h"
 #include "runtime/io/GGUFReader.h"
 #include "runtime/tokenizer/StreamDecoder.h"
 #include "runtime/tokenizer/Tokenizer.h"
+#include "runtime/tokenizer/TokenizerJson.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -20,6 +20,8 @@ using Ids = std::vector<int32_t>;
 using Json = nlohmann::ordered_json;
 
 const std::string dataRoot = LAMINA_TEST_DATA;
+
+constexpr const char *llama3Config = R"({"bos_token": "<|begin_of_text|>", "add_bos_token": true})";
 
 bool exists(const std::string &path) { return std::filesystem::exists(path); }
 
@@ -54,8 +56,8 @@ std::unique_ptr<Tokenizer> fromGGUF(const std::string &path) {
   return *std::move(tokenizer);
 }
 
-std::unique_ptr<Tokenizer> fromHuggingFace(const std::string &path, const std::string &pre) {
-  absl::StatusOr<TokenizerData> data = readHuggingFaceVocabulary(path, pre);
+std::unique_ptr<Tokenizer> fromHuggingFace(const std::string &path, const std::string &config) {
+  absl::StatusOr<TokenizerData> data = tokenizerDataFromJson(readFile(path), config);
   if (!data.ok()) {
     ADD_FAILURE() << data.status();
     return nullptr;
@@ -107,12 +109,12 @@ void checkRoundTrip(const Tokenizer &tokenizer, const std::string &text) {
 struct Vocabulary {
   const char *name;
   const char *file; ///< below the test data; a .gguf or a tokenizer.json
-  const char *pre;  ///< of a tokenizer.json
+  const char *config;  ///< what tokenizer_config.json says
 };
 
 std::unique_ptr<Tokenizer> load(const Vocabulary &vocabulary) {
   std::string path = dataRoot + "/vocab/" + vocabulary.file;
-  return path.ends_with(".gguf") ? fromGGUF(path) : fromHuggingFace(path, vocabulary.pre);
+  return path.ends_with(".gguf") ? fromGGUF(path) : fromHuggingFace(path, vocabulary.config);
 }
 
 class PairVectors : public testing::TestWithParam<Vocabulary> {};
@@ -139,8 +141,8 @@ INSTANTIATE_TEST_SUITE_P(All, PairVectors,
                                          Vocabulary{"gpt-2", "ggml-vocab-gpt-2.gguf", ""},
                                          Vocabulary{"starcoder", "ggml-vocab-starcoder.gguf", ""},
                                          Vocabulary{"deepseek-llm", "ggml-vocab-deepseek-llm.gguf", ""},
-                                         Vocabulary{"llama-bpe", "hf/llama3-tokenizer.json", "llama-bpe"},
-                                         Vocabulary{"qwen2", "hf/qwen3-tokenizer.json", "qwen2"}),
+                                         Vocabulary{"llama-bpe", "hf/llama3-tokenizer.json", ""},
+                                         Vocabulary{"qwen2", "hf/qwen3-tokenizer.json", ""}),
                          [](const auto &info) {
                            std::string name = info.param.name;
                            std::replace(name.begin(), name.end(), '-', '_');
@@ -179,13 +181,13 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         JsonVectors{"llama.json", "Xenova/llama-tokenizer", {"", "ggml-vocab-llama-spm.gguf", ""}, true},
         JsonVectors{
-            "llama.json", "Xenova/llama3-tokenizer", {"", "hf/llama3-tokenizer.json", "llama-bpe"}, false},
+            "llama.json", "Xenova/llama3-tokenizer", {"", "hf/llama3-tokenizer.json", ""}, false},
         JsonVectors{
-            "llama.json", "Xenova/llama3-tokenizer-new", {"", "hf/llama3-tokenizer.json", "llama-bpe"}, true},
+            "llama.json", "Xenova/llama3-tokenizer-new", {"", "hf/llama3-tokenizer.json", llama3Config}, true},
         JsonVectors{"gpt2.json", "Xenova/gpt2", {"", "ggml-vocab-gpt-2.gguf", ""}, false},
         JsonVectors{"gpt2.json", "openai-community/gpt2", {"", "ggml-vocab-gpt-2.gguf", ""}, false},
         JsonVectors{
-            "qwen2.json", "Xenova/Qwen1.5-0.5B-Chat", {"", "hf/qwen3-tokenizer.json", "qwen2"}, false}),
+            "qwen2.json", "Xenova/Qwen1.5-0.5B-Chat", {"", "hf/qwen3-tokenizer.json", ""}, false}),
     [](const auto &info) {
       std::string name = info.param.tokenizer;
       std::replace_if(name.begin(), name.end(), [](char c) { return !std::isalnum(c); }, '_');
@@ -216,9 +218,8 @@ TEST(LargeVocabulary, EncodesLongTexts) {
   std::string path = dataRoot + "/vocab/hf/llama3-tokenizer.json";
   if (!exists(path))
     GTEST_SKIP() << "skipped: no test data below " << dataRoot;
-  absl::StatusOr<TokenizerData> data = readHuggingFaceVocabulary(path, "llama-bpe");
-  ASSERT_TRUE(data.ok()) << data.status();
-  std::unique_ptr<Tokenizer> tokenizer = *Tokenizer::create(*data);
+  std::unique_ptr<Tokenizer> tokenizer = fromHuggingFace(path, llama3Config);
+  ASSERT_NE(tokenizer, nullptr);
 
   std::string sentence = "The little boat left the harbour at 7:45, didn't it? 你好 😀\n", text, longText;
   for (int i = 0; i < 2000; ++i)
