@@ -6,6 +6,7 @@
 #include "dialects/MPMD/Transforms/Passes.h"
 #include "dialects/Plan/Transforms/Passes.h"
 #include "lib/Conversion/MPMDToPlan/MPMDToPlan.h"
+#include "lib/Import/ExportFolder.h"
 #include "lib/Import/ONNX/ImportONNX.h"
 #include "lib/Import/ONNX/Reader.h"
 #include "lib/Pipelines/ClusterFile.h"
@@ -23,6 +24,7 @@
 
 #include <array>
 #include <fstream>
+#include <limits>
 
 using namespace mlir;
 using namespace lamina;
@@ -47,8 +49,18 @@ static bool isONNX(StringRef path) {
   return onnx::looksLikeOnnx({reinterpret_cast<const uint8_t *>(head.data()), size_t(file.gcount())});
 }
 
+/// The vocabulary beside an ONNX file.
+static absl::StatusOr<std::string> vocabularyBeside(StringRef path, int64_t logits) {
+  StringRef folder = llvm::sys::path::parent_path(path);
+  return vocabularyInFolder(folder.empty() ? "." : folder.str(), logits);
+}
+
 absl::StatusOr<ModelFiles> lamina::openModelFiles(const std::string &path) {
-  return isONNX(path) ? openONNXFiles(path) : openGGUFFiles(path);
+  if (!isONNX(path))
+    return openGGUFFiles(path);
+  LAMINA_ASSIGN_OR_RETURN(ModelFiles files, openONNXFiles(path));
+  LAMINA_ASSIGN_OR_RETURN(files.vocabulary, vocabularyBeside(path, std::numeric_limits<int64_t>::max()));
+  return files;
 }
 
 static FailureOr<Model> importONNXModel(MLIRContext &context, StringRef path, CompileOptions &options, bool headerOnly) {
@@ -56,17 +68,26 @@ static FailureOr<Model> importONNXModel(MLIRContext &context, StringRef path, Co
                                       {.cacheElement = options.kvType,
                                        .contextLength = options.maxContext,
                                        .allowMissingData = headerOnly});
-  if (succeeded(model))
-    options.maxContext = (*model->module)->getAttrOfType<IntegerAttr>("lm.context_length").getInt();
+  if (failed(model))
+    return failure();
+  auto number = [&](StringRef attribute) { return (*model->module)->getAttrOfType<IntegerAttr>(attribute).getInt(); };
+  options.maxContext = number("lm.context_length");
+  absl::StatusOr<std::string> vocabulary = vocabularyBeside(path, number("lm.vocab_size"));
+  if (!vocabulary.ok())
+    return emitError(FileLineColLoc::get(&context, path, 0, 0)) << std::string(vocabulary.status().message());
+  model->files.vocabulary = std::move(*vocabulary);
   return model;
 }
 
 FailureOr<Model> lamina::importModel(MLIRContext &context, StringRef path, CompileOptions &options, bool headerOnly) {
   Location loc = FileLineColLoc::get(&context, path, 0, 0);
-  SmallString<128> inFolder(path);
-  llvm::sys::path::append(inFolder, "model.onnx");
-  if (llvm::sys::fs::is_directory(path))
-    path = inFolder;
+  std::string inFolder;
+  if (llvm::sys::fs::is_directory(path)) {
+    absl::StatusOr<std::string> decoder = decoderInFolder(path.str());
+    if (!decoder.ok())
+      return emitError(loc) << std::string(decoder.status().message());
+    path = inFolder = std::move(*decoder);
+  }
   if (isONNX(path))
     return importONNXModel(context, path, options, headerOnly);
   absl::StatusOr<GGUFReader> opened = GGUFReader::open(path.str(), {.allowMissingData = headerOnly});

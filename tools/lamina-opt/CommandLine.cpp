@@ -55,7 +55,7 @@ std::string phaseList() {
 }
 
 void addInputs(CLI::App &app, CommandLine &line) {
-  app.add_option("MODEL", line.model, "model file: .gguf (also one part of a split model) or .mlir")->required();
+  app.add_option("MODEL", line.model, "model file: .gguf (also one part of a split model), .onnx or .mlir, or a folder with an export")->required();
   app.add_option("-o,--out", line.output, "artifact directory to write (NAME.lamina), or file for the IR of a phase");
   app.add_option("--cluster", line.compile.clusterFile, "YAML file that describes device classes and links")
       ->check(CLI::ExistingFile);

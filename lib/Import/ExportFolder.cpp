@@ -1,0 +1,140 @@
+//===- ExportFolder.cpp - the files beside an exported model --------------------------------------------===//
+
+#include "lib/Import/ExportFolder.h"
+
+#include "lib/Import/ONNX/ExternalData.h"
+#include "runtime/io/GGUFWriter.h"
+#include "runtime/tokenizer/JsonFields.h"
+#include "runtime/tokenizer/Tokenizer.h"
+#include "runtime/tokenizer/TokenizerJson.h"
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+namespace lamina {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char *kGenAI = "genai_config.json", *kGeneration = "generation_config.json";
+
+/// Files of one folder, empty if they are not there.
+class Folder {
+public:
+  explicit Folder(fs::path path) : path_(std::move(path)) {}
+
+  bool has(const char *name) const {
+    std::error_code ignored;
+    return fs::exists(path_ / name, ignored);
+  }
+
+  absl::StatusOr<std::string> text(const char *name) const {
+    if (!has(name))
+      return std::string();
+    std::ifstream file(path_ / name, std::ios::binary);
+    std::ostringstream text;
+    text << file.rdbuf();
+    if (!file)
+      return absl::UnavailableError(strCat((path_ / name).string(), ": cannot be read"));
+    return text.str();
+  }
+
+  /// Empty if the file is.
+  absl::StatusOr<Json> object(const char *name) const {
+    LAMINA_ASSIGN_OR_RETURN(std::string content, text(name));
+    return parseJsonObject(content.empty() ? "{}" : content, name);
+  }
+
+private:
+  fs::path path_;
+};
+
+/// eos_token_id of a configuration, one or several.
+absl::StatusOr<std::vector<int32_t>> stopIds(const Json &config, const char *file, size_t tokens) {
+  std::vector<int32_t> ids;
+  const Json *value = member(config, "eos_token_id");
+  if (!value)
+    return ids;
+  for (const Json &one : value->is_array() ? *value : Json::array({*value})) {
+    std::optional<int64_t> id = natural(one);
+    if (!id || static_cast<size_t>(*id) >= tokens)
+      return absl::InvalidArgumentError(
+          strCat(file, ": eos_token_id: expected ids from 0 to ", tokens - 1, ", got: ", one.dump().substr(0, 64)));
+    ids.push_back(static_cast<int32_t>(*id));
+  }
+  return ids;
+}
+
+/// What ends a generation. generation_config.json decides, from which exporters make the other.
+absl::Status readStops(const Folder &folder, TokenizerData &data) {
+  LAMINA_ASSIGN_OR_RETURN(Json generation, folder.object(kGeneration));
+  LAMINA_ASSIGN_OR_RETURN(data.stops, stopIds(generation, kGeneration, data.tokens.size()));
+  LAMINA_ASSIGN_OR_RETURN(Json genai, folder.object(kGenAI));
+  if (const Json *model = member(genai, "model"); model && data.stops.empty()) {
+    LAMINA_ASSIGN_OR_RETURN(data.stops, stopIds(*model, kGenAI, data.tokens.size()));
+  }
+  if (data.eos == NoToken && !data.stops.empty())
+    data.eos = data.stops[0];
+  return absl::OkStatus();
+}
+
+absl::StatusOr<TokenizerData> readVocabulary(const Folder &folder) {
+  LAMINA_ASSIGN_OR_RETURN(std::string tokenizer, folder.text("tokenizer.json"));
+  LAMINA_ASSIGN_OR_RETURN(std::string config, folder.text("tokenizer_config.json"));
+  LAMINA_ASSIGN_OR_RETURN(TokenizerData data, tokenizerDataFromJson(tokenizer, config));
+  LAMINA_ASSIGN_OR_RETURN(std::string chat, folder.text("chat_template.jinja"));
+  if (!chat.empty())
+    data.chatTemplate = std::move(chat);
+  LAMINA_RETURN_IF_ERROR(readStops(folder, data));
+  return data;
+}
+
+absl::StatusOr<std::string> writeVocabulary(TokenizerData data, int64_t logits) {
+  if (static_cast<int64_t>(data.tokens.size()) > logits)
+    return absl::InvalidArgumentError(strCat("tokenizer.json: it has ids up to ", data.tokens.size() - 1,
+                                             ", but the model's logits are ", logits,
+                                             "; expected the tokenizer that the model was trained with"));
+  GGUFWriter writer;
+  addTokenizer(data, writer);
+  // What no file can say by itself, such as patterns that do not compile.
+  LAMINA_RETURN_IF_ERROR(Tokenizer::create(std::move(data)).status());
+  return writer.finish();
+}
+
+absl::Status inFolder(const std::string &folder, const absl::Status &status) {
+  return absl::Status(status.code(), strCat(folder, ": ", status.message()));
+}
+
+absl::StatusOr<std::string> decoderName(const Folder &folder) {
+  LAMINA_ASSIGN_OR_RETURN(Json genai, folder.object(kGenAI));
+  const Json *model = member(genai, "model"), *decoder = model ? member(*model, "decoder") : nullptr;
+  std::string name = decoder ? textOr(*decoder, "filename", "") : "";
+  if (name.empty())
+    return "model.onnx";
+  absl::StatusOr<std::string> location = onnx::normalLocation(name);
+  if (!location.ok())
+    return absl::InvalidArgumentError(
+        strCat(kGenAI, ": model.decoder.filename '", name.substr(0, 64), "': ", location.status().message()));
+  return location;
+}
+
+} // namespace
+
+absl::StatusOr<std::string> decoderInFolder(const std::string &folder) {
+  absl::StatusOr<std::string> name = decoderName(Folder(folder));
+  if (!name.ok())
+    return inFolder(folder, name.status());
+  return (fs::path(folder) / *name).string();
+}
+
+absl::StatusOr<std::string> vocabularyInFolder(const std::string &folder, int64_t logits) {
+  Folder files(folder);
+  if (!files.has("tokenizer.json"))
+    return GGUFWriter().finish();
+  absl::StatusOr<TokenizerData> data = readVocabulary(files);
+  absl::StatusOr<std::string> written = data.ok() ? writeVocabulary(*std::move(data), logits) : data.status();
+  return written.ok() ? written : inFolder(folder, written.status());
+}
+
+} // namespace lamina
