@@ -10,6 +10,7 @@
 #include "lib/Import/GGUF/ImportGGUF.h"
 #include "lib/Import/ModelFiles.h"
 #include "lib/Pipelines/Phases.h"
+#include "lib/Support/CompileDefaults.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
@@ -25,10 +26,10 @@ struct CompileOptions {
   bool monolithic = false;              // everything on one device class
   CacheElement kvType = CacheElement::F16; // element of the KV cache
   bool quantizeActivations = true;      // round what meets quantised weights to eight bits
-  int64_t maxContext = 0;               // tokens of one sequence, 0 = the model's up to 4096
-  int64_t maxBatchTokens = 512;         // tokens of one step
-  int64_t maxOutputRows = 64;           // rows of logits of one step
-  int64_t maxSequences = 16;            // sequences in flight
+  int64_t maxContext = 0;               // tokens of one sequence, 0 = the model's up to kDefaultContext
+  int64_t maxBatchTokens = kDefaultBatchTokens; // tokens of one step
+  int64_t maxOutputRows = kDefaultOutputRows;   // rows of logits of one step
+  int64_t maxSequences = kDefaultSequences;     // sequences in flight
   int64_t kvTokens = 0;                 // tokens that the KV cache holds, 0 = four sequences
   bool checkMemory = true;              // refuse what does not fit the cluster's devices
 };

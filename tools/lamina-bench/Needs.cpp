@@ -2,6 +2,7 @@
 
 #include "tools/lamina-bench/Needs.h"
 
+#include "lib/Support/CompileDefaults.h"
 #include "runtime/base/StrCat.h"
 #include "runtime/generate/ContextBound.h"
 
@@ -9,10 +10,6 @@
 
 namespace lamina::bench {
 namespace {
-
-/// lamina-opt's defaults. A test within them shares the cached artifact with lamina-run.
-constexpr int64_t kDefaultContext = 4096, kDefaultSequences = 16, kDefaultOutputRows = 64,
-                  kDefaultBatchTokens = 512;
 
 /// A sequence holds whole pages.
 int64_t cacheTokens(const BatchedSpec &spec) {
@@ -64,6 +61,7 @@ std::vector<std::string> compileFlags(const BenchOptions &options) {
     cache = std::max(cache, cacheTokens(spec));
     sequences = std::max(sequences, spec.sequences);
   }
+  // A test within the defaults shares the cached artifact with lamina-run.
   std::vector<std::string> flags;
   if (context > kDefaultContext)
     flags.push_back(strCat("--max-context=", context));

@@ -4,13 +4,13 @@
 #define LAMINA_DIALECTS_LM_TRANSFORMS_PASSES_H
 
 #include "dialects/LM/IR/LM.h"
+#include "lib/Support/CompileDefaults.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Pass/Pass.h"
 
 namespace lamina::lm {
 
-/// Tokens of one sequence unless somebody asks for more: sequences are rarely longer, and page tables grow with it.
-inline constexpr int64_t kDefaultContext = 4096;
+using lamina::kDefaultContext;
 
 /// `requested`, or if it is 0 what the model was trained for up to kDefaultContext.
 int64_t maxContextOf(mlir::ModuleOp module, int64_t requested);
