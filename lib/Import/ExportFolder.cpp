@@ -4,12 +4,14 @@
 
 #include "lib/Import/ONNX/ExternalData.h"
 #include "runtime/io/GGUFWriter.h"
+#include "runtime/sampler/SamplerGGUF.h"
 #include "runtime/tokenizer/JsonFields.h"
 #include "runtime/tokenizer/Tokenizer.h"
 #include "runtime/tokenizer/TokenizerJson.h"
 
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <sstream>
 
 namespace lamina {
@@ -79,6 +81,46 @@ absl::Status readStops(const Folder &folder, TokenizerData &data) {
   return absl::OkStatus();
 }
 
+absl::Status readNumber(const Json &config, const char *file, const char *key, float &value) {
+  const Json *number = member(config, key);
+  if (number && !number->is_number())
+    return absl::InvalidArgumentError(
+        strCat(file, ": ", key, ": expected a number, got: ", number->dump().substr(0, 64)));
+  if (number)
+    value = number->get<float>();
+  return absl::OkStatus();
+}
+
+/// What a configuration leaves out is Hugging Face's default, which differs from ours.
+absl::StatusOr<SamplerOptions> readSampling(const Json &config, const char *file) {
+  SamplerOptions options;
+  LAMINA_RETURN_IF_ERROR(readNumber(config, file, "repetition_penalty", options.repetitionPenalty));
+  if (options.repetitionPenalty != 1.0f) // of all tokens so far
+    options.repetitionWindow = std::numeric_limits<int32_t>::max();
+  if (flagOr(config, "do_sample", false)) {
+    float topK = 50;
+    options.temperature = 1.0f;
+    LAMINA_RETURN_IF_ERROR(readNumber(config, file, "temperature", options.temperature));
+    LAMINA_RETURN_IF_ERROR(readNumber(config, file, "top_k", topK));
+    LAMINA_RETURN_IF_ERROR(readNumber(config, file, "top_p", options.topP));
+    LAMINA_RETURN_IF_ERROR(readNumber(config, file, "min_p", options.minP));
+    options.topK = topK >= 0 && topK < 1e6f ? static_cast<int32_t>(topK) : -1;
+  }
+  if (absl::Status status = options.validate(); !status.ok())
+    return absl::Status(status.code(), strCat(file, ": ", status.message()));
+  return options;
+}
+
+/// generation_config.json decides where it is there.
+absl::StatusOr<SamplerOptions> samplingInFolder(const Folder &folder) {
+  LAMINA_ASSIGN_OR_RETURN(Json generation, folder.object(kGeneration));
+  if (!generation.empty())
+    return readSampling(generation, kGeneration);
+  LAMINA_ASSIGN_OR_RETURN(Json genai, folder.object(kGenAI));
+  const Json *search = member(genai, "search");
+  return readSampling(search ? *search : Json::object(), kGenAI);
+}
+
 absl::StatusOr<TokenizerData> readVocabulary(const Folder &folder) {
   LAMINA_ASSIGN_OR_RETURN(std::string tokenizer, folder.text("tokenizer.json"));
   LAMINA_ASSIGN_OR_RETURN(std::string config, folder.text("tokenizer_config.json"));
@@ -90,16 +132,23 @@ absl::StatusOr<TokenizerData> readVocabulary(const Folder &folder) {
   return data;
 }
 
-absl::StatusOr<std::string> writeVocabulary(TokenizerData data, int64_t logits) {
+absl::Status addVocabulary(TokenizerData data, int64_t logits, GGUFWriter &writer) {
   if (static_cast<int64_t>(data.tokens.size()) > logits)
     return absl::InvalidArgumentError(strCat("tokenizer.json: it has ids up to ", data.tokens.size() - 1,
                                              ", but the model's logits are ", logits,
                                              "; expected the tokenizer that the model was trained with"));
-  GGUFWriter writer;
   addTokenizer(data, writer);
   // What no file can say by itself, such as patterns that do not compile.
-  LAMINA_RETURN_IF_ERROR(Tokenizer::create(std::move(data)).status());
-  return writer.finish();
+  return Tokenizer::create(std::move(data)).status();
+}
+
+absl::Status addFiles(const Folder &folder, int64_t logits, GGUFWriter &writer) {
+  LAMINA_ASSIGN_OR_RETURN(SamplerOptions sampling, samplingInFolder(folder));
+  addSamplerOptions(sampling, writer);
+  if (!folder.has("tokenizer.json"))
+    return absl::OkStatus();
+  LAMINA_ASSIGN_OR_RETURN(TokenizerData data, readVocabulary(folder));
+  return addVocabulary(std::move(data), logits, writer);
 }
 
 absl::Status inFolder(const std::string &folder, const absl::Status &status) {
@@ -129,12 +178,10 @@ absl::StatusOr<std::string> decoderInFolder(const std::string &folder) {
 }
 
 absl::StatusOr<std::string> vocabularyInFolder(const std::string &folder, int64_t logits) {
-  Folder files(folder);
-  if (!files.has("tokenizer.json"))
-    return GGUFWriter().finish();
-  absl::StatusOr<TokenizerData> data = readVocabulary(files);
-  absl::StatusOr<std::string> written = data.ok() ? writeVocabulary(*std::move(data), logits) : data.status();
-  return written.ok() ? written : inFolder(folder, written.status());
+  GGUFWriter writer;
+  if (absl::Status status = addFiles(Folder(folder), logits, writer); !status.ok())
+    return inFolder(folder, status);
+  return writer.finish();
 }
 
 } // namespace lamina

@@ -19,8 +19,8 @@ namespace lamina {
 absl::StatusOr<std::string> decoderInFolder(const std::string &folder);
 
 /// The vocabulary of the model in `folder`, as a GGUF file without tensors: tokenizer.json, with what its neighbours
-/// say of special tokens and chats. A file without a vocabulary where there is no tokenizer.json. Fails if a token has
-/// an id beyond the `logits` that the model computes.
+/// say of special tokens, chats and sampling. Without tokenizer.json only the latter. Fails if a token has an id beyond
+/// the `logits` that the model computes.
 absl::StatusOr<std::string> vocabularyInFolder(const std::string &folder, int64_t logits);
 
 } // namespace lamina

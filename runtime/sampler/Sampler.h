@@ -34,6 +34,8 @@ struct SamplerOptions {
   int32_t repetitionWindow = 64; ///< how many of the last tokens are recent; 0: none
   uint64_t seed = 0;
 
+  bool operator==(const SamplerOptions &) const = default;
+
   /// One line if a value makes no sense.
   absl::Status validate() const;
 };

@@ -74,6 +74,19 @@ class Export(unittest.TestCase):
                 stopped = generated(compiled(folder(f"export-{name}", **files)), "--prompt", TEXTS[0])["tokens"]
                 self.assertEqual([id for id in stopped if id != third], usual[:2])
 
+    def test_sampling_as_the_configuration_says(self):
+        usual = compiled(folder("export"))
+        want = generated(usual, "--prompt", TEXTS[0], "--seed=3", "--temperature=0.9", "--top-k=50", "--top-p=0.8")["tokens"]
+        self.assertNotEqual(want, generated(usual, "--prompt", TEXTS[0], "--seed=3")["tokens"])
+        sampling = {"do_sample": True, "temperature": 0.9, "top_p": 0.8}
+        genai = {"model": {"decoder": {"filename": "decoder.onnx"}}, "search": sampling}
+        for name, files in {"sampled": {"generation_config": sampling}, "searched": {"genai_config": genai}}.items():
+            with self.subTest(name):
+                artifact = compiled(folder(f"export-{name}", **files))
+                self.assertEqual(generated(artifact, "--prompt", TEXTS[0], "--seed=3")["tokens"], want)
+                self.assertEqual(generated(artifact, "--prompt", TEXTS[0], "--temperature=0")["tokens"],
+                                 generated(usual, "--prompt", TEXTS[0])["tokens"])
+
     def test_a_chat_template_in_a_file_of_its_own(self):
         path = folder("export-chat")
         (path / "chat_template.jinja").write_text("unto " + CHAT)
@@ -106,6 +119,8 @@ class Export(unittest.TestCase):
                 "tokenizer.json: it has ids up to 1600, but the model's logits are 1536": {"tokenizer": larger},
                 "tokenizer_config.json: expected a JSON object": {"tokenizer_config": "[]"},
                 "generation_config.json: eos_token_id: expected ids from 0 to 1535, got: 1536": {"generation_config": {"eos_token_id": 1536}},
+                "generation_config.json: temperature: expected a number, got: \"hot\"": {"generation_config": {"do_sample": True, "temperature": "hot"}},
+                "generation_config.json: top-p": {"generation_config": {"do_sample": True, "top_p": 2}},
                 "genai_config.json: expected a JSON object": {"genai_config": "x"},
                 "model.decoder.filename '../demo.onnx': the path contains '..'": {"genai_config": {"model": {"decoder": {"filename": "../demo.onnx"}}}},
                 "model.decoder.filename '/etc/passwd': the path is absolute": {"genai_config": {"model": {"decoder": {"filename": "/etc/passwd"}}}},

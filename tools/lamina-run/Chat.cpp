@@ -48,7 +48,7 @@ absl::StatusOr<GenerationResult> answer(const RunOptions &options, Session &sess
   LAMINA_RETURN_IF_ERROR(generator
                              .submit({.promptTokens = std::move(ids),
                                       .maxTokens = options.maxTokens.value_or(-1),
-                                      .sampling = options.sampling,
+                                      .sampling = session.sampling,
                                       .stops = options.stops,
                                       .ignoreEndOfText = options.ignoreEndOfText})
                              .status());

@@ -90,7 +90,7 @@ struct Parser {
         ->type_name("N")
         ->check(atLeast(-1));
     app.add_option("--temperature", options.sampling.temperature,
-                   "0 (default): always the most probable token")
+                   "0: always the most probable token. What is not given of sampling is as the model says, otherwise 0")
         ->type_name("T");
     app.add_option("--top-k", options.sampling.topK, "Choose among the K most probable tokens; 0: all")
         ->type_name("K");
@@ -185,7 +185,7 @@ struct Parser {
       if (!parseTokens(promptTokens, *options.promptTokens))
         return "--prompt-tokens: expected ids separated by commas, got '" + promptTokens + "'";
     }
-    if (absl::Status status = options.sampling.validate(); !status.ok())
+    if (absl::Status status = options.sampling.over({}).validate(); !status.ok())
       return std::string(status.message());
     bool prompt = options.prompt || options.promptFile || options.promptTokens;
     options.action = !options.perplexityFile.empty() ? Action::Perplexity

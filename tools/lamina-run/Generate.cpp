@@ -112,10 +112,10 @@ private:
   size_t shown_ = 0;
 };
 
-GenerationRequest requestOf(const RunOptions &options, std::vector<int32_t> ids) {
+GenerationRequest requestOf(const RunOptions &options, const SamplerOptions &sampling, std::vector<int32_t> ids) {
   return {.promptTokens = std::move(ids),
           .maxTokens = options.maxTokens.value_or(options.chat ? -1 : kDefaultMaxTokens),
-          .sampling = options.sampling,
+          .sampling = sampling,
           .stops = options.stops,
           .ignoreEndOfText = options.ignoreEndOfText,
           .promptLogits = !options.logitsFile.empty()};
@@ -157,7 +157,7 @@ absl::Status generate(const RunOptions &options) {
   Generator generator(*session->runner, session->tokenizer.get(), printer,
                       {.prefillChunk = options.prefillChunk});
   for (std::vector<int32_t> &prompt : ids) {
-    absl::Status status = generator.submit(requestOf(options, std::move(prompt))).status();
+    absl::Status status = generator.submit(requestOf(options, session->sampling, std::move(prompt))).status();
     if (!status.ok())
       return ids.size() == 1 ? status
                              : absl::Status(status.code(), strCat("prompt ", &prompt - ids.data() + 1, ": ",

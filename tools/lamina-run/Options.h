@@ -17,6 +17,24 @@ enum ExitStatus { kSuccess = 0, kFailedRun = 1, kWrongCommandLine = 2, kInterrup
 
 enum class Action { Generate, Chat, Perplexity, Describe, Check, Tokenize };
 
+/// What the command line says of sampling.
+struct SamplingFlags {
+  std::optional<float> temperature, topP, minP, repetitionPenalty;
+  std::optional<int32_t> topK, repetitionWindow;
+  uint64_t seed = 0;
+
+  /// The rest is as in `otherwise`.
+  SamplerOptions over(const SamplerOptions &otherwise) const {
+    return {.temperature = temperature.value_or(otherwise.temperature),
+            .topK = topK.value_or(otherwise.topK),
+            .topP = topP.value_or(otherwise.topP),
+            .minP = minP.value_or(otherwise.minP),
+            .repetitionPenalty = repetitionPenalty.value_or(otherwise.repetitionPenalty),
+            .repetitionWindow = repetitionWindow.value_or(otherwise.repetitionWindow),
+            .seed = seed};
+  }
+};
+
 struct RunOptions {
   Action action = Action::Generate;
   std::string model; ///< an artifact, or a GGUF file to compile first
@@ -27,7 +45,7 @@ struct RunOptions {
   std::optional<std::vector<int32_t>> promptTokens;
 
   std::optional<int64_t> maxTokens;
-  SamplerOptions sampling;
+  SamplingFlags sampling;
   std::vector<std::string> stops;
   bool ignoreEndOfText = false;
   int64_t prefillChunk = 0;

@@ -5,15 +5,14 @@
 #include "runtime/base/Clock.h"
 #include "runtime/base/StrCat.h"
 #include "runtime/io/GGUFReader.h"
+#include "runtime/sampler/SamplerGGUF.h"
 #include "tools/lamina-run/Interrupt.h"
 
 #include <cstdio>
 
 namespace lamina::run {
 
-absl::StatusOr<std::unique_ptr<Tokenizer>> loadTokenizer(const std::string &ggufPath) {
-  // A vocabulary is all that is needed, so the tensors of a cut-off file are not missed.
-  LAMINA_ASSIGN_OR_RETURN(GGUFReader reader, GGUFReader::open(ggufPath, {.allowMissingData = true}));
+static absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizerOf(const GGUFReader &reader) {
   absl::StatusOr<TokenizerData> data = tokenizerDataFromGGUF(reader);
   if (absl::IsNotFound(data.status()))
     return nullptr;
@@ -22,6 +21,12 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> loadTokenizer(const std::string &gguf
   if (!tokenizer->warning().empty())
     std::fprintf(stderr, "lamina-run: warning: %s\n", tokenizer->warning().c_str());
   return tokenizer;
+}
+
+absl::StatusOr<std::unique_ptr<Tokenizer>> loadTokenizer(const std::string &ggufPath) {
+  // A vocabulary is all that is needed, so the tensors of a cut-off file are not missed.
+  LAMINA_ASSIGN_OR_RETURN(GGUFReader reader, GGUFReader::open(ggufPath, {.allowMissingData = true}));
+  return tokenizerOf(reader);
 }
 
 absl::StatusOr<std::vector<int32_t>> encodePrompt(const Tokenizer *tokenizer, std::string_view text,
@@ -35,7 +40,10 @@ absl::StatusOr<std::unique_ptr<Session>> Session::open(const RunOptions &options
   auto session = std::make_unique<Session>();
   uint64_t began = 0;
   LAMINA_ASSIGN_OR_RETURN(session->artifact, openArtifact(modelSource(options), &began));
-  LAMINA_ASSIGN_OR_RETURN(session->tokenizer, loadTokenizer(session->artifact->filePath(kTokenizerFile)));
+  LAMINA_ASSIGN_OR_RETURN(GGUFReader reader, GGUFReader::open(session->artifact->filePath(kTokenizerFile)));
+  LAMINA_ASSIGN_OR_RETURN(session->tokenizer, tokenizerOf(reader));
+  LAMINA_ASSIGN_OR_RETURN(SamplerOptions sampling, samplerOptionsFromGGUF(reader));
+  session->sampling = options.sampling.over(sampling);
   EngineOptions engineOptions = {.threadsPerWorker = options.threads,
                                  .inProcess = options.inProcess,
                                  .trace = options.stats || !options.traceFile.empty(),

@@ -21,6 +21,7 @@ struct Session {
 
   std::optional<ArtifactReader> artifact;
   std::unique_ptr<Tokenizer> tokenizer; ///< null for a model without a vocabulary
+  SamplerOptions sampling;              ///< the command line's over the model's
   std::unique_ptr<Engine> engine;
   std::unique_ptr<EngineRunner> runner;
   double loadMs = 0; ///< hashes, weights and workers; not a compilation
