@@ -62,7 +62,7 @@ absl::StatusOr<std::vector<int32_t>> stopIds(const Json &config, const char *fil
     std::optional<int64_t> id = natural(one);
     if (!id || static_cast<size_t>(*id) >= tokens)
       return absl::InvalidArgumentError(
-          strCat(file, ": eos_token_id: expected ids from 0 to ", tokens - 1, ", got: ", one.dump().substr(0, 64)));
+          strCat(file, ": eos_token_id: expected ids from 0 to ", tokens - 1, ", got: ", quoteName(one.dump())));
     ids.push_back(static_cast<int32_t>(*id));
   }
   return ids;
@@ -85,7 +85,7 @@ absl::Status readNumber(const Json &config, const char *file, const char *key, f
   const Json *number = member(config, key);
   if (number && !number->is_number())
     return absl::InvalidArgumentError(
-        strCat(file, ": ", key, ": expected a number, got: ", number->dump().substr(0, 64)));
+        strCat(file, ": ", key, ": expected a number, got: ", quoteName(number->dump())));
   if (number)
     value = number->get<float>();
   return absl::OkStatus();
@@ -164,7 +164,7 @@ absl::StatusOr<std::string> decoderName(const Folder &folder) {
   absl::StatusOr<std::string> location = onnx::normalLocation(name);
   if (!location.ok())
     return absl::InvalidArgumentError(
-        strCat(kGenAI, ": model.decoder.filename '", name.substr(0, 64), "': ", location.status().message()));
+        strCat(kGenAI, ": model.decoder.filename ", quoteName(name), ": ", location.status().message()));
   return location;
 }
 

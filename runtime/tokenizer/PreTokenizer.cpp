@@ -36,8 +36,8 @@ absl::StatusOr<PreTokenizer> PreTokenizer::create(std::span<const std::string> p
     pattern.code.reset(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(),
                                      PCRE2_UTF | PCRE2_UCP | PCRE2_DOLLAR_ENDONLY, &error, &offset, nullptr));
     if (!pattern.code)
-      return absl::InvalidArgumentError(strCat("pre-tokenizer: the pattern '", text.substr(0, 200),
-                                               "' does not compile at ", offset, " (PCRE2 error ", error, ")"));
+      return absl::InvalidArgumentError(strCat("pre-tokenizer: the pattern ", quoteName(text),
+                                               " does not compile at ", offset, " (PCRE2 error ", error, ")"));
     // Without a JIT (hardened kernels, unusual CPUs) the interpreter gives the same matches.
     pcre2_jit_compile(pattern.code.get(), PCRE2_JIT_COMPLETE);
     result.patterns_.push_back(std::move(pattern));

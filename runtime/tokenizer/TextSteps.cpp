@@ -14,7 +14,7 @@ namespace {
 constexpr std::string_view kSpace = "\u2581"; ///< of SentencePiece
 
 absl::Status unsupported(const char *what, const std::string &why) {
-  return absl::UnimplementedError(strCat("tokenizer.json: ", what, " ", why.substr(0, 200), " is not supported"));
+  return absl::UnimplementedError(strCat("tokenizer.json: ", what, " ", why, " is not supported"));
 }
 
 std::string typeOf(const Json &step) { return textOr(step, "type", "without a type"); }
@@ -47,7 +47,7 @@ absl::Status readSplit(const Json &step, TokenizerData &data) {
     regex = literally(searchedText(step));
   // Where a pattern covers every text, dropping what does not match drops nothing.
   if (regex.empty() || !(behavior == "Isolated" || (behavior == "Removed" && invert)))
-    return unsupported("pre_tokenizer", strCat("Split of behavior ", behavior));
+    return unsupported("pre_tokenizer", strCat("Split of behavior ", quoteName(behavior)));
   // The same without backtracking, which takes quadratic time in runs of spaces.
   data.patterns.push_back(regex == "\\s+$" ? "(?<!\\s)\\s++$" : regex);
   return absl::OkStatus();
@@ -58,7 +58,7 @@ absl::Status readByteLevel(const std::vector<const Json *> &normalizers, const s
   data.model = "gpt2";
   for (const Json *step : normalizers)
     if (typeOf(*step) != "NFC") // as GGUF files, which leave it out
-      return unsupported("normalizer", typeOf(*step));
+      return unsupported("normalizer", quoteName(typeOf(*step)));
   for (const Json *step : steps) {
     std::string type = typeOf(*step);
     if (type == "Split") {
@@ -71,7 +71,7 @@ absl::Status readByteLevel(const std::vector<const Json *> &normalizers, const s
       if (flagOr(*step, "use_regex", true))
         data.patterns.push_back((*findPreTokenizer("gpt-2"))->patterns[0]);
     } else {
-      return unsupported("pre_tokenizer", type);
+      return unsupported("pre_tokenizer", quoteName(type));
     }
   }
   if (data.patterns.empty()) // all of the text is one word
@@ -101,7 +101,7 @@ absl::Status readSentencePiece(const std::vector<const Json *> &normalizers, con
     else if (type == "Replace" && searchedText(*step) == " " && textOr(*step, "content", "") == kSpace)
       replaces = true;
     else
-      return unsupported("normalizer", type);
+      return unsupported("normalizer", quoteName(type));
   }
   for (const Json *step : steps) {
     std::string type = typeOf(*step);
@@ -109,7 +109,7 @@ absl::Status readSentencePiece(const std::vector<const Json *> &normalizers, con
     if (type == "Split" && searchedText(*step) == " " && replaces)
       continue;
     if (type != "Metaspace" || !normalizers.empty())
-      return unsupported("pre_tokenizer", type);
+      return unsupported("pre_tokenizer", quoteName(type));
     LAMINA_RETURN_IF_ERROR(readMetaspace(*step, data));
     replaces = true;
   }

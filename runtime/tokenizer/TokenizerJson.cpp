@@ -46,7 +46,7 @@ private:
     const Json *model = member(root_, "model"), *vocab = model ? member(*model, "vocab") : nullptr;
     std::string type = model ? textOr(*model, "type", "BPE") : "";
     if (model && type != "BPE")
-      return unsupported(strCat("tokenizers of type ", type.substr(0, 64),
+      return unsupported(strCat("tokenizers of type ", quoteName(type),
                                 " are not supported; supported is BPE, byte-level or made from SentencePiece"));
     if (!vocab || !vocab->is_object() || vocab->empty())
       return wrong("expected model.vocab, an object of tokens and their ids");
@@ -100,14 +100,14 @@ private:
   absl::Status place(const Json &number, const std::string &text, TokenType type) {
     std::optional<int64_t> id = natural(number);
     if (!id || static_cast<size_t>(*id) > largest_)
-      return wrong(strCat("token '", text.substr(0, 64), "' has no id from 0 to ", largest_));
+      return wrong(strCat("token ", quoteName(text), " has no id from 0 to ", largest_));
     if (data_.tokens.size() <= static_cast<size_t>(*id)) {
       data_.tokens.resize(*id + 1);
       data_.types.resize(*id + 1, TokenType::Unused);
     }
     if (!data_.tokens[*id].empty() && data_.tokens[*id] != text)
-      return wrong(strCat("tokens '", data_.tokens[*id].substr(0, 64), "' and '", text.substr(0, 64),
-                          "' have the same id, ", *id));
+      return wrong(strCat("tokens ", quoteName(data_.tokens[*id]), " and ", quoteName(text),
+                          " have the same id, ", *id));
     data_.tokens[*id] = text;
     data_.types[*id] = type;
     ids_[text] = static_cast<int32_t>(*id);
@@ -147,7 +147,7 @@ private:
       if (type == "TemplateProcessing")
         LAMINA_RETURN_IF_ERROR(readTemplate(*step));
       else if (type != "ByteLevel") // which moves offsets alone
-        return unsupported(strCat("post_processor ", type.substr(0, 64), " is not supported"));
+        return unsupported(strCat("post_processor ", quoteName(type), " is not supported"));
     }
     return absl::OkStatus();
   }

@@ -115,11 +115,11 @@ class Export(unittest.TestCase):
         larger["added_tokens"].append({"id": 1600, "content": "<more>", "special": True})
         for message, files in {
                 "tokenizer.json: expected a JSON object": {"tokenizer": "{"},
-                "tokenizer.json: tokenizers of type Unigram are not supported": {"tokenizer": unigram},
+                "tokenizer.json: tokenizers of type 'Unigram' are not supported": {"tokenizer": unigram},
                 "tokenizer.json: it has ids up to 1600, but the model's logits are 1536": {"tokenizer": larger},
                 "tokenizer_config.json: expected a JSON object": {"tokenizer_config": "[]"},
-                "generation_config.json: eos_token_id: expected ids from 0 to 1535, got: 1536": {"generation_config": {"eos_token_id": 1536}},
-                "generation_config.json: temperature: expected a number, got: \"hot\"": {"generation_config": {"do_sample": True, "temperature": "hot"}},
+                "generation_config.json: eos_token_id: expected ids from 0 to 1535, got: '1536'": {"generation_config": {"eos_token_id": 1536}},
+                "generation_config.json: temperature: expected a number, got: '\\\"hot\\\"'": {"generation_config": {"do_sample": True, "temperature": "hot"}},
                 "generation_config.json: top-p": {"generation_config": {"do_sample": True, "top_p": 2}},
                 "genai_config.json: expected a JSON object": {"genai_config": "x"},
                 "model.decoder.filename '../demo.onnx': the path contains '..'": {"genai_config": {"model": {"decoder": {"filename": "../demo.onnx"}}}},
