@@ -7,6 +7,7 @@
 #include "runtime/executor/ChannelSizing.h"
 #include "runtime/executor/PlanCheck.h"
 #include "runtime/executor/RunningWorker.h"
+#include "runtime/executor/TraceSegment.h"
 #include "runtime/executor/WorkerLoop.h"
 
 #include "absl/strings/str_cat.h"
@@ -18,37 +19,6 @@ namespace {
 
 /// How often the front end looks whether its workers live while it waits for them.
 constexpr uint64_t kLivenessNanoseconds = 20'000'000;
-
-TraceEvent::Kind traceKind(const plan::Instruction &instruction) {
-  switch (instruction.kind_case()) {
-  case plan::Instruction::kSend:
-    return TraceEvent::Kind::Send;
-  case plan::Instruction::kRecv:
-    return TraceEvent::Kind::Recv;
-  case plan::Instruction::kWait:
-    return TraceEvent::Kind::Wait;
-  case plan::Instruction::kCollective:
-    return TraceEvent::Kind::Collective;
-  default:
-    return TraceEvent::Kind::Dispatch;
-  }
-}
-
-std::string traceLabel(const plan::Plan &plan, const plan::Worker &worker,
-                       const plan::Instruction &instruction) {
-  switch (instruction.kind_case()) {
-  case plan::Instruction::kDispatch:
-    return instruction.dispatch().label();
-  case plan::Instruction::kSend:
-    return plan.transfers(int(instruction.send().transfer())).label();
-  case plan::Instruction::kRecv:
-    return plan.transfers(int(instruction.recv().transfer())).label();
-  case plan::Instruction::kWait:
-    return plan.transfers(int(instruction.wait().transfer())).label();
-  default:
-    return worker.buffers(int(instruction.collective().buffer())).name();
-  }
-}
 
 } // namespace
 
@@ -136,21 +106,7 @@ public:
     return bytes;
   }
 
-  std::vector<TraceEvent> trace() const {
-    std::vector<TraceEvent> events;
-    for (int i = 0; options_.trace && i < plan_.workers_size(); ++i) {
-      const plan::Worker &worker = plan_.workers(i);
-      TraceRing ring = traceRing(i);
-      uint64_t count = ring.count->load(std::memory_order_acquire);
-      for (uint64_t k = count - std::min<uint64_t>(count, ring.records.size()); k < count; ++k) {
-        const TraceRecord &record = ring.records[k % ring.records.size()];
-        const plan::Instruction &instruction = worker.program(int(record.instruction));
-        events.push_back({i, traceKind(instruction), traceLabel(plan_, worker, instruction),
-                          instruction.slice(), record.step, record.begin - created_, record.end - created_});
-      }
-    }
-    return events;
-  }
+  std::vector<TraceEvent> trace() const { return trace_.events(plan_, created_); }
 
   BatchView &batch() { return batch_; }
   const float *logits(int64_t row) const {
@@ -170,7 +126,7 @@ private:
     control_ = reinterpret_cast<ControlBlock *>(controlSegment_.data());
     slots_ = reinterpret_cast<WorkerSlot *>(control_ + 1);
     if (options_.trace) {
-      LAMINA_ASSIGN_OR_RETURN(traceSegment_, SharedSegment::create(slots * kTraceRingBytes, "the trace"));
+      LAMINA_ASSIGN_OR_RETURN(trace_, TraceSegment::create(plan_.workers_size()));
     }
     std::vector<TransferSpec> transfers;
     for (const plan::Transfer &transfer : plan_.transfers())
@@ -195,13 +151,7 @@ private:
             .links = links_.get(),
             .control = control_,
             .slot = &slots_[index],
-            .trace = options_.trace ? traceRing(index) : TraceRing{}};
-  }
-
-  TraceRing traceRing(int index) const {
-    std::byte *base = traceSegment_.data() + uint64_t(index) * kTraceRingBytes;
-    return {reinterpret_cast<std::atomic<uint64_t> *>(base),
-            {reinterpret_cast<TraceRecord *>(base + sizeof(TraceRecord)), kTraceCapacity}};
+            .trace = trace_.ring(index)};
   }
 
   std::string describe(int index) const {
@@ -262,9 +212,6 @@ private:
     workers_.clear();
   }
 
-  /// The count, padded to one record, then the records.
-  static constexpr uint64_t kTraceRingBytes = (kTraceCapacity + 1) * sizeof(TraceRecord);
-
   const plan::Plan plan_;
   const std::string artifactDir_;
   const EngineOptions options_;
@@ -272,7 +219,7 @@ private:
   BatchSegment segment_;
   BatchView batch_;
   SharedSegment controlSegment_;
-  SharedSegment traceSegment_;
+  TraceSegment trace_; // without memory unless it was asked for
   ControlBlock *control_ = nullptr;
   WorkerSlot *slots_ = nullptr;
   std::unique_ptr<SharedMemoryLinks> links_;
