@@ -147,8 +147,12 @@ absl::Status addFiles(const Folder &folder, int64_t logits, GGUFWriter &writer) 
   addSamplerOptions(sampling, writer);
   if (!folder.has("tokenizer.json"))
     return absl::OkStatus();
-  LAMINA_ASSIGN_OR_RETURN(TokenizerData data, readVocabulary(folder));
-  return addVocabulary(std::move(data), logits, writer);
+  absl::StatusOr<TokenizerData> data = readVocabulary(folder);
+  if (absl::IsUnimplemented(data.status()))
+    return absl::UnimplementedError(
+        strCat(data.status().message(), "; without tokenizer.json the model runs on token ids"));
+  LAMINA_RETURN_IF_ERROR(data.status());
+  return addVocabulary(*std::move(data), logits, writer);
 }
 
 absl::Status inFolder(const std::string &folder, const absl::Status &status) {

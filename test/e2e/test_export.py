@@ -115,7 +115,8 @@ class Export(unittest.TestCase):
         larger["added_tokens"].append({"id": 1600, "content": "<more>", "special": True})
         for message, files in {
                 "tokenizer.json: expected a JSON object": {"tokenizer": "{"},
-                "tokenizer.json: tokenizers of type 'Unigram' are not supported": {"tokenizer": unigram},
+                "tokenizer.json: tokenizers of type 'Unigram' are not supported; supported is BPE, byte-level or made from SentencePiece; "
+                "without tokenizer.json the model runs on token ids": {"tokenizer": unigram},
                 "tokenizer.json: it has ids up to 1600, but the model's logits are 1536": {"tokenizer": larger},
                 "tokenizer_config.json: expected a JSON object": {"tokenizer_config": "[]"},
                 "generation_config.json: eos_token_id: expected ids from 0 to 1535, got: '1536'": {"generation_config": {"eos_token_id": 1536}},
