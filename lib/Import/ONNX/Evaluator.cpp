@@ -146,7 +146,7 @@ absl::Status Evaluator::checkResults(const OpContext &context) const {
 
 absl::Status Evaluator::compute(const OpRow &row, OpContext &context) const {
   if (!row.semantics)
-    return absl::OkStatus();
+    return context.checkAttributes();
   for (size_t i = 0; i < context.numInputs(); ++i)
     if (row.needsElements && context.has(i) && !context.in(i).hasData())
       return absl::OkStatus();
@@ -158,7 +158,7 @@ absl::Status Evaluator::compute(const OpRow &row, OpContext &context) const {
     if (!context.out(i).isAbsent())
       context.out(i).allocate();
   LAMINA_RETURN_IF_ERROR(row.semantics(context));
-  return context.attributeError();
+  return context.checkAttributes();
 }
 
 /// Every node costs something and what it reads and writes; operators that take longer announce it

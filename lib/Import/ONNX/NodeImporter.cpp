@@ -86,27 +86,6 @@ NodeImporter::Row NodeImporter::rowOf(const Node &node) {
   return (node.domain == kContrib ? kContribRows : kStandard).lookup(node.op);
 }
 
-/// What an attribute says that says nothing: its number, or no number for the text "NONE".
-static bool isNeutral(const Attribute &attribute) {
-  struct Neutral {
-    StringRef name;
-    double first, second;
-  };
-  static constexpr Neutral kNeutral[] = {
-      {"stash_type", 1, 1},         {"saturate", 1, 1},  {"causal", 1, 1},
-      {"smooth_softmax", 0, -1},    {"qk_output", 0, 0}, {"kv_cache_bit_width", 0, 0},
-      {"sliding_window_cache", 0, 0}, {"scale", 1, 1},   {"is_packed_batching", 0, 0},
-  };
-  if (const auto *text = std::get_if<std::string>(&attribute.value))
-    return *text == "NONE" && StringRef(attribute.name).ends_with("_quant_type");
-  const auto *integer = std::get_if<int64_t>(&attribute.value);
-  const auto *real = std::get_if<float>(&attribute.value);
-  double value = integer ? double(*integer) : real ? *real : NAN;
-  return llvm::any_of(kNeutral, [&](const Neutral &neutral) {
-    return attribute.name == neutral.name && (value == neutral.first || value == neutral.second);
-  });
-}
-
 LogicalResult NodeImporter::checkAttributes(const Node &node, const Row &row) {
   for (const Attribute &attribute : node.attributes)
     if (!llvm::is_contained(row.attributes, attribute.name) && !isNeutral(attribute))

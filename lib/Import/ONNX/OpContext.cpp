@@ -1,4 +1,4 @@
-//===- OpContext.cpp - checked access to a node's inputs and attributes ---------------------------------===//
+//===- OpContext.cpp - checked access to a node's inputs ---------------------------------===//
 
 #include "lib/Import/ONNX/OpContext.h"
 
@@ -24,50 +24,6 @@ absl::StatusOr<std::vector<int64_t>> OpContext::known(size_t i) const {
   if (input.count() > 1 << 20)
     return error("input ", i, " has too many elements to say a shape: ", input.describe());
   return input.integers();
-}
-
-template <typename T> const T *OpContext::get(std::string_view name, std::string_view kind) {
-  const Attribute *attribute = node_.find(name);
-  if (!attribute)
-    return nullptr;
-  const T *value = std::get_if<T>(&attribute->value);
-  if (!value && attributeError_.ok())
-    attributeError_ = error("expected attribute '", name, "' to be ", kind);
-  return value;
-}
-
-int64_t OpContext::integer(std::string_view name, int64_t fallback) {
-  const int64_t *value = get<int64_t>(name, "an integer");
-  return value ? *value : fallback;
-}
-
-double OpContext::real(std::string_view name, double fallback) {
-  const float *value = get<float>(name, "a float");
-  return value ? *value : fallback;
-}
-
-std::string OpContext::text(std::string_view name, std::string fallback) {
-  const std::string *value = get<std::string>(name, "a string");
-  return value ? *value : fallback;
-}
-
-std::vector<int64_t> OpContext::integers(std::string_view name, std::vector<int64_t> fallback) {
-  const auto *value = get<std::vector<int64_t>>(name, "a list of integers");
-  return value ? *value : fallback;
-}
-
-std::vector<double> OpContext::reals(std::string_view name) {
-  const auto *value = get<std::vector<float>>(name, "a list of floats");
-  return value ? std::vector<double>(value->begin(), value->end()) : std::vector<double>();
-}
-
-const TensorConstant *OpContext::tensor(std::string_view name) {
-  return get<TensorConstant>(name, "a tensor");
-}
-
-const Graph *OpContext::graph(std::string_view name) {
-  const auto *value = get<std::unique_ptr<Graph>>(name, "a graph");
-  return value ? value->get() : nullptr;
 }
 
 absl::StatusOr<int64_t> OpContext::axis(std::string_view name, int64_t fallback, int64_t rank) {

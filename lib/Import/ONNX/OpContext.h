@@ -1,14 +1,15 @@
 //===- OpContext.h - what the semantics of an operator see of a node --------------------------*- C++ -*-===//
 //
-// Inputs, attributes and outputs of one node while its shape rule and its semantics run. Getters of
-// attributes return the fallback if the attribute is absent; one of another kind than asked for is an error
-// that the evaluator returns afterwards, so that operators need not look at it. Every error names the node.
+// Inputs, attributes and outputs of one node while its shape rule and its semantics run. What is wrong with
+// attributes (Attributes.h) the evaluator returns afterwards, so that operators need not look at it. Every
+// error names the node.
 //
 //===----------------------------------------------------------------------------------------------------===//
 
 #ifndef LAMINA_LIB_IMPORT_ONNX_OPCONTEXT_H
 #define LAMINA_LIB_IMPORT_ONNX_OPCONTEXT_H
 
+#include "lib/Import/ONNX/Attributes.h"
 #include "lib/Import/ONNX/Indexing.h"
 #include "runtime/base/StrCat.h"
 
@@ -27,10 +28,10 @@ public:
   virtual bool spend(int64_t work) = 0;
 };
 
-class OpContext {
+class OpContext : public Attributes {
 public:
   OpContext(const Node &node, int64_t opset, std::vector<Tensor> inputs, OpHost &host)
-      : node_(node), opset_(opset), inputs_(std::move(inputs)), outputs_(node.outputs.size()), host_(host) {}
+      : Attributes(node), node_(node), opset_(opset), inputs_(std::move(inputs)), outputs_(node.outputs.size()), host_(host) {}
 
   const Node &node() const { return node_; }
   int64_t opset() const { return opset_; }
@@ -55,17 +56,6 @@ public:
       outputs_[i] = Tensor(type, std::move(dims));
   }
 
-  bool hasAttribute(std::string_view name) const { return node_.find(name) != nullptr; }
-  int64_t integer(std::string_view name, int64_t fallback);
-  double real(std::string_view name, double fallback);
-  std::string text(std::string_view name, std::string fallback = "");
-  std::vector<int64_t> integers(std::string_view name, std::vector<int64_t> fallback = {});
-  std::vector<double> reals(std::string_view name);
-  const TensorConstant *tensor(std::string_view name);
-  const Graph *graph(std::string_view name);
-  /// The error of a getter, if one failed.
-  const absl::Status &attributeError() const { return attributeError_; }
-
   /// An axis of a tensor of this rank, counted from the front; or an error.
   absl::StatusOr<int64_t> axis(std::string_view name, int64_t fallback, int64_t rank);
   absl::StatusOr<int64_t> normalizedAxis(int64_t axis, int64_t rank) const;
@@ -86,13 +76,10 @@ public:
   }
 
 private:
-  template <typename T> const T *get(std::string_view name, std::string_view kind);
-
   const Node &node_;
   int64_t opset_;
   std::vector<Tensor> inputs_, outputs_;
   OpHost &host_;
-  absl::Status attributeError_;
 };
 
 } // namespace lamina::onnx

@@ -89,7 +89,8 @@ absl::StatusOr<Experts> expertsOf(OpContext &context) {
   LAMINA_RETURN_IF_ERROR(context.expectDims(1, {e.tokens, e.count}));
   std::string activation = context.text("activation_type", "relu");
   e.swiglu = activation == "swiglu";
-  e.fusion = e.swiglu ? context.integer("swiglu_fusion", 0) : 0;
+  int64_t fusion = context.integer("swiglu_fusion", 0); // means nothing to other activations
+  e.fusion = e.swiglu ? fusion : 0;
   if (e.k < 1 || e.k > e.count || e.fusion < 0 || e.fusion > 2 ||
       (e.swiglu && !e.fusion && !context.has(e.third.weights)))
     return context.error("cannot choose ", e.k, " of ", e.count, " experts, or their gates are in no input");

@@ -44,6 +44,7 @@ template <bool Max> absl::Status arg(OpContext &context) {
 absl::Status topKRule(OpContext &context) {
   LAMINA_ASSIGN_OR_RETURN(int64_t axis, context.axis("axis", -1, context.in(0).rank()));
   int64_t k = context.integer("k", -1);
+  (void)context.integer("sorted", 1); // 0 allows any order, also this one
   if (context.opset() >= 10) {
     LAMINA_ASSIGN_OR_RETURN(std::vector<int64_t> count, context.known(1));
     k = count.size() == 1 ? count[0] : -1;

@@ -12,13 +12,13 @@ namespace {
 /// an axis, or one for each block along it.
 absl::StatusOr<Dims> scaleStrides(OpContext &context, const Dims &dims) {
   const Dims &scale = context.dims(1);
+  int64_t axis = context.integer("axis", 1), block = context.integer("block_size", 0); // mean nothing to one scale
   if (context.has(2) && context.in(2).count() != context.in(1).count())
     return context.error("scales ", context.in(1).describe(), " and zero points ", context.in(2).describe(),
                          " differ in shape");
   if (context.in(1).count() == 1)
     return Dims(dims.size(), 0);
-  LAMINA_ASSIGN_OR_RETURN(int64_t axis, context.axis("axis", 1, static_cast<int64_t>(dims.size())));
-  int64_t block = context.integer("block_size", 0);
+  LAMINA_ASSIGN_OR_RETURN(axis, context.normalizedAxis(axis, static_cast<int64_t>(dims.size())));
   Dims expected = dims;
   if (block <= 0) {
     LAMINA_RETURN_IF_ERROR(context.expectDims(1, {dims[axis]}));

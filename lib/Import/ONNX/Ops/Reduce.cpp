@@ -43,7 +43,8 @@ absl::StatusOr<std::vector<int64_t>> axesOf(OpContext &context) {
   if (context.has(1)) {
     LAMINA_ASSIGN_OR_RETURN(axes, context.known(1));
   }
-  if (axes.empty() && !context.integer("noop_with_empty_axes", 0)) {
+  bool noop = context.integer("noop_with_empty_axes", 0) != 0;
+  if (axes.empty() && !noop) {
     axes.resize(context.in(0).rank());
     std::iota(axes.begin(), axes.end(), 0);
   }
