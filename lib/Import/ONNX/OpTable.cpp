@@ -21,7 +21,7 @@ const RowsByName &rowsByName() {
   return *kRows;
 }
 
-std::string_view domainName(std::string_view domain) { return domain.empty() ? "ai.onnx" : domain; }
+std::string domainName(std::string_view domain) { return domain.empty() ? "ai.onnx" : quoteName(domain); }
 
 /// Insertions, removals and replacements from one name to the other.
 size_t editDistance(std::string_view a, std::string_view b) {
@@ -85,7 +85,7 @@ absl::StatusOr<const OpRow *> findRow(const Node &node, int64_t opset) {
     for (const OpRow *row : found->second)
       if (row->domain == node.domain && row->since <= opset && opset <= row->until)
         return row;
-  return absl::UnimplementedError(strCat(node.describe(), ": operator ", node.op, " of ",
+  return absl::UnimplementedError(strCat(node.describe(), ": operator ", quoteName(node.op), " of ",
                                          domainName(node.domain), " at opset ", opset, " is not known",
                                          closest(node)));
 }

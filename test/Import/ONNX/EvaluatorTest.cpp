@@ -48,6 +48,23 @@ TEST(OnnxEvaluator, RefusesAttributesOfAnotherKind) {
   EXPECT_THAT(std::string(evaluated(proto).message()), HasSubstr("expected attribute 'axis' to be an integer"));
 }
 
+TEST(OnnxEvaluator, ErrorsAreOneLineWhateverNamesHold) {
+  ::onnx::ModelProto proto = addModel();
+  proto.mutable_graph()->mutable_node(0)->set_op_type("Add\nAdd");
+  EXPECT_THAT(std::string(evaluated(proto).message()),
+              HasSubstr("operator 'Add\\nAdd' of ai.onnx at opset 21 is not known; the closest"));
+}
+
+TEST(OnnxEvaluator, NumbersThatNoIntegerHolds) {
+  ::onnx::ModelProto proto = addModel();
+  proto.mutable_graph()->mutable_initializer(0)->set_raw_data(std::string("\0\0\x80\x7f\0\0\xc0\x7f", 8));
+  ::onnx::NodeProto *node = proto.mutable_graph()->mutable_node(0);
+  node->set_op_type("BitwiseNot");
+  node->clear_input();
+  node->add_input("w"); // infinity and NaN
+  EXPECT_TRUE(evaluated(proto).ok());
+}
+
 TEST(OnnxEvaluator, NamesAMissingInput) {
   ::onnx::ModelProto proto = addModel();
   proto.mutable_graph()->mutable_node(0)->set_op_type("MatMul");

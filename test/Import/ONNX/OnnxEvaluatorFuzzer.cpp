@@ -11,6 +11,7 @@
 #include "test/Import/ONNX/TinyModel.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <random>
@@ -23,8 +24,10 @@ using ::onnx::AttributeProto;
 constexpr Limits kLimits{.elements = 1 << 12, .work = 1 << 22, .leaveLarge = true};
 
 void checkOneLine(const absl::Status &status) {
-  if (status.message().find('\n') != absl::string_view::npos)
-    std::abort();
+  if (status.message().find('\n') == absl::string_view::npos)
+    return;
+  std::fprintf(stderr, "more than one line: %s\n", status.ToString().c_str());
+  std::abort();
 }
 
 /// Zeros where the batch does not say what an input is.

@@ -20,7 +20,7 @@
 
 // RUN: %python %source_dir/tools/dev/make_onnx_model.py %t.gguf %t.unknown.onnx --rename Sigmoid=Sigmoidal
 // RUN: not lamina-opt %t.unknown.onnx --compile-to=mark 2>&1 | FileCheck %s --check-prefix=UNKNOWN
-// UNKNOWN:     unknown.onnx: node 'ffn.0.sigmoid' ('Sigmoidal'): operator Sigmoidal of ai.onnx at opset 21 is not known; the closest that is known: Sigmoid of ai.onnx 6 to {{[0-9]+$}}
+// UNKNOWN:     unknown.onnx: node 'ffn.0.sigmoid' ('Sigmoidal'): operator 'Sigmoidal' of ai.onnx at opset 21 is not known; the closest that is known: Sigmoid of ai.onnx 6 to {{[0-9]+$}}
 // UNKNOWN-NOT: {{.}}
 
 // RUN: %python %source_dir/tools/dev/make_tiny_gguf.py %t.none.gguf --layers 0

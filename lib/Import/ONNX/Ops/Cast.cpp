@@ -13,7 +13,7 @@ absl::StatusOr<ElementType> typeAttribute(OpContext &context, std::string_view n
   int64_t number = context.integer(name, 0);
   auto type = static_cast<ElementType>(number);
   if (number <= 0 || number >= kNumElementTypes || elementBytes(type) == 0)
-    return context.error("attribute '", name, "' is ", number,
+    return context.error("attribute ", quoteName(name), " is ", number,
                          ", not an element type that can be computed with");
   return type;
 }

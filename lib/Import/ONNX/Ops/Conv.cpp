@@ -17,14 +17,14 @@ absl::StatusOr<Dims> listOf(OpContext &context, std::string_view name, size_t ax
   for (int64_t number : list)
     fits &= number >= least && number <= kLargest;
   if (!fits)
-    return context.error("attribute '", name, "' does not have ", axes, " numbers from ", least, " to ",
+    return context.error("attribute ", quoteName(name), " does not have ", axes, " numbers from ", least, " to ",
                          kLargest);
   return list;
 }
 
 absl::Status padAutomatically(OpContext &context, Windows &w, const std::string &mode) {
   if (mode != "SAME_UPPER" && mode != "SAME_LOWER")
-    return context.error("attribute 'auto_pad' is '", mode, "', which is not known");
+    return context.error("attribute 'auto_pad' is ", quoteName(mode), ", which is not known");
   for (size_t i = 0; i < w.kernel.size(); ++i) {
     int64_t windows = (w.input[i] + w.strides[i] - 1) / w.strides[i];
     int64_t covered = (windows - 1) * w.strides[i] + (w.kernel[i] - 1) * w.dilations[i] + 1;

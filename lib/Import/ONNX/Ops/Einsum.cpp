@@ -29,7 +29,7 @@ absl::StatusOr<std::string> expandEllipsis(const OpContext &context, std::string
   for (size_t i = 0; i < term.size(); ++i) {
     bool digit = dots != std::string::npos && i >= dots && i < dots + static_cast<size_t>(axes);
     if (!digit && !std::isalpha(static_cast<unsigned char>(term[i])))
-      return context.error("the equation has an unexpected '", std::string(1, term[i]), "'");
+      return context.error("the equation has an unexpected ", quoteName(std::string(1, term[i])));
   }
   return term;
 }

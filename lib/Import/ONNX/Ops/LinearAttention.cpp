@@ -31,9 +31,9 @@ absl::Status linearRule(OpContext &context) {
   std::string rule = context.text("update_rule", "gated_delta");
   bool gated = rule == "gated" || rule == "gated_delta", delta = rule == "delta" || rule == "gated_delta";
   if (!gated && !delta && rule != "linear")
-    return context.error("update rule '", rule, "' is not known; linear, gated, delta and gated_delta are");
+    return context.error("update rule ", quoteName(rule), " is not known; linear, gated, delta and gated_delta are");
   if (gated != context.has(Decay) || delta != context.has(Beta))
-    return context.error("update rule '", rule, "' does not go with its inputs");
+    return context.error("update rule ", quoteName(rule), " does not go with its inputs");
   for (size_t i : {Decay, Beta})
     if (context.has(i)) {
       LAMINA_RETURN_IF_ERROR(context.expectDims(i, {s.batch, s.queries, -1}));
@@ -119,7 +119,7 @@ absl::Status causalConvRule(OpContext &context) {
     LAMINA_RETURN_IF_ERROR(context.expectDims(3, {context.dims(0)[0], channels, kept}));
   std::string activation = context.text("activation", "none");
   if (activation != "none" && activation != "silu" && activation != "swish")
-    return context.error("activation '", activation, "' is not known; none, silu and swish are");
+    return context.error("activation ", quoteName(activation), " is not known; none, silu and swish are");
   context.result(0, context.type(0), context.dims(0));
   context.result(1, context.type(0), {context.dims(0)[0], channels, kept});
   return absl::OkStatus();

@@ -14,7 +14,7 @@ public:
     std::string name = context.text("reduction", "none");
     Writer writer{context.out(0), context.in(updates), reductionNamed(name)};
     if (!writer.reduction_ && name != "none")
-      return context.error("reduction '", name, "' is not known; 'none', 'add', 'mul', 'max' and 'min' are");
+      return context.error("reduction ", quoteName(name), " is not known; 'none', 'add', 'mul', 'max' and 'min' are");
     LAMINA_RETURN_IF_ERROR(copyFirst(context));
     return writer;
   }
@@ -121,7 +121,7 @@ absl::Status tensorScatterRule(OpContext &context) {
     LAMINA_RETURN_IF_ERROR(context.expectDims(2, {context.dims(0)[0]}));
   std::string mode = context.text("mode", "linear");
   if (mode != "linear" && mode != "circular")
-    return context.error("mode '", mode, "' is not known; 'linear' and 'circular' are");
+    return context.error("mode ", quoteName(mode), " is not known; 'linear' and 'circular' are");
   return sameTypeAsUpdates(context, 1);
 }
 

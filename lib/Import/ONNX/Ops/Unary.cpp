@@ -54,7 +54,7 @@ double softplus(double x) { return x > 30 ? x : std::log1p(std::exp(x)); }
 absl::Status geluOf(OpContext &context) {
   std::string approximate = context.text("approximate", "none");
   if (approximate != "none" && approximate != "tanh")
-    return context.error("approximation '", approximate, "' is not known; 'none' and 'tanh' are");
+    return context.error("approximation ", quoteName(approximate), " is not known; 'none' and 'tanh' are");
   return approximate == "none" ? mapReals(context, gelu) : mapReals(context, geluTanh);
 }
 
@@ -126,6 +126,8 @@ absl::Status dropout(OpContext &context) {
 
 int64_t negate(int64_t x) { return wrapSub(0, x); }
 double negate(double x) { return -x; }
+int64_t invert(int64_t x) { return ~x; }
+double invert(double x) { return static_cast<double>(~truncateToInteger(x)); }
 
 constexpr OpRow kRows[] = {
     unary("Abs", 6, numbers<[](auto x) { return std::signbit(static_cast<double>(x)) ? negate(x) : x; }>),
@@ -133,8 +135,7 @@ constexpr OpRow kRows[] = {
     unary("Sign", 9, numbers<[](auto x) { return static_cast<decltype(x)>((x > 0) - (x < 0)); }>),
     unary("Relu", 6, numbers<[](auto x) { return x < 0 ? decltype(x)(0) : x; }>),
     unary("Not", 1, numbers<[](auto x) { return decltype(x)(x == 0); }>),
-    unary("BitwiseNot", 18,
-          numbers<[](auto x) { return static_cast<decltype(x)>(~static_cast<int64_t>(x)); }>),
+    unary("BitwiseNot", 18, numbers<[](auto x) { return invert(x); }>),
     unary("Identity", 1, copyFirst),
     unary("Ceil", 6, reals<[](double x) { return std::ceil(x); }>),
     unary("Floor", 6, reals<[](double x) { return std::floor(x); }>),
