@@ -111,8 +111,8 @@ BlockFormat bytes8(TensorType type, std::string_view name, unsigned elements, un
   return f;
 }
 
-BlockFormat q8k() {
-  BlockFormat f = bytes8(TensorType::Q8_K, "Q8_K", 256, 292, 4);
+/// The scale is an f32 in the first four bytes.
+BlockFormat withF32Scale(BlockFormat f) {
   f.superScaleKind = ScaleKind::F32;
   f.superScale = field({bits(0, 16, 0, {}), bits(16, 16, 16, {})});
   return f;
@@ -332,7 +332,7 @@ BlockFormat iq1m() {
   return withSubScales(f, 16, bits(at(48), 3, 0, {{4, 3}, {4, 16}}));
 }
 
-constexpr size_t kNumFormats = 35;
+constexpr size_t kNumFormats = 38;
 
 const std::array<BlockFormat, kNumFormats> &formats() {
   using T = TensorType;
@@ -350,7 +350,7 @@ const std::array<BlockFormat, kNumFormats> &formats() {
       q4k(),
       q5k(),
       q6k(),
-      q8k(),
+      withF32Scale(bytes8(T::Q8_K, "Q8_K", 256, 292, 4)),
       iq2xxs(),
       iq2xs(),
       iq3xxs(),
@@ -372,6 +372,9 @@ const std::array<BlockFormat, kNumFormats> &formats() {
       nvfp4(),
       q1(),
       q2(),
+      withF32Scale(simple32(T::Q4_F32, "Q4_F32", 20, 4, -8)),
+      withF32Scale(simple32Fifth(T::Q5_F32, "Q5_F32", 24, 4, -16)),
+      withF32Scale(bytes8(T::Q8_F32, "Q8_F32", 32, 36, 4)),
   };
   return table;
 }
@@ -386,7 +389,8 @@ const BlockFormat *findBlockFormat(uint32_t id) {
     std::array<int8_t, 64> result;
     result.fill(-1);
     for (size_t i = 0; i < kNumFormats; ++i)
-      result[static_cast<uint32_t>(formats()[i].type)] = static_cast<int8_t>(i);
+      if (auto id = static_cast<uint32_t>(formats()[i].type); id < result.size())
+        result[id] = static_cast<int8_t>(i);
     return result;
   }();
   if (id >= positions.size() || positions[id] < 0)
@@ -394,7 +398,12 @@ const BlockFormat *findBlockFormat(uint32_t id) {
   return &formats()[static_cast<size_t>(positions[id])];
 }
 
-const BlockFormat *findBlockFormat(TensorType type) { return findBlockFormat(static_cast<uint32_t>(type)); }
+const BlockFormat *findBlockFormat(TensorType type) {
+  for (const BlockFormat &format : formats())
+    if (format.type == type)
+      return &format;
+  return nullptr;
+}
 
 const BlockFormat *findBlockFormat(std::string_view name) {
   for (const BlockFormat &format : formats())

@@ -30,7 +30,8 @@
 
 namespace lamina {
 
-/// GGUF's tensor type ids. Ids 4, 5, 31-33 and 36-38 were removed from the format.
+/// GGUF's tensor type ids, of which 4, 5, 31-33 and 36-38 were removed from the format; and from 1000 types that
+/// no GGUF file has: what weights of ONNX models are re-encoded as.
 // clang-format off
 enum class TensorType : uint32_t {
   F32 = 0, F16 = 1, Q4_0 = 2, Q4_1 = 3, Q5_0 = 6, Q5_1 = 7, Q8_0 = 8, Q8_1 = 9,
@@ -38,6 +39,7 @@ enum class TensorType : uint32_t {
   IQ2_XXS = 16, IQ2_XS = 17, IQ3_XXS = 18, IQ1_S = 19, IQ4_NL = 20, IQ3_S = 21, IQ2_S = 22, IQ4_XS = 23,
   I8 = 24, I16 = 25, I32 = 26, I64 = 27, F64 = 28, IQ1_M = 29, BF16 = 30,
   TQ1_0 = 34, TQ2_0 = 35, MXFP4 = 39, NVFP4 = 40, Q1_0 = 41, Q2_0 = 42,
+  Q4_F32 = 1000, Q5_F32 = 1001, Q8_F32 = 1002,
 };
 // clang-format on
 
@@ -184,7 +186,7 @@ struct DecodedBlock {
   std::array<float, kMaxSubBlocks> mins;                ///< min(j)
 };
 
-/// The format of a type, of a type id in a file, or of a name in any case ("Q4_K", "q4_k"); null if there is
+/// The format of a type, of a type id in a GGUF file, or of a name in any case ("Q4_K", "q4_k"); null if there is
 /// none.
 const BlockFormat *findBlockFormat(TensorType type);
 const BlockFormat *findBlockFormat(uint32_t id);

@@ -22,8 +22,11 @@ HALVES = {
     "Q1_0": [0], "Q2_0": [0],
 }
 PLAIN = {"F32": "<f4", "F16": "<f2", "F64": "<f8", "I8": "<i1", "I16": "<i2", "I32": "<i4", "I64": "<i8"}
+# Types of ours: what another type is, with its f16 scale as f32.
+WITH_F32_SCALE = {"Q4_F32": "Q4_0", "Q5_F32": "Q5_0", "Q8_F32": "Q8_0"}
 # The package lacks Q2_0 and knows Q8_1 as it was before its two scales became f16.
 SIZES = {t.name: GGML_QUANT_SIZES[t] for t in GGMLQuantizationType} | {"Q8_1": (32, 36), "Q2_0": (64, 18)}
+SIZES |= {name: (32, SIZES[like][1] + 2) for name, like in WITH_F32_SCALE.items()}
 
 
 def half(block, position):
@@ -50,7 +53,15 @@ def q2_0(block):
     return [d * np.float32(int(block[2 + j // 4] >> (2 * (j % 4)) & 3) - 1) for j in range(64)]
 
 
-BY_HAND = {"Q8_1": q8_1, "Q8_K": q8_k, "Q1_0": q1_0, "Q2_0": q2_0}
+def with_f32_scale(like):
+    """What the other type decodes to with a scale of 1, times the scale."""
+    def decode(block):
+        one = np.concatenate([np.array([1], "<f2").view(np.uint8), block[4:]])
+        return np.frombuffer(bytes(block[:4]), "<f4")[0] * quants.dequantize(one[None], GGMLQuantizationType[like])[0]
+    return decode
+
+
+BY_HAND = {name: with_f32_scale(like) for name, like in WITH_F32_SCALE.items()} | {"Q8_1": q8_1, "Q8_K": q8_k, "Q1_0": q1_0, "Q2_0": q2_0}
 
 
 def random_half(rng):
@@ -67,7 +78,7 @@ def random_blocks(name, rng):
     for block in blocks:
         for position in HALVES.get(name, []):
             block[position:position + 2] = np.frombuffer(struct.pack("<H", random_half(rng)), dtype=np.uint8)
-        if name == "Q8_K":
+        if name == "Q8_K" or name in WITH_F32_SCALE:
             block[:4] = np.frombuffer(struct.pack("<f", rng.normal()), dtype=np.uint8)
         if name == "IQ1_M":
             # The top nibbles of the four scale words are the f16 scale, the lowest nibble first.
