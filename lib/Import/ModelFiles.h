@@ -8,6 +8,7 @@
 #include "mlir/IR/OwningOpRef.h"
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -22,6 +23,11 @@ struct ModelFiles {
   struct File {
     std::string path;
     std::span<const uint8_t> bytes;
+    /// Of a part that is computed from the others, which has no bytes: how many it would have, and what gives them.
+    uint64_t computedBytes = 0;
+    std::function<absl::Status(uint64_t offset, std::span<uint8_t> out)> compute = nullptr;
+
+    uint64_t size() const { return compute ? computedBytes : bytes.size(); }
   };
   std::vector<File> files;           ///< in the order of the module's lm.files
   std::string vocabulary;            ///< a GGUF file without tensors, for the artifact

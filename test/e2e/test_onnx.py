@@ -7,7 +7,8 @@ import re
 import sys
 import unittest
 
-from harness import DEMO, F32_LIMIT, OPT, ROOT, WORK, compiled, data, generate, relative_l2, succeed
+from harness import (DEMO, F32_LIMIT, OPT, ROOT, WORK, compiled, data, generate, program, random_model, relative_l2,
+                     succeed)
 
 RECORDED = json.loads((ROOT / "test/e2e/onnx_golden.json").read_text())["models"]
 PROMPT = [1, 300, 301, 302, 77, 1024, 5]
@@ -33,7 +34,7 @@ def partition(model):
     head is its table of tokens."""
     text = succeed([OPT, model, "--compile-to=partition"]).out
     lines = [line for line in text.splitlines() if not re.match(r"module|\s*lm\.weight ", line)]
-    return re.sub(r"\.transposed\b|<\w+>(?=>)", "", "\n".join(lines)).replace("@output.weight", "@token_embd.weight")
+    return re.sub(r"\.transposed\b|\.blocks\b|<\w+>(?=>)", "", "\n".join(lines)).replace("@output.weight", "@token_embd.weight")
 
 
 @functools.cache
@@ -44,20 +45,38 @@ def exported(*flags):
     return path
 
 
+# Styles of export, and whether matrices keep their blocks of few bits: then every bit is that of the GGUF file.
+STYLES = {(): False, ("--rotary=outside",): False, ("--weights=blocks",): True, ("--weights=qdq",): True}
+
+
 class SameWeights(unittest.TestCase):
     def test_partition(self):
-        for flags in ((), ("--rotary=outside",)):
+        for flags in STYLES:
             with self.subTest(flags):
                 self.assertEqual(partition(exported(*flags)), partition(DEMO))
 
     def test_logits(self):
-        want = generate(compiled(DEMO, "--kv-type=f32", "--activations=f32"), PROMPT)
-        for flags in ((), ("--rotary=outside",)):
+        plain, blocks = (generate(compiled(DEMO, "--kv-type=f32", *flags), PROMPT) for flags in (("--activations=f32",), ()))
+        for flags, exact in STYLES.items():
             with self.subTest(flags):
+                want = blocks if exact else plain
                 one, two = (generate(compiled(exported(*flags), "--kv-type=f32", *more), PROMPT)
                             for more in (("--placement=monolithic",), ()))
                 self.assertEqual(one.json["tokens"], want.json["tokens"])
+                self.assertTrue(one.logits == two.logits)
                 for row, expected in zip(one.logits, want.logits, strict=True):
                     self.assertLess(relative_l2(row, expected), F32_LIMIT)
-                self.assertEqual(one.json["tokens"], two.json["tokens"])
-                self.assertTrue(one.logits == two.logits)
+                self.assertTrue(one.logits == want.logits or not exact)
+
+
+class Large(unittest.TestCase):
+    def test_plan_of_7_billion_parameters(self):
+        """Weights in a file beside the model are not read: they would not fit in this much memory."""
+        for kind, flags in (("f16", ("--weights=f16",)), ("q4_0", ("--weights=blocks",))):
+            with self.subTest(kind):
+                gguf = random_model(f"7b-{kind}", "--shape=7b", f"--type={kind}", "--header-only")
+                model = WORK / f"7b-{kind}.onnx"
+                succeed([sys.executable, ROOT / "tools/dev/make_onnx_model.py", gguf, model, "--header-only", *flags])
+                text = program([OPT, model, "--plan-only"])
+                self.assertEqual(text.status, 0, text.err)
+                self.assertLess(text.peak_mib, 1024)

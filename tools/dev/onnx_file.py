@@ -83,7 +83,7 @@ class Graph:
                 head += [(13, message((1, key), (2, value))) for key, value in entries] + [(14, 1)]
                 end += -(-size // 4096) * 4096
             else:
-                head.append((9, content))
+                head.append((9, bytes(content))) # of a number: zeros
             parts.append(field(5, message(*head)))
         if file:
             file.truncate(end)

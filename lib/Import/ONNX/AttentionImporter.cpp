@@ -16,6 +16,8 @@ std::optional<size_t> firstCacheInput(const Node &node) {
     return 6;
   if (node.domain == kContrib && node.op == "GroupQueryAttention")
     return 3;
+  if (node.domain.empty() && node.op == "Attention")
+    return 4;
   return std::nullopt;
 }
 
@@ -101,13 +103,11 @@ LogicalResult NodeImporter::multiHeadAttention(const Node &node) {
   Attention a{.query = node.input(0), .key = node.input(1), .value = node.input(2)};
   a.heads = a.keyHeads = attributeOr(node, "num_heads", int64_t(0));
   a.scale = attributeOr(node, "scale", 0.0f);
-  const auto *mask = given(node, 5) ? std::get_if<Mask>(&probed_[node.input(5)].meaning) : nullptr;
   bool causal = attributeOr(node, "unidirectional", int64_t(0)) != 0;
-  if (given(node, 5) ? !mask || mask->visible != 0 : !causal)
-    return error(node) << "expected a causal mask that is added to the scores, got "
-                       << (given(node, 5) ? probed_[node.input(5)].describe() : "none");
-  if (mask)
-    a.window = mask->window;
+  if (given(node, 5) && failed(heedMask(node, 5, causal, a)))
+    return failure();
+  if (!causal)
+    return error(node) << "expected that queries see no later keys, by unidirectional or a mask";
   return attention(node, a);
 }
 
@@ -148,6 +148,46 @@ LogicalResult NodeImporter::groupQueryAttention(const Node &node) {
     a.rotatedKey = *key;
   }
   return attention(node, a);
+}
+
+/// The standard's: query, key, value, mask, past key, past value, lengths without padding.
+LogicalResult NodeImporter::standardAttention(const Node &node) {
+  if (given(node, 6))
+    return error(node) << "its keys and values are a whole cache with padding, which is not supported yet";
+  if (node.output(3) != kAbsent)
+    return error(node) << "gives out its scores, which is not supported";
+  Attention a{.query = node.input(0), .key = node.input(1), .value = node.input(2)};
+  a.heads = attributeOr(node, "q_num_heads", int64_t(0));
+  a.keyHeads = attributeOr(node, "kv_num_heads", int64_t(0));
+  a.scale = attributeOr(node, "scale", 0.0f);
+  a.softCap = attributeOr(node, "softcap", 0.0f);
+  // Both the mask and the attributes may hide keys.
+  bool causal = attributeOr(node, "is_causal", int64_t(0)) != 0;
+  int64_t left = attributeOr(node, "left_window_size", int64_t(-1)), right = attributeOr(node, "right_window_size", int64_t(-1));
+  causal |= right == 0;
+  if (left >= 0)
+    a.window = left + 1;
+  if (given(node, 3) && failed(heedMask(node, 3, causal, a)))
+    return failure();
+  if (!causal)
+    return error(node) << "expected that queries see no later keys, by is_causal or a mask";
+  return attention(node, a);
+}
+
+LogicalResult NodeImporter::heedMask(const Node &node, size_t input, bool &causal, Attention &a) {
+  const ProbedValue &value = probed_[node.input(input)];
+  bool chooses = value.type == ElementType::Bool;
+  const auto *mask = std::get_if<Mask>(&value.meaning);
+  const auto *filled = std::get_if<Filled>(&value.meaning);
+  if (filled && filled->value == (chooses ? 1 : 0))
+    return success();
+  if (!mask || mask->visible != (chooses ? 1 : 0))
+    return error(node) << "expected a causal mask that " << (chooses ? "chooses" : "is added to") << " the scores, got "
+                       << value.describe();
+  causal = true;
+  if (mask->window)
+    a.window = std::min(a.window.value_or(*mask->window), *mask->window);
+  return success();
 }
 
 } // namespace lamina::onnx

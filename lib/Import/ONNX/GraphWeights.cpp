@@ -26,16 +26,6 @@ StringRef formatOf(ElementType type) {
 }
 } // namespace
 
-FoldedConstants foldedConstants(const Model &model) {
-  FoldedConstants folded;
-  for (const auto &[id, constant] : model.graph.constants)
-    if (const auto *bytes = std::get_if<std::string>(&constant.data)) {
-      folded.offsets[id] = folded.bytes.size();
-      folded.bytes += *bytes;
-    }
-  return folded;
-}
-
 const TensorConstant *GraphWeights::find(ValueId id) const {
   auto found = model_.graph.constants.find(id);
   return found == model_.graph.constants.end() ? nullptr : &found->second;
@@ -50,6 +40,8 @@ lm::WeightOp GraphWeights::vector(ValueId id, int64_t length) {
 }
 
 lm::WeightOp GraphWeights::matrix(ValueId id, MatrixForm form) {
+  if (lm::WeightOp weight = form == MatrixForm::Columns ? blocks(id) : lm::WeightOp())
+    return weight;
   const TensorConstant *constant = find(id);
   if (!constant || constant->dims.size() != 2) {
     emitError(namedLoc(model_.graph.values[id].name, fileLoc_)) << "expected a constant matrix";
@@ -87,7 +79,7 @@ lm::WeightOp GraphWeights::declare(const TensorConstant &constant, ValueId id, A
   if (const auto *place = std::get_if<TensorPlace>(&constant.data))
     file = place->file, offset = place->offset;
   else
-    offset = folded_.offsets.at(id);
+    offset = computed_.offsetOf(id);
   offset += firstRow * shape.back() * int64_t(elementBits(constant.type) / 8);
   auto source = lm::SourceAttr::get(builder_.getContext(), name, format, file, offset);
   mlir::Type element = builder_.getF32Type();
@@ -97,6 +89,29 @@ lm::WeightOp GraphWeights::declare(const TensorConstant &constant, ValueId id, A
   weight = lm::WeightOp::create(builder_, loc, builder_.getStringAttr(symbol),
                                 TypeAttr::get(RankedTensorType::get(shape, element)),
                                 builder_.getArrayAttr({source}), IntegerAttr(), IntegerAttr(), pitch);
+  return weight;
+}
+
+lm::WeightOp GraphWeights::declare(const ComputedPart::Matrix *computed) {
+  if (!computed)
+    return {};
+  const BlockMatrix &matrix = computed->matrix;
+  lm::WeightOp &weight = blocks_[computed->offset];
+  if (weight)
+    return weight;
+  std::string symbol = matrix.name + ".blocks";
+  if (!declared_.try_emplace(symbol).second) // the same codes with other scales, or transposed
+    symbol += std::to_string(computed->offset);
+  Location loc = namedLoc(matrix.name, fileLoc_);
+  if (matrix.format->isPlain())
+    emitRemark(loc) << "is written out as f32: no block format has " << matrix.bits << " bits with " << matrix.run
+                    << " columns to a scale" << (matrix.zeros.tensor ? " and zero points" : "");
+  std::string format = StringRef(matrix.format->name.data(), matrix.format->name.size()).lower();
+  auto type = RankedTensorType::get({matrix.rows, matrix.columns},
+                                    lm::BlockType::get(builder_.getContext(), format));
+  auto source = lm::SourceAttr::get(builder_.getContext(), matrix.name, format, model_.files.size(), computed->offset);
+  weight = lm::WeightOp::create(builder_, loc, builder_.getStringAttr(symbol), TypeAttr::get(type),
+                                builder_.getArrayAttr({source}), IntegerAttr(), IntegerAttr(), IntegerAttr());
   return weight;
 }
 

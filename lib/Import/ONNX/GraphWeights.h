@@ -5,7 +5,7 @@
 
 #include "dialects/LM/IR/LM.h"
 #include "lib/Import/ImportOptions.h"
-#include "lib/Import/ONNX/Model.h"
+#include "lib/Import/ONNX/ComputedPart.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/ADT/StringMap.h"
@@ -18,19 +18,11 @@ enum class MatrixForm {
   Columns, ///< [columns, rows], the right side of a MatMul
 };
 
-/// Constants that were computed at import lie in no file. They follow the model's files as one more, which is made anew
-/// whenever the model is opened: by value, in the order of their ids.
-struct FoldedConstants {
-  std::string bytes;
-  std::map<ValueId, uint64_t> offsets;
-};
-FoldedConstants foldedConstants(const Model &model);
-
 /// Declares weights on the first request. Errors are located at the constant.
 class GraphWeights {
 public:
   GraphWeights(mlir::ModuleOp module, const Model &model)
-      : model_(model), folded_(foldedConstants(model)), builder_(module.getBodyRegion()), fileLoc_(module.getLoc()) {}
+      : model_(model), computed_(model), builder_(module.getBodyRegion()), fileLoc_(module.getLoc()) {}
 
   /// Null if the value is no constant.
   const TensorConstant *find(ValueId id) const;
@@ -40,15 +32,23 @@ public:
   /// The rows of a table from one on.
   lm::WeightOp table(ValueId id, int64_t firstRow);
 
+  /// The matrix of few bits that a node reads, or that a value is as the right side of a product; null, without an error, if there
+  /// is none.
+  lm::WeightOp blocks(const Node &node) { return declare(computed_.find(node)); }
+  lm::WeightOp blocks(ValueId result) { return declare(computed_.find(result)); }
+  bool isBlocks(ValueId result) const { return computed_.find(result) != nullptr; }
+
 private:
+  lm::WeightOp declare(const ComputedPart::Matrix *matrix);
   lm::WeightOp declare(const TensorConstant &constant, ValueId id, llvm::ArrayRef<int64_t> shape, int64_t columnPitch,
                        int64_t firstRow = 0);
 
   const Model &model_;
-  FoldedConstants folded_;
+  ComputedPart computed_;
   mlir::OpBuilder builder_;
   mlir::Location fileLoc_;
   llvm::StringMap<lm::WeightOp> declared_;
+  std::map<uint64_t, lm::WeightOp> blocks_; ///< by offset in the computed part
 };
 
 } // namespace lamina::onnx

@@ -203,16 +203,18 @@ absl::StatusOr<onnx::Model> readFlat(const std::string &path, bool allowMissingD
 ModelFiles filesOf(onnx::Model model) {
   struct Owner {
     onnx::Model model;
-    std::string folded;
+    onnx::ComputedPart computed;
+
+    explicit Owner(onnx::Model given) : model(std::move(given)), computed(model) {}
   };
-  auto owner = std::make_shared<Owner>();
-  owner->folded = onnx::foldedConstants(model).bytes;
-  owner->model = std::move(model);
+  auto owner = std::make_shared<Owner>(std::move(model));
   ModelFiles files;
   for (const onnx::ModelFile &file : owner->model.files)
     files.files.push_back({file.path, file.bytes});
-  auto *folded = reinterpret_cast<const uint8_t *>(owner->folded.data());
-  files.files.push_back({owner->model.path() + " (computed constants)", {folded, owner->folded.size()}});
+  // The owner lives as long as the files do.
+  const onnx::ComputedPart &computed = owner->computed;
+  auto read = [&computed](uint64_t offset, std::span<uint8_t> out) { return computed.read(offset, out); };
+  files.files.push_back({owner->model.path() + " (computed)", {}, computed.size(), read});
   files.vocabulary = GGUFWriter().finish();
   files.owner = std::move(owner);
   return files;

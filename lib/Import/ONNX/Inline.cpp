@@ -8,6 +8,7 @@
 
 #include "lib/Import/ONNX/Inline.h"
 
+#include "lib/Import/ONNX/BlockMatrix.h"
 #include "lib/Import/ONNX/Clone.h"
 
 #include <algorithm>
@@ -152,7 +153,7 @@ private:
     absl::StatusOr<const OpRow *> a = findRow(inner, own->second), b = findRow(inner, models->second);
     if (a.ok() && b.ok() && *a == *b)
       return absl::OkStatus();
-    return absl::UnimplementedError(strCat(inner.describe(), " of function ", function.name, " is of opset ",
+    return absl::UnimplementedError(strCat(inner.describe(), " of function ", quoteName(function.name), " is of opset ",
                                            own->second, ", the model of ", models->second));
   }
 
@@ -225,6 +226,8 @@ private:
 
   /// Whether the node was replaced by constants.
   absl::StatusOr<bool> fold(const Node &node) {
+    if (holdsBlockMatrix(out_, node))
+      return false;
     std::vector<Tensor> inputs;
     for (ValueId id : node.inputs) {
       if (id == kAbsent) {

@@ -70,6 +70,10 @@ NodeImporter::Row NodeImporter::rowOf(const Node &node) {
       {"RMSNormalization", {&Self::norm, {"axis", "epsilon"}}},
       {"LayerNormalization", {&Self::norm, {"axis", "epsilon"}}},
       {"RotaryEmbedding", {&Self::rotary, {"interleaved", "num_heads", "rotary_embedding_dim"}}},
+      {"Attention",
+       {&Self::standardAttention,
+        {"q_num_heads", "kv_num_heads", "scale", "softcap", "is_causal", "left_window_size", "right_window_size",
+         "softmax_precision"}}},
   };
   static const llvm::StringMap<Row> kContribRows = {
       {"FastGelu", {&Self::activation}},
@@ -77,6 +81,8 @@ NodeImporter::Row NodeImporter::rowOf(const Node &node) {
       {"SkipSimplifiedLayerNormalization", {&Self::skipNorm, {"epsilon"}}},
       {"SkipLayerNormalization", {&Self::skipNorm, {"epsilon"}}},
       {"RotaryEmbedding", {&Self::rotary, {"interleaved", "num_heads", "rotary_embedding_dim"}}},
+      {"MatMulNBits", {&Self::matmulBlocks, {"K", "N", "bits", "block_size", "accuracy_level"}}},
+      {"GatherBlockQuantized", {&Self::gather, {"bits", "block_size", "gather_axis", "quantize_axis"}}},
       {"MultiHeadAttention",
        {&Self::multiHeadAttention, {"num_heads", "scale", "unidirectional", "mask_filter_value"}}},
       {"GroupQueryAttention",
@@ -96,6 +102,8 @@ LogicalResult NodeImporter::checkAttributes(const Node &node, const Row &row) {
 
 LogicalResult NodeImporter::import(const Node &node) {
   llvm::SaveAndRestore<Location> here(loc_, namedLoc(node.name.empty() ? node.describe() : node.name, fileLoc_));
+  if (weights_.isBlocks(node.output(0)) && node.domain != kContrib)
+    return success(); // what DequantizeLinear gives, transposed or not: products read the codes
   Row row = rowOf(node);
   if (!row.import)
     return error(node) << "has no form in lm yet";
@@ -141,6 +149,7 @@ mlir::Value NodeImporter::bias(mlir::Value x, ValueId id) {
 
 /// Rows of a table by token or by position, or a part of what is computed.
 LogicalResult NodeImporter::gather(const Node &node) {
+  bool blocks = node.op == "GatherBlockQuantized";
   if (!weights_.find(node.input(0)))
     return slice(node);
   const ProbedValue &indices = probed_[node.input(1)];
@@ -148,10 +157,12 @@ LogicalResult NodeImporter::gather(const Node &node) {
   // Some models begin to count at 2.
   int64_t first = positions ? positions->first.constant : 0;
   bool byPosition = positions && positions->first == Affine{first, 0, 1} && first >= 0;
-  if (attributeOr(node, "axis", int64_t(0)) != 0 || (!byPosition && find(node.input(1)) != step_.tokenIds))
+  if (attributeOr(node, blocks ? "gather_axis" : "axis", int64_t(0)) != 0 || (!byPosition && find(node.input(1)) != step_.tokenIds))
     return error(node) << "expected rows of a table by token or by position, got indices "
                        << indices.describe();
-  lm::WeightOp table = weights_.table(node.input(0), first);
+  if (blocks && first != 0)
+    return error(node) << "expected a table of few bits to begin at position 0";
+  lm::WeightOp table = blocks ? matrixOfBlocks(node) : weights_.table(node.input(0), first);
   if (!table)
     return failure();
   if (byPosition)
@@ -169,7 +180,7 @@ LogicalResult NodeImporter::matmul(const Node &node) {
   right = stored ? transposed->second : right;
   if (node.op == "Gemm" && attributeOr(node, "transB", int64_t(0)) != 0)
     stored = !stored;
-  if (node.op == "MatMul" && !weights_.find(right))
+  if (node.op == "MatMul" && !weights_.find(right) && !weights_.isBlocks(right))
     return contract(node);
   lm::WeightOp matrix = weights_.matrix(right, stored ? MatrixForm::Rows : MatrixForm::Columns);
   return matrix ? linear(node, matrix) : failure();
@@ -187,10 +198,24 @@ LogicalResult NodeImporter::linear(const Node &node, lm::WeightOp matrix) {
     return error(node) << "rows of " << cast<RankedTensorType>(x->getType()).getShape().back()
                        << " do not fit a matrix of " << matrix.getTensorType().getDimSize(1);
   mlir::Value y = create<lm::LinearOp>(rowsOf(matrix.getTensorType().getDimSize(0)), *x, weight(matrix));
-  if (gemm && given(node, 2) && !(y = bias(y, node.input(2))))
+  size_t biasInput = gemm ? 2 : 5; // MatMul has none, MatMulNBits has it behind zero points and order
+  if (given(node, biasInput) && !(y = bias(y, node.input(biasInput))))
     return failure();
   define(node, 0, y);
   return success();
+}
+
+lm::WeightOp NodeImporter::matrixOfBlocks(const Node &node) {
+  lm::WeightOp matrix = weights_.blocks(node);
+  if (!matrix)
+    error(node) << "expected a constant matrix of unsigned codes with scales and perhaps zero points like the codes";
+  return matrix;
+}
+
+/// MatMulNBits: x, codes, scales, zero points, order of groups (which the shape rule refuses), bias.
+LogicalResult NodeImporter::matmulBlocks(const Node &node) {
+  lm::WeightOp matrix = matrixOfBlocks(node);
+  return matrix ? linear(node, matrix) : failure();
 }
 
 LogicalResult NodeImporter::activation(const Node &node) {

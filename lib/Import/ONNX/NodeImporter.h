@@ -50,6 +50,8 @@ private:
   mlir::LogicalResult gather(const Node &node);
   mlir::LogicalResult matmul(const Node &node);
   mlir::LogicalResult linear(const Node &node, lm::WeightOp matrix);
+  mlir::LogicalResult matmulBlocks(const Node &node);
+  lm::WeightOp matrixOfBlocks(const Node &node);
   mlir::LogicalResult binary(const Node &node);
   mlir::LogicalResult power(const Node &node);
   mlir::LogicalResult unary(const Node &node);
@@ -70,6 +72,7 @@ private:
   mlir::LogicalResult rotary(const Node &node);
   mlir::LogicalResult multiHeadAttention(const Node &node);
   mlir::LogicalResult groupQueryAttention(const Node &node);
+  mlir::LogicalResult standardAttention(const Node &node);
 
   struct Attention {
     ValueId query, key, value;
@@ -79,6 +82,8 @@ private:
     std::optional<int64_t> window;
   };
   mlir::LogicalResult attention(const Node &node, const Attention &attention);
+  /// What a mask that is an input hides; an error if it is no causal mask and hides something.
+  mlir::LogicalResult heedMask(const Node &node, size_t input, bool &causal, Attention &attention);
   mlir::FailureOr<mlir::Value> rotated(const Node &node, mlir::Value x, int64_t head, ValueId cosines, ValueId sines,
                                        bool interleaved);
 

@@ -28,6 +28,14 @@ absl::StatusOr<int64_t> sizeOf(const Value &input, InputRole role, size_t axis, 
     return first ? 1 : point.S + point.P;
   case InputRole::Cache:
     return first || contains(dimension.symbol, "batch") ? 1 : point.P;
+  case InputRole::FirstTokens:
+    return 2;
+  case InputRole::PastLengths:
+    return 1;
+  case InputRole::Pages: {
+    constexpr int64_t kAnyNumber = 4; // nothing that is computed depends on it
+    return first ? 1 : kAnyNumber;
+  }
   case InputRole::Other:
     break;
   }
@@ -41,6 +49,12 @@ absl::StatusOr<int64_t> sizeOf(const Value &input, InputRole role, size_t axis, 
 
 InputRole roleOf(const Value &input) {
   const std::string &name = input.name;
+  if (contains(name, "cumulative_sequence_length"))
+    return InputRole::FirstTokens;
+  if (contains(name, "past_sequence_length"))
+    return InputRole::PastLengths;
+  if (contains(name, "block_table"))
+    return InputRole::Pages;
   if (contains(name, "past") || contains(name, "cache.") || contains(name, "_cache") ||
       contains(name, "cache_k"))
     return InputRole::Cache;
@@ -85,6 +99,13 @@ absl::StatusOr<Tensor> inputAt(const Value &input, const ProbePoint &point, cons
     dims.push_back(size);
   }
   Tensor tensor(input.type.element, dims);
+  std::optional<std::vector<int64_t>> lengths;
+  if (role == InputRole::FirstTokens)
+    lengths = {0, point.S};
+  if (role == InputRole::PastLengths)
+    lengths = {point.P};
+  if (lengths && tensor.count() == static_cast<int64_t>(lengths->size()) && isInteger(tensor.type()))
+    return Tensor::ofIntegers(*lengths, dims, tensor.type());
   bool byBatch = role == InputRole::Positions || role == InputRole::AttentionMask;
   if (!byBatch || elementBytes(tensor.type()) == 0 || tensor.count() > options.limits.elements)
     return tensor;

@@ -12,7 +12,8 @@ struct ProbePoint {
 };
 
 /// What a graph input is for, by its name and the names of its sizes as the exporters choose them.
-enum class InputRole { Tokens, Positions, AttentionMask, Cache, Other };
+/// PagedAttention's batch: where each sequence's tokens begin, how many it has before them, and the pages that hold those.
+enum class InputRole { Tokens, Positions, AttentionMask, Cache, FirstTokens, PastLengths, Pages, Other };
 InputRole roleOf(const Value &input);
 
 /// Inputs that hold the keys and the values of tokens before, [1, heads, past, length] or with heads and past swapped.

@@ -21,7 +21,7 @@ llvm::StringRef lamina::compilerVersion() { return LAMINA_VERSION; }
 
 namespace {
 
-/// Hash of all files of the model one after another.
+/// Hash of all files of the model one after another, without what is computed from them.
 std::string hashModel(const ModelFiles &model) {
   Sha256 sha;
   for (const ModelFiles::File &file : model.files)

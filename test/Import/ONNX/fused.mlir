@@ -32,3 +32,16 @@
 // HEADS: %[[K:.*]] = lm.rotary_embedding
 // HEADS: %[[NEW:.*]] = lm.cache_append %[[CACHE]], %[[K]]
 // HEADS: lm.attention %[[Q]], %[[NEW]] at {{.*}} {scale = 5.000000e-01 : f32}
+
+// RUN: %python %source_dir/tools/dev/make_onnx_model.py %t.gguf %t.standard.onnx --attention standard --attribute Attention.softcap=20.0
+// RUN: lamina-opt %t.standard.onnx --compile-to=mark | FileCheck %s --check-prefix=STANDARD
+
+// STANDARD: func.func @step(%{{.*}}: !lm.batch, %[[CACHE:.*]]: !lm.kv_cache<1 x 16 x 16, f16>)
+// STANDARD: %[[Q:.*]] = lm.rotary_embedding
+// STANDARD: %[[K:.*]] = lm.rotary_embedding
+// STANDARD: %[[NEW:.*]] = lm.cache_append %[[CACHE]], %[[K]]
+// STANDARD: lm.attention %[[Q]], %[[NEW]] at {{.*}} {scale = 2.500000e-01 : f32, soft_cap = 2.000000e+01 : f32}
+
+// RUN: %python %source_dir/tools/dev/make_onnx_model.py %t.gguf %t.window.onnx --attention standard --opset 25 --attribute Attention.left_window_size=23
+// RUN: lamina-opt %t.window.onnx --compile-to=mark | FileCheck %s --check-prefix=WINDOW
+// WINDOW: lm.attention {{.*}} {scale = 2.500000e-01 : f32, window = 24 : i64}

@@ -48,3 +48,8 @@
 // RUN: not lamina-opt %t.context.onnx --compile-to=mark --max-context=129 2>&1 | FileCheck %s --check-prefix=CONTEXT
 // CONTEXT:     context.onnx: {{.*}} ask for 1 to 128
 // CONTEXT-NOT: {{.}}
+
+// RUN: %python %source_dir/tools/dev/make_onnx_model.py %t.gguf %t.later.onnx --attention standard --attribute Attention.is_causal=0
+// RUN: not lamina-opt %t.later.onnx --compile-to=mark 2>&1 | FileCheck %s --check-prefix=LATER
+// LATER:     later.onnx{{.*}}node 'attn.0' ('Attention'): expected that queries see no later keys, by is_causal or a mask
+// LATER-NOT: {{.}}

@@ -1,0 +1,303 @@
+//===- BlockMatrix.cpp - matrices of few bits, re-encoded in blocks -------------------------------------===//
+
+#include "lib/Import/ONNX/BlockMatrix.h"
+
+#include "lib/Import/ONNX/Attributes.h"
+#include "runtime/base/Float16.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace lamina::onnx {
+
+namespace {
+constexpr int64_t kBlock = 32; // elements of a block of each format below
+constexpr int64_t kLargest = int64_t{1} << 30; // size, so that products of two do not overflow
+
+const TensorConstant *constantOf(const Graph &graph, ValueId id) {
+  auto found = graph.constants.find(id);
+  return found == graph.constants.end() ? nullptr : &found->second;
+}
+
+bool isCodes(const TensorConstant &tensor) {
+  ElementType type = tensor.type;
+  bool matrix = tensor.dims.size() == 2 && tensor.dims[0] <= kLargest && tensor.dims[1] <= kLargest;
+  return matrix && (type == ElementType::Int8 || type == ElementType::UInt8 || type == ElementType::Int4 ||
+         type == ElementType::UInt4 || type == ElementType::Int2 || type == ElementType::UInt2);
+}
+
+bool isScale(ElementType type) {
+  return type == ElementType::Float || type == ElementType::Float16 || type == ElementType::BFloat16;
+}
+
+/// Element `index` of numbers of so many bits, the first in the lowest ones.
+int64_t codeAt(std::span<const uint8_t> bytes, int64_t index, unsigned bits, bool isSigned) {
+  auto bit = static_cast<uint64_t>(index) * bits;
+  int64_t code = bytes[bit / 8] >> (bit % 8) & ((1 << bits) - 1);
+  return isSigned && code >> (bits - 1) ? code - (int64_t{1} << bits) : code;
+}
+
+/// A scale as f16 or f32 has it, whichever holds it.
+uint32_t scaleBits(std::span<const uint8_t> bytes, int64_t index, ElementType type) {
+  uint32_t bits = 0;
+  unsigned size = elementBits(type) / 8;
+  std::memcpy(&bits, bytes.data() + index * size, size);
+  return type == ElementType::BFloat16 ? bits << 16 : bits;
+}
+
+/// Whether each element that the matrix has lies in the tensor.
+bool reaches(const Model &model, const BlockMatrix::Strided &strided, int64_t rows, int64_t columns, unsigned bits) {
+  absl::StatusOr<std::span<const uint8_t>> bytes = model.bytes(*strided.tensor);
+  std::optional<uint64_t> size = countElements(strided.tensor->dims);
+  size = size ? tensorBytes(strided.tensor->type, *size) : size;
+  if (!size || (bytes.ok() && bytes->size() != *size)) // of a missing file nothing is read
+    return false;
+  return static_cast<uint64_t>((rows - 1) * strided.row + (columns - 1) * strided.column) < *size * 8 / bits;
+}
+
+bool isSensible(const Model &model, const BlockMatrix &m) {
+  if (m.rows < 1 || m.columns < 1 || m.run < 1 || m.rows > kLargest || m.columns > kLargest ||
+      !isScale(m.scales.tensor->type) || !reaches(model, m.codes, m.rows, m.columns, m.bits))
+    return false;
+  int64_t runs = (m.columns + m.run - 1) / m.run;
+  return reaches(model, m.scales, m.rows, runs, elementBits(m.scales.tensor->type)) &&
+         (!m.zeros.tensor || reaches(model, m.zeros, m.rows, runs, m.bits));
+}
+
+/// Writers of eight bits give zero points also where all are in the middle.
+bool allZerosAre(const Model &model, const BlockMatrix &m, int64_t middle) {
+  absl::StatusOr<std::span<const uint8_t>> bytes = model.bytes(*m.zeros.tensor);
+  return bytes.ok() && std::all_of(bytes->begin(), bytes->end(),
+                                   [&](uint8_t byte) { return byte == static_cast<uint8_t>(middle); });
+}
+
+/// The narrowest format that has every code less every zero point.
+const BlockFormat *formatOf(const BlockMatrix &m) {
+  int64_t codes = int64_t{1} << m.bits, first = m.isSigned ? -codes / 2 : 0;
+  int64_t least = first - m.middle, most = least + codes - 1;
+  if (m.zeros.tensor)
+    least = 1 - codes, most = codes - 1;
+  bool half = m.scales.tensor->type == ElementType::Float16;
+  if (m.columns % kBlock != 0 || (m.run % kBlock != 0 && m.run < m.columns))
+    return findBlockFormat(TensorType::F32);
+  if (least >= -8 && most <= 7)
+    return findBlockFormat(half ? TensorType::Q4_0 : TensorType::Q4_F32);
+  if (least >= -16 && most <= 15)
+    return findBlockFormat(half ? TensorType::Q5_0 : TensorType::Q5_F32);
+  if (least >= -128 && most <= 127)
+    return findBlockFormat(half ? TensorType::Q8_0 : TensorType::Q8_F32);
+  return findBlockFormat(TensorType::F32);
+}
+
+std::optional<BlockMatrix> finished(const Model &model, BlockMatrix m) {
+  m.name = m.codes.tensor->name;
+  m.isSigned = m.codes.tensor->type == ElementType::Int8 || m.codes.tensor->type == ElementType::Int4 ||
+               m.codes.tensor->type == ElementType::Int2;
+  if (!isSensible(model, m))
+    return std::nullopt;
+  int64_t middle = m.isSigned ? 0 : int64_t{1} << (m.bits - 1);
+  if (m.zeros.tensor && m.bits == 8 && allZerosAre(model, m, middle)) {
+    m.zeros = {};
+    m.middle = middle;
+  }
+  m.format = formatOf(m);
+  return m;
+}
+
+std::optional<BlockMatrix> ofMatMulNBits(const Model &model, const Node &node) {
+  BlockMatrix m{.rows = attributeOr(node, "N", int64_t{0}), .columns = attributeOr(node, "K", int64_t{0})};
+  m.run = attributeOr(node, "block_size", int64_t{0});
+  m.bits = static_cast<unsigned>(attributeOr(node, "bits", int64_t{4}));
+  m.codes.tensor = constantOf(model.graph, node.input(1));
+  m.scales.tensor = constantOf(model.graph, node.input(2));
+  m.zeros.tensor = constantOf(model.graph, node.input(3));
+  if (!m.codes.tensor || !m.scales.tensor || m.run < 1 || (m.bits != 2 && m.bits != 4 && m.bits != 8) ||
+      m.codes.tensor->type != ElementType::UInt8 || (node.input(3) != kAbsent && !m.zeros.tensor) ||
+      (m.zeros.tensor && m.zeros.tensor->type != ElementType::UInt8) || m.columns > kLargest || m.run > kLargest)
+    return std::nullopt;
+  int64_t runs = (m.columns + m.run - 1) / m.run, perByte = 8 / m.bits;
+  m.codes.row = runs * m.run, m.codes.column = 1;
+  m.scales.row = runs, m.scales.column = 1;
+  m.zeros.row = (runs + perByte - 1) / perByte * perByte, m.zeros.column = 1;
+  m.middle = int64_t{1} << (m.bits - 1);
+  return finished(model, m);
+}
+
+std::optional<BlockMatrix> ofGather(const Model &model, const Node &node) {
+  BlockMatrix m;
+  m.codes.tensor = constantOf(model.graph, node.input(0));
+  m.scales.tensor = constantOf(model.graph, node.input(2));
+  m.zeros.tensor = constantOf(model.graph, node.input(3));
+  int64_t axis = attributeOr(node, "quantize_axis", int64_t{1});
+  if (!m.codes.tensor || !m.scales.tensor || (node.input(3) != kAbsent && !m.zeros.tensor) ||
+      !isCodes(*m.codes.tensor) || (axis != 1 && axis != -1) ||
+      (m.zeros.tensor && m.zeros.tensor->type != m.codes.tensor->type))
+    return std::nullopt;
+  bool bytes = m.codes.tensor->type == ElementType::UInt8; // hold several codes each
+  m.bits = bytes ? static_cast<unsigned>(attributeOr(node, "bits", int64_t{4})) : elementBits(m.codes.tensor->type);
+  if (m.bits != 2 && m.bits != 4 && m.bits != 8)
+    return std::nullopt;
+  int64_t perByte = bytes ? 8 / m.bits : 1;
+  m.rows = m.codes.tensor->dims[0], m.columns = m.codes.tensor->dims[1] * perByte;
+  m.run = attributeOr(node, "block_size", int64_t{128});
+  if (m.run < 1 || m.run > kLargest)
+    return std::nullopt;
+  int64_t runs = m.columns / m.run + (m.columns % m.run != 0);
+  m.codes.row = m.columns, m.codes.column = 1;
+  m.scales.row = runs, m.scales.column = 1;
+  m.zeros.row = (runs + perByte - 1) / perByte * perByte, m.zeros.column = 1;
+  m.middle = bytes ? int64_t{1} << (m.bits - 1) : 0;
+  return finished(model, m);
+}
+
+std::optional<BlockMatrix> ofDequantize(const Model &model, const Node &node, Orientation orientation) {
+  BlockMatrix m;
+  m.codes.tensor = constantOf(model.graph, node.input(0));
+  m.scales.tensor = constantOf(model.graph, node.input(1));
+  m.zeros.tensor = constantOf(model.graph, node.input(2));
+  if (!m.codes.tensor || !m.scales.tensor || (node.input(2) != kAbsent && !m.zeros.tensor) ||
+      !isCodes(*m.codes.tensor) ||
+      (m.zeros.tensor && m.zeros.tensor->type != m.codes.tensor->type))
+    return std::nullopt;
+  m.bits = elementBits(m.codes.tensor->type);
+  const std::vector<int64_t> &dims = m.codes.tensor->dims;
+  bool right = orientation == Orientation::RightSide;
+  int64_t axis = attributeOr(node, "axis", int64_t{1}), block = attributeOr(node, "block_size", int64_t{0});
+  axis += axis < 0 ? 2 : 0;
+  m.rows = right ? dims[1] : dims[0], m.columns = right ? dims[0] : dims[1], m.run = m.columns;
+  m.codes.row = right ? 1 : dims[1], m.codes.column = right ? dims[1] : 1;
+  bool alongRows = axis == (right ? 1 : 0); // of the product's matrix: a scale for each row
+  std::optional<uint64_t> scales = countElements(m.scales.tensor->dims);
+  if (!scales || *scales == 0 || m.rows < 1 || m.columns < 1)
+    return std::nullopt;
+  if (*scales == 1) {
+    // One for all.
+  } else if (block <= 0) {
+    m.scales = {m.scales.tensor, alongRows ? 1 : 0, alongRows ? 0 : 1};
+    m.run = alongRows ? m.columns : 1;
+  } else if (!alongRows) {
+    m.run = block;
+    int64_t runs = m.columns / block + (m.columns % block != 0);
+    m.scales = {m.scales.tensor, right ? 1 : runs, right ? dims[1] : 1};
+  } else {
+    return std::nullopt; // rows that share scales
+  }
+  m.zeros.row = m.scales.row, m.zeros.column = m.scales.column;
+  return finished(model, m);
+}
+
+/// 32 numbers in a block of the format.
+void encodeBlock(TensorType type, uint32_t scale, const int16_t *values, uint8_t *out) {
+  bool half = type == TensorType::Q4_0 || type == TensorType::Q5_0 || type == TensorType::Q8_0;
+  std::memcpy(out, &scale, half ? 2 : 4);
+  out += half ? 2 : 4;
+  if (type == TensorType::Q8_0 || type == TensorType::Q8_F32) {
+    for (int64_t i = 0; i < kBlock; ++i)
+      out[i] = static_cast<uint8_t>(values[i]);
+    return;
+  }
+  int offset = 8;
+  if (type == TensorType::Q5_0 || type == TensorType::Q5_F32) {
+    offset = 16;
+    uint32_t high = 0;
+    for (int64_t i = 0; i < kBlock; ++i)
+      high |= static_cast<uint32_t>(values[i] + offset) >> 4 << i;
+    std::memcpy(out, &high, 4);
+    out += 4;
+  }
+  for (int64_t i = 0; i < kBlock / 2; ++i)
+    out[i] = static_cast<uint8_t>(((values[i] + offset) & 15) | ((values[i + kBlock / 2] + offset) & 15) << 4);
+}
+
+/// Rows of a matrix as integers and scales, several at once, since some files hold columns.
+class RowDecoder {
+public:
+  static absl::StatusOr<RowDecoder> create(const Model &model, const BlockMatrix &matrix) {
+    RowDecoder decoder(matrix);
+    LAMINA_ASSIGN_OR_RETURN(decoder.codes_, model.bytes(*matrix.codes.tensor));
+    LAMINA_ASSIGN_OR_RETURN(decoder.scales_, model.bytes(*matrix.scales.tensor));
+    if (matrix.zeros.tensor) {
+      LAMINA_ASSIGN_OR_RETURN(decoder.zeros_, model.bytes(*matrix.zeros.tensor));
+    }
+    return decoder;
+  }
+
+  void decode(int64_t firstRow, int64_t count) {
+    firstRow_ = firstRow;
+    values_.resize(count * m_.columns);
+    bool byColumn = m_.codes.row < m_.codes.column;
+    int64_t outer = byColumn ? m_.columns : count, inner = byColumn ? count : m_.columns;
+    for (int64_t o = 0; o < outer; ++o)
+      for (int64_t i = 0; i < inner; ++i) {
+        int64_t row = byColumn ? i : o, column = byColumn ? o : i;
+        values_[row * m_.columns + column] = static_cast<int16_t>(
+            codeAt(codes_, (firstRow + row) * m_.codes.row + column * m_.codes.column, m_.bits, m_.isSigned) -
+            zero(firstRow + row, column));
+      }
+  }
+  const int16_t *values(int64_t row, int64_t column) const {
+    return values_.data() + (row - firstRow_) * m_.columns + column;
+  }
+  uint32_t scale(int64_t row, int64_t column) const {
+    return scaleBits(scales_, row * m_.scales.row + column / m_.run * m_.scales.column, m_.scales.tensor->type);
+  }
+
+private:
+  explicit RowDecoder(const BlockMatrix &matrix) : m_(matrix) {}
+
+  int64_t zero(int64_t row, int64_t column) const {
+    return zeros_.empty() ? m_.middle
+                          : codeAt(zeros_, row * m_.zeros.row + column / m_.run * m_.zeros.column, m_.bits,
+                                   m_.isSigned);
+  }
+
+  const BlockMatrix &m_;
+  std::span<const uint8_t> codes_, scales_, zeros_;
+  int64_t firstRow_ = 0;
+  std::vector<int16_t> values_;
+};
+
+float scaleValue(uint32_t bits, ElementType type) {
+  float value;
+  std::memcpy(&value, &bits, sizeof(value));
+  return type == ElementType::Float16 ? halfToFloat(static_cast<uint16_t>(bits)) : value;
+}
+} // namespace
+
+bool holdsBlockMatrix(const Graph &graph, const Node &node) {
+  const TensorConstant *codes = constantOf(graph, node.input(0));
+  return node.op == "DequantizeLinear" && codes && isCodes(*codes);
+}
+
+std::optional<BlockMatrix> blockMatrixOf(const Model &model, const Node &node, Orientation orientation) {
+  if (node.op == "MatMulNBits")
+    return ofMatMulNBits(model, node);
+  if (node.op == "GatherBlockQuantized")
+    return ofGather(model, node);
+  return node.op == "DequantizeLinear" ? ofDequantize(model, node, orientation) : std::nullopt;
+}
+
+absl::Status encodeRows(const Model &model, const BlockMatrix &m, int64_t firstRow, std::span<uint8_t> out) {
+  constexpr int64_t kRowsAtOnce = 64;
+  LAMINA_ASSIGN_OR_RETURN(RowDecoder decoder, RowDecoder::create(model, m));
+  int64_t rows = static_cast<int64_t>(out.size() / m.rowBytes());
+  for (int64_t row = 0; row < rows; ++row) {
+    if (row % kRowsAtOnce == 0)
+      decoder.decode(firstRow + row, std::min(kRowsAtOnce, rows - row));
+    uint8_t *bytes = out.data() + row * m.rowBytes();
+    for (int64_t column = 0; column < m.columns; column += m.format->elements) {
+      const int16_t *values = decoder.values(firstRow + row, column);
+      uint32_t scale = decoder.scale(firstRow + row, column);
+      if (m.format->isPlain()) {
+        float value = static_cast<float>(*values) * scaleValue(scale, m.scales.tensor->type);
+        std::memcpy(bytes, &value, sizeof(value));
+      } else {
+        encodeBlock(m.format->type, scale, values, bytes);
+      }
+      bytes += m.format->bytes;
+    }
+  }
+  return absl::OkStatus();
+}
+
+} // namespace lamina::onnx
