@@ -30,11 +30,14 @@ class ONNX(unittest.TestCase):
 
 
 def partition(model):
-    """The partition's text without what the containers differ in: places, layouts and formats of weights, and that the GGUF file's
-    head is its table of tokens."""
+    """The partition's text without what the containers differ in: places, layouts and formats of weights, packed ones, and that the
+    GGUF file's head is its table of tokens."""
     text = succeed([OPT, model, "--compile-to=partition"]).out
     lines = [line for line in text.splitlines() if not re.match(r"module|\s*lm\.weight ", line)]
-    return re.sub(r"\.transposed\b|\.blocks\b|<\w+>(?=>)", "", "\n".join(lines)).replace("@output.weight", "@token_embd.weight")
+    text = re.sub(r"\.transposed\b|\.blocks\b|\.apart\b|<\w+>(?=>)", "", "\n".join(lines))
+    part = {"0to128": "q", "128to192": "k", "192to256": "v"}
+    text = re.sub(r"_qkv\.weight\.(\d+to\d+)", lambda match: f"_{part[match[1]]}.weight", text)
+    return re.sub(r"(_[qk]\.weight)\.0to\d+", r"\1", text).replace("@output.weight", "@token_embd.weight")
 
 
 @functools.cache
@@ -46,7 +49,9 @@ def exported(*flags):
 
 
 # Styles of export, and whether matrices keep their blocks of few bits: then every bit is that of the GGUF file.
-STYLES = {(): False, ("--rotary=outside",): False, ("--weights=blocks",): True, ("--weights=qdq",): True}
+STYLES = {(): False, ("--rotary=outside", "--interleaved"): False, ("--packed",): False, ("--attention=standard",): False,
+          ("--attention=paged", "--packed"): False, ("--weights=blocks",): True, ("--weights=qdq",): True,
+          ("--weights=blocks", "--packed", "--interleaved"): True}
 
 
 class SameWeights(unittest.TestCase):

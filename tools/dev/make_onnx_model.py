@@ -10,8 +10,8 @@ arguments give the same bytes.
     make_onnx_model.py MODEL.gguf OUT.onnx --attribute GroupQueryAttention.softcap=3.0
     make_onnx_model.py MODEL.gguf OUT.onnx --drop-input GroupQueryAttention.3     (to be refused)
 
-Weights are F32 or F16, or with `blocks` what Q8_0 and Q4_0 are as MatMulNBits, with `qdq` as DequantizeLinear; tables of
-tokens and norms are plain.
+Weights are F32 or F16, or with `blocks` what Q8_0 and Q4_0 are as MatMulNBits and GatherBlockQuantized, with `qdq` as
+DequantizeLinear; norms are plain.
 """
 
 import argparse
@@ -167,7 +167,7 @@ class Decoder:
             self.mask_name = self.mask()
         elif self.o.attention == "grouped":
             self.length_names = self.lengths()
-        x = self.g.node("Gather", [self.plain("token_embd.weight"), "input_ids"], "embedding", axis=0)
+        x = self.weights.table("input_ids", "token_embd.weight", "embedding")
         normed = self.norm(x, "blk.0.attn_norm" if self.layers else "output_norm")
         for layer in range(self.layers):
             x, normed = self.skip_norm(x, self.attention(layer, normed), f"blk.{layer}.ffn_norm")

@@ -33,7 +33,7 @@ class Weights:
 
     def linear(self, x, names, out):
         """The product with matrices one below the other."""
-        label = "output" if out == "logits" else names[0].removesuffix(".weight") if len(names) == 1 else out + ".matrix"
+        label = "output" if out == "logits" else names[0].removesuffix(".weight") + ("kv" if len(names) > 1 else "")
         columns = self.gguf.dims(names[0])[1]
         total = sum(self.gguf.dims(name)[0] for name in names)
         form = self.gguf.format(names[0])
@@ -63,24 +63,13 @@ class Weights:
         """Blocks along the columns."""
         if self.o.header_only:
             return self.hollow(x, label, rows, columns, bits, out)
-        scales, codes = array.array("f"), []
-        for name in names:
-            own_scales, own_codes = self.gguf.blocks(name)
-            for i in self.order(name):
-                scales += own_scales[i * columns // 32:(i + 1) * columns // 32]
-                codes += own_codes[i * columns:(i + 1) * columns]
-        size = self.o.block_size
-        shift, blocks = 1 << bits - 1, columns // size
-        scales = [scale for scale in scales for _ in range(32 // size)]
         if self.o.weights == "blocks":
-            data = bytes(code + shift for code in codes)
-            data = data if bits == 8 else bytes(a | b << 4 for a, b in zip(data[::2], data[1::2]))
-            inputs = [self.g.tensor(label + ".weight", UINT8, [rows, blocks, size * bits // 8], data),
-                      self.g.tensor(label + ".scales", self.real, [rows, blocks], self.reals(scales))]
-            if self.o.zero_points:
-                inputs.append(self.g.tensor(label + ".zeros", UINT8, [rows * -(-blocks * bits // 8)],
-                                            self.nibbles([shift] * rows * blocks, blocks, bits)))
-            return self.g.node("MatMulNBits", [x, *inputs], out, CONTRIB, K=columns, N=rows, bits=bits, block_size=size)
+            inputs = self.codes_and_scales(names, label, rows, columns, bits)
+            return self.g.node("MatMulNBits", [x, *inputs], out, CONTRIB, K=columns, N=rows, bits=bits,
+                               block_size=self.o.block_size)
+        scales, codes = self.scales_and_codes(names, columns)
+        size = self.o.block_size
+        blocks = columns // size
         data = bytes(codes[row * columns + column] & (1 << bits) - 1 for column in range(columns) for row in range(rows))
         matrix = self.g.tensor(label + ".weight", INT8 if bits == 8 else INT4, [columns, rows],
                                self.nibbles(data, len(data), bits))
@@ -88,6 +77,40 @@ class Weights:
                               self.reals([value for block in range(blocks) for value in scales[block::blocks]]))
         full = self.g.node("DequantizeLinear", [matrix, scale], out + ".matrix", axis=0, block_size=size)
         return self.g.node("MatMul", [x, full], out)
+
+    def scales_and_codes(self, names, columns):
+        scales, codes = array.array("f"), []
+        for name in names:
+            own_scales, own_codes = self.gguf.blocks(name)
+            for i in self.order(name):
+                scales += own_scales[i * columns // 32:(i + 1) * columns // 32]
+                codes += own_codes[i * columns:(i + 1) * columns]
+        return [scale for scale in scales for _ in range(32 // self.o.block_size)], codes
+
+    def codes_and_scales(self, names, label, rows, columns, bits):
+        """The inputs of MatMulNBits: bytes, of which each block has its own."""
+        scales, codes = self.scales_and_codes(names, columns)
+        size, shift = self.o.block_size, 1 << bits - 1
+        blocks = columns // size
+        data = self.nibbles([code + shift for code in codes], size, bits)
+        inputs = [self.g.tensor(label + ".weight", UINT8, [rows, blocks, size * bits // 8], data),
+                  self.g.tensor(label + ".scales", self.real, [rows, blocks], self.reals(scales))]
+        if self.o.zero_points:
+            inputs.append(self.g.tensor(label + ".zeros", UINT8, [rows * -(-blocks * bits // 8)],
+                                        self.nibbles([shift] * rows * blocks, blocks, bits)))
+        return inputs
+
+    def table(self, ids, name, out):
+        """Rows of a table: with `blocks` by GatherBlockQuantized, whose table is of two dimensions."""
+        rows, columns = self.gguf.dims(name)
+        form = self.gguf.format(name)
+        if self.o.weights != "blocks" or form not in ("Q8_0", "Q4_0") or self.o.header_only or self.o.zero_points:
+            return self.g.node("Gather", [self.plain(name), ids], out, axis=0)
+        bits = 8 if form == "Q8_0" else 4
+        codes, scales = self.codes_and_scales([name], name.removesuffix(".weight"), rows, columns, bits)
+        self.g.tensors[codes] = (UINT8, [rows, columns * bits // 8], self.g.tensors[codes][2])
+        return self.g.node("GatherBlockQuantized", [codes, ids, scales], out, CONTRIB, bits=bits, gather_axis=0, quantize_axis=1,
+                           block_size=self.o.block_size)
 
     def hollow(self, x, label, rows, columns, bits, out):
         blocks, size = columns // 32, 2 if self.real == FLOAT16 else 4

@@ -31,7 +31,8 @@ def LMSplitLinearsPass : Pass<"lm-split-linears", "::mlir::ModuleOp"> {
   let description = [{
     Exporters pack the matrices of query, key and value, or of gate and up, and take the product apart. Elements of a
     product (and its bias) that lie one after another become a product with these rows of the weight, whatever way they
-    were taken: rows of a matrix are a place in the file like the whole.
+    were taken: rows of a matrix are a place in the file like the whole. Where rotary pairs that lie side by side are moved
+    half a head apart before `lm.rotary_embedding`, that becomes the weight's `rope_heads` and `rope_length`.
 
     Before:
     ```mlir

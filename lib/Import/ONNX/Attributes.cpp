@@ -43,8 +43,8 @@ template <typename T> const T *Attributes::get(std::string_view name, std::strin
     return nullptr;
   const T *value = std::get_if<T>(&attribute->value);
   if (!value && error_.ok())
-    error_ =
-        absl::InvalidArgumentError(strCat(node_->describe(), ": expected attribute '", name, "' to be ", kind));
+    error_ = absl::InvalidArgumentError(
+        strCat(node_->describe(), ": expected attribute '", name, "' to be ", kind));
   return value;
 }
 

@@ -11,7 +11,7 @@
 namespace lamina::onnx {
 
 namespace {
-constexpr int64_t kBlock = 32; // elements of a block of each format below
+constexpr int64_t kBlock = 32;                 // elements of a block of each format below
 constexpr int64_t kLargest = int64_t{1} << 30; // size, so that products of two do not overflow
 
 const TensorConstant *constantOf(const Graph &graph, ValueId id) {
@@ -23,7 +23,7 @@ bool isCodes(const TensorConstant &tensor) {
   ElementType type = tensor.type;
   bool matrix = tensor.dims.size() == 2 && tensor.dims[0] <= kLargest && tensor.dims[1] <= kLargest;
   return matrix && (type == ElementType::Int8 || type == ElementType::UInt8 || type == ElementType::Int4 ||
-         type == ElementType::UInt4 || type == ElementType::Int2 || type == ElementType::UInt2);
+                    type == ElementType::UInt4 || type == ElementType::Int2 || type == ElementType::UInt2);
 }
 
 bool isScale(ElementType type) {
@@ -46,7 +46,8 @@ uint32_t scaleBits(std::span<const uint8_t> bytes, int64_t index, ElementType ty
 }
 
 /// Whether each element that the matrix has lies in the tensor.
-bool reaches(const Model &model, const BlockMatrix::Strided &strided, int64_t rows, int64_t columns, unsigned bits) {
+bool reaches(const Model &model, const BlockMatrix::Strided &strided, int64_t rows, int64_t columns,
+             unsigned bits) {
   absl::StatusOr<std::span<const uint8_t>> bytes = model.bytes(*strided.tensor);
   std::optional<uint64_t> size = countElements(strided.tensor->dims);
   size = size ? tensorBytes(strided.tensor->type, *size) : size;
@@ -113,7 +114,8 @@ std::optional<BlockMatrix> ofMatMulNBits(const Model &model, const Node &node) {
   m.zeros.tensor = constantOf(model.graph, node.input(3));
   if (!m.codes.tensor || !m.scales.tensor || m.run < 1 || (m.bits != 2 && m.bits != 4 && m.bits != 8) ||
       m.codes.tensor->type != ElementType::UInt8 || (node.input(3) != kAbsent && !m.zeros.tensor) ||
-      (m.zeros.tensor && m.zeros.tensor->type != ElementType::UInt8) || m.columns > kLargest || m.run > kLargest)
+      (m.zeros.tensor && m.zeros.tensor->type != ElementType::UInt8) || m.columns > kLargest ||
+      m.run > kLargest)
     return std::nullopt;
   int64_t runs = (m.columns + m.run - 1) / m.run, perByte = 8 / m.bits;
   m.codes.row = runs * m.run, m.codes.column = 1;
@@ -134,7 +136,8 @@ std::optional<BlockMatrix> ofGather(const Model &model, const Node &node) {
       (m.zeros.tensor && m.zeros.tensor->type != m.codes.tensor->type))
     return std::nullopt;
   bool bytes = m.codes.tensor->type == ElementType::UInt8; // hold several codes each
-  m.bits = bytes ? static_cast<unsigned>(attributeOr(node, "bits", int64_t{4})) : elementBits(m.codes.tensor->type);
+  m.bits = bytes ? static_cast<unsigned>(attributeOr(node, "bits", int64_t{4}))
+                 : elementBits(m.codes.tensor->type);
   if (m.bits != 2 && m.bits != 4 && m.bits != 8)
     return std::nullopt;
   int64_t perByte = bytes ? 8 / m.bits : 1;
@@ -156,8 +159,7 @@ std::optional<BlockMatrix> ofDequantize(const Model &model, const Node &node, Or
   m.scales.tensor = constantOf(model.graph, node.input(1));
   m.zeros.tensor = constantOf(model.graph, node.input(2));
   if (!m.codes.tensor || !m.scales.tensor || (node.input(2) != kAbsent && !m.zeros.tensor) ||
-      !isCodes(*m.codes.tensor) ||
-      (m.zeros.tensor && m.zeros.tensor->type != m.codes.tensor->type))
+      !isCodes(*m.codes.tensor) || (m.zeros.tensor && m.zeros.tensor->type != m.codes.tensor->type))
     return std::nullopt;
   m.bits = elementBits(m.codes.tensor->type);
   const std::vector<int64_t> &dims = m.codes.tensor->dims;
@@ -206,7 +208,8 @@ void encodeBlock(TensorType type, uint32_t scale, const int16_t *values, uint8_t
     out += 4;
   }
   for (int64_t i = 0; i < kBlock / 2; ++i)
-    out[i] = static_cast<uint8_t>(((values[i] + offset) & 15) | ((values[i + kBlock / 2] + offset) & 15) << 4);
+    out[i] =
+        static_cast<uint8_t>(((values[i] + offset) & 15) | ((values[i + kBlock / 2] + offset) & 15) << 4);
 }
 
 /// Rows of a matrix as integers and scales, several at once, since some files hold columns.
@@ -239,16 +242,17 @@ public:
     return values_.data() + (row - firstRow_) * m_.columns + column;
   }
   uint32_t scale(int64_t row, int64_t column) const {
-    return scaleBits(scales_, row * m_.scales.row + column / m_.run * m_.scales.column, m_.scales.tensor->type);
+    return scaleBits(scales_, row * m_.scales.row + column / m_.run * m_.scales.column,
+                     m_.scales.tensor->type);
   }
 
 private:
   explicit RowDecoder(const BlockMatrix &matrix) : m_(matrix) {}
 
   int64_t zero(int64_t row, int64_t column) const {
-    return zeros_.empty() ? m_.middle
-                          : codeAt(zeros_, row * m_.zeros.row + column / m_.run * m_.zeros.column, m_.bits,
-                                   m_.isSigned);
+    return zeros_.empty()
+               ? m_.middle
+               : codeAt(zeros_, row * m_.zeros.row + column / m_.run * m_.zeros.column, m_.bits, m_.isSigned);
   }
 
   const BlockMatrix &m_;

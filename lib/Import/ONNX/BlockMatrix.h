@@ -1,9 +1,10 @@
-//===- BlockMatrix.h - matrices of few bits, re-encoded in blocks ------------------------------*- C++ -*-===//
+//===- BlockMatrix.h - matrices of few bits, re-encoded in blocks ------------------------------*- C++
+//-*-===//
 //
-// MatMulNBits, GatherBlockQuantized and DequantizeLinear hold a constant matrix as codes of a few bits, with scales and perhaps
-// zero points for runs of columns, each in a tensor of its own. Kernels read blocks with scale and codes side by side
-// (BlockFormat.h). Such a matrix is re-encoded, row by row when its bytes are asked for, in the format that has its
-// numbers exactly; where there is none they are written out as f32.
+// MatMulNBits, GatherBlockQuantized and DequantizeLinear hold a constant matrix as codes of a few bits, with
+// scales and perhaps zero points for runs of columns, each in a tensor of its own. Kernels read blocks with
+// scale and codes side by side (BlockFormat.h). Such a matrix is re-encoded, row by row when its bytes are
+// asked for, in the format that has its numbers exactly; where there is none they are written out as f32.
 //
 //===----------------------------------------------------------------------------------------------------===//
 
@@ -44,13 +45,14 @@ enum class Orientation {
   Transposed, ///< after a transposition
 };
 
-/// The matrix that a node holds, [rows of the product, columns]; none if it holds none that can be re-encoded. Orientation is of
-/// DequantizeLinear alone.
+/// The matrix that a node holds, [rows of the product, columns]; none if it holds none that can be
+/// re-encoded. Orientation is of DequantizeLinear alone.
 std::optional<BlockMatrix> blockMatrixOf(const Model &model, const Node &node,
                                          Orientation orientation = Orientation::RightSide);
 
 /// Writes rows from `firstRow` on in the matrix's format; `out` takes whole rows.
-absl::Status encodeRows(const Model &model, const BlockMatrix &matrix, int64_t firstRow, std::span<uint8_t> out);
+absl::Status encodeRows(const Model &model, const BlockMatrix &matrix, int64_t firstRow,
+                        std::span<uint8_t> out);
 
 } // namespace lamina::onnx
 

@@ -1,4 +1,5 @@
-//===- ComputedPart.cpp - what weights need beyond the model's files --------------------------------------===//
+//===- ComputedPart.cpp - what weights need beyond the model's files
+//--------------------------------------===//
 
 #include "lib/Import/ONNX/ComputedPart.h"
 
@@ -32,7 +33,8 @@ void ComputedPart::add(std::optional<BlockMatrix> matrix, ValueId key) {
   constexpr uint64_t kLargest = uint64_t{1} << 62; // with data that is missing, sizes may be anything
   if (!matrix || key == kAbsent || matrix->bytes() > kLargest - size_)
     return;
-  Key whose(matrix->codes.tensor, matrix->scales.tensor, matrix->zeros.tensor, matrix->codes.row, matrix->run);
+  Key whose(matrix->codes.tensor, matrix->scales.tensor, matrix->zeros.tensor, matrix->codes.row,
+            matrix->run);
   auto [known, isNew] = known_.try_emplace(whose, size_);
   byResult_[key] = known->second;
   if (!isNew)
@@ -60,7 +62,8 @@ absl::Status ComputedPart::read(uint64_t offset, std::span<uint8_t> out) const {
     if (inside % rowBytes == 0 && out.size() % rowBytes == 0 && out.size() <= entry.matrix.bytes() - inside)
       return encodeRows(model_, entry.matrix, static_cast<int64_t>(inside / rowBytes), out);
   }
-  return absl::OutOfRangeError(strCat(model_.path(), ": no weight is computed as ", out.size(), " bytes at ", offset));
+  return absl::OutOfRangeError(
+      strCat(model_.path(), ": no weight is computed as ", out.size(), " bytes at ", offset));
 }
 
 } // namespace lamina::onnx

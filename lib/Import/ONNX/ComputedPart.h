@@ -1,8 +1,10 @@
-//===- ComputedPart.h - what weights need beyond the model's files ------------------------------*- C++ -*-===//
+//===- ComputedPart.h - what weights need beyond the model's files ------------------------------*- C++
+//-*-===//
 //
-// Constants that folding computed lie in no file, and neither do matrices of few bits in the form that kernels read. They follow
-// the model's files as one more part. Where what lies in it follows from the model alone, so it is the same whenever the
-// model is opened; folded constants are there at once, matrices are encoded when they are read.
+// Constants that folding computed lie in no file, and neither do matrices of few bits in the form that
+// kernels read. They follow the model's files as one more part. Where what lies in it follows from the model
+// alone, so it is the same whenever the model is opened; folded constants are there at once, matrices are
+// encoded when they are read.
 //
 //===----------------------------------------------------------------------------------------------------===//
 
@@ -26,8 +28,8 @@ public:
   };
   /// Where a folded constant lies.
   uint64_t offsetOf(ValueId constant) const { return offsets_.at(constant); }
-  /// The matrix that a node reads, or for the result of a DequantizeLinear the matrix that it is as the right side of a product;
-  /// null if there is none.
+  /// The matrix that a node reads, or for the result of a DequantizeLinear the matrix that it is as the right
+  /// side of a product; null if there is none.
   const Matrix *find(const Node &node) const;
   const Matrix *find(ValueId result) const;
 
@@ -41,9 +43,10 @@ private:
   const Model &model_;
   std::map<ValueId, uint64_t> offsets_;
   std::string folded_;
-  std::map<uint64_t, Matrix> matrices_;   // by offset
+  std::map<uint64_t, Matrix> matrices_;  // by offset
   std::map<ValueId, uint64_t> byResult_; // of the node
-  using Key = std::tuple<const TensorConstant *, const TensorConstant *, const TensorConstant *, int64_t, int64_t>;
+  using Key =
+      std::tuple<const TensorConstant *, const TensorConstant *, const TensorConstant *, int64_t, int64_t>;
   std::map<Key, uint64_t> known_; // matrices that several nodes share
   uint64_t size_ = 0;
 };

@@ -65,7 +65,7 @@ lm::WeightOp GraphWeights::declare(const TensorConstant &constant, ValueId id, A
                                    int64_t firstRow) {
   const std::string &name = model_.graph.values[id].name;
   std::string symbol = columnPitch ? name + ".transposed" : firstRow ? name + ".from" + std::to_string(firstRow) : name;
-  lm::WeightOp &weight = declared_[symbol];
+  lm::WeightOp &weight = declared_[{id, columnPitch, firstRow}];
   if (weight)
     return weight;
   StringRef format = formatOf(constant.type);
@@ -86,10 +86,17 @@ lm::WeightOp GraphWeights::declare(const TensorConstant &constant, ValueId id, A
   if (shape.size() == 2)
     element = lm::BlockType::get(builder_.getContext(), format);
   IntegerAttr pitch = columnPitch ? builder_.getI64IntegerAttr(columnPitch) : IntegerAttr();
-  weight = lm::WeightOp::create(builder_, loc, builder_.getStringAttr(symbol),
+  weight = lm::WeightOp::create(builder_, loc, unique(std::move(symbol)),
                                 TypeAttr::get(RankedTensorType::get(shape, element)),
                                 builder_.getArrayAttr({source}), IntegerAttr(), IntegerAttr(), pitch);
   return weight;
+}
+
+/// Values of a graph have names of their own, but what is appended may make one that another value has.
+StringAttr GraphWeights::unique(std::string symbol) {
+  while (!symbols_.insert(symbol).second)
+    symbol += "_";
+  return builder_.getStringAttr(symbol);
 }
 
 lm::WeightOp GraphWeights::declare(const ComputedPart::Matrix *computed) {
@@ -99,18 +106,15 @@ lm::WeightOp GraphWeights::declare(const ComputedPart::Matrix *computed) {
   lm::WeightOp &weight = blocks_[computed->offset];
   if (weight)
     return weight;
-  std::string symbol = matrix.name + ".blocks";
-  if (!declared_.try_emplace(symbol).second) // the same codes with other scales, or transposed
-    symbol += std::to_string(computed->offset);
   Location loc = namedLoc(matrix.name, fileLoc_);
   if (matrix.format->isPlain())
-    emitRemark(loc) << "is written out as f32: no block format has " << matrix.bits << " bits with " << matrix.run
-                    << " columns to a scale" << (matrix.zeros.tensor ? " and zero points" : "");
+    emitRemark(loc) << "is written out as f32: no block format has rows of " << matrix.columns << " codes of " << matrix.bits
+                    << " bits with " << matrix.run << " to a scale" << (matrix.zeros.tensor ? " and a zero point" : "");
   std::string format = StringRef(matrix.format->name.data(), matrix.format->name.size()).lower();
   auto type = RankedTensorType::get({matrix.rows, matrix.columns},
                                     lm::BlockType::get(builder_.getContext(), format));
   auto source = lm::SourceAttr::get(builder_.getContext(), matrix.name, format, model_.files.size(), computed->offset);
-  weight = lm::WeightOp::create(builder_, loc, builder_.getStringAttr(symbol), TypeAttr::get(type),
+  weight = lm::WeightOp::create(builder_, loc, unique(matrix.name + ".blocks"), TypeAttr::get(type),
                                 builder_.getArrayAttr({source}), IntegerAttr(), IntegerAttr(), IntegerAttr());
   return weight;
 }

@@ -8,7 +8,7 @@
 #include "lib/Import/ONNX/ComputedPart.h"
 
 #include "mlir/IR/BuiltinOps.h"
-#include "llvm/ADT/StringMap.h"
+#include "llvm/ADT/StringSet.h"
 
 namespace lamina::onnx {
 
@@ -39,6 +39,7 @@ public:
   bool isBlocks(ValueId result) const { return computed_.find(result) != nullptr; }
 
 private:
+  mlir::StringAttr unique(std::string symbol);
   lm::WeightOp declare(const ComputedPart::Matrix *matrix);
   lm::WeightOp declare(const TensorConstant &constant, ValueId id, llvm::ArrayRef<int64_t> shape, int64_t columnPitch,
                        int64_t firstRow = 0);
@@ -47,8 +48,9 @@ private:
   ComputedPart computed_;
   mlir::OpBuilder builder_;
   mlir::Location fileLoc_;
-  llvm::StringMap<lm::WeightOp> declared_;
-  std::map<uint64_t, lm::WeightOp> blocks_; ///< by offset in the computed part
+  std::map<std::tuple<ValueId, int64_t, int64_t>, lm::WeightOp> declared_; ///< by value, column pitch and first row
+  std::map<uint64_t, lm::WeightOp> blocks_;                                ///< by offset in the computed part
+  llvm::StringSet<> symbols_;
 };
 
 } // namespace lamina::onnx

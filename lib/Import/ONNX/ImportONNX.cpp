@@ -62,12 +62,13 @@ public:
   }
 
 private:
-  /// The output [batch, tokens, vocabulary].
+  /// The output [batch, tokens, vocabulary], or without a batch where tokens are a list.
   FailureOr<ValueId> findLogits() {
     for (ValueId id : model_.graph.outputs) {
       const onnx::ProbedValue &value = probed_[id];
-      if (value.dims.size() == 3 && onnx::isReal(value.type) && value.dims[1] == onnx::Affine{0, 1, 0} &&
-          value.dims[2].isConstant())
+      size_t rank = value.dims.size();
+      if ((rank == 2 || rank == 3) && onnx::isReal(value.type) && value.dims[rank - 2] == onnx::kTokens &&
+          value.dims.back().isConstant())
         return id;
     }
     return emitError(fileLoc_) << "no output is logits, [batch, new tokens, vocabulary]: not a decoder with a cache, which is "
@@ -113,10 +114,12 @@ private:
     return types;
   }
 
-  /// Heads and their length.
+  /// Heads and their length: of pages, [pages, tokens of a page, heads, length], or of the past, in which tokens are counted.
   std::optional<std::pair<int64_t, int64_t>> headsOf(ValueId cache) const {
     SmallVector<int64_t> sizes;
     ArrayRef<onnx::Affine> dims = probed_[cache].dims;
+    if (dims.size() == 4 && llvm::all_of(dims, [](const onnx::Affine &dim) { return dim.isConstant(); }))
+      return std::pair(dims[2].constant, dims[3].constant);
     for (const onnx::Affine &dim : dims.empty() ? dims : dims.drop_front())
       if (dim.isConstant())
         sizes.push_back(dim.constant);

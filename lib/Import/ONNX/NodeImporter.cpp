@@ -87,7 +87,12 @@ NodeImporter::Row NodeImporter::rowOf(const Node &node) {
        {&Self::multiHeadAttention, {"num_heads", "scale", "unidirectional", "mask_filter_value"}}},
       {"GroupQueryAttention",
        {&Self::groupQueryAttention,
-        {"num_heads", "kv_num_heads", "scale", "softcap", "local_window_size", "do_rotary", "rotary_interleaved"}}},
+        {"num_heads", "kv_num_heads", "scale", "softcap", "local_window_size", "do_rotary", "rotary_interleaved",
+         "qk_norm_epsilon"}}},
+      {"PagedAttention",
+       {&Self::pagedAttention,
+        {"num_heads", "kv_num_heads", "scale", "softcap", "local_window_size", "do_rotary", "rotary_interleaved",
+         "qk_norm_epsilon", "is_causal"}}},
   };
   return (node.domain == kContrib ? kContribRows : kStandard).lookup(node.op);
 }
@@ -102,7 +107,7 @@ LogicalResult NodeImporter::checkAttributes(const Node &node, const Row &row) {
 
 LogicalResult NodeImporter::import(const Node &node) {
   llvm::SaveAndRestore<Location> here(loc_, namedLoc(node.name.empty() ? node.describe() : node.name, fileLoc_));
-  if (weights_.isBlocks(node.output(0)) && node.domain != kContrib)
+  if (weights_.isBlocks(node.output(0)) && (node.op == "DequantizeLinear" || node.op == "Transpose"))
     return success(); // what DequantizeLinear gives, transposed or not: products read the codes
   Row row = rowOf(node);
   if (!row.import)

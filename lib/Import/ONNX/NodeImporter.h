@@ -73,17 +73,22 @@ private:
   mlir::LogicalResult multiHeadAttention(const Node &node);
   mlir::LogicalResult groupQueryAttention(const Node &node);
   mlir::LogicalResult standardAttention(const Node &node);
+  mlir::LogicalResult pagedAttention(const Node &node);
 
   struct Attention {
-    ValueId query, key, value;
-    mlir::Value rotatedQuery, rotatedKey; ///< null: as they are
+    mlir::Value query, key, value;
     int64_t heads = 0, keyHeads = 0;
     double scale = 0, softCap = 0; ///< 0: 1/sqrt(head), none
     std::optional<int64_t> window;
   };
+  mlir::LogicalResult readOperands(const Node &node, Attention &attention);
   mlir::LogicalResult attention(const Node &node, const Attention &attention);
+  mlir::LogicalResult groupedAttention(const Node &node, size_t tables, size_t norms);
+  bool isNumbers(const Node &node, size_t input, const std::vector<Affine> &expected) const;
   /// What a mask that is an input hides; an error if it is no causal mask and hides something.
   mlir::LogicalResult heedMask(const Node &node, size_t input, bool &causal, Attention &attention);
+  mlir::FailureOr<mlir::Value> ropeTable(const Node &node, ValueId cosines, ValueId sines);
+  mlir::Value pairsApart(mlir::Value x, int64_t head, int64_t length);
   mlir::FailureOr<mlir::Value> rotated(const Node &node, mlir::Value x, int64_t head, ValueId cosines, ValueId sines,
                                        bool interleaved);
 
@@ -127,6 +132,7 @@ private:
   Evaluator evaluator_;
   PlacedBuilder make_;
   llvm::DenseMap<ValueId, Placed> values_;
+  llvm::DenseMap<ValueId, mlir::Value> apart_; ///< rotated rows whose pairs were moved apart; attention alone reads them
   llvm::DenseMap<ValueId, const Node *> producers_;
   llvm::DenseMap<ValueId, ValueId> transposes_; ///< of constants, too large to be folded
   std::map<std::pair<ValueId, ValueId>, mlir::Value> ropeTables_; ///< by tables

@@ -37,7 +37,8 @@ std::string randomBytes(int64_t count) {
   return bytes;
 }
 
-void addRandom(::onnx::GraphProto *graph, const std::string &name, ElementType type, std::vector<int64_t> dims) {
+void addRandom(::onnx::GraphProto *graph, const std::string &name, ElementType type,
+               std::vector<int64_t> dims) {
   TensorProto *tensor = addTensor(graph, name, static_cast<int32_t>(type), {});
   for (int64_t dim : dims)
     tensor->add_dims(dim);
@@ -54,7 +55,7 @@ void addInteger(::onnx::NodeProto *node, std::string_view name, int64_t value) {
 }
 
 ElementType codesOf(const Case &c) {
-  return c.bits == 8 ? (c.isSigned ? ElementType::Int8 : ElementType::UInt8)
+  return c.bits == 8   ? (c.isSigned ? ElementType::Int8 : ElementType::UInt8)
          : c.bits == 4 ? (c.isSigned ? ElementType::Int4 : ElementType::UInt4)
                        : (c.isSigned ? ElementType::Int2 : ElementType::UInt2);
 }
@@ -78,7 +79,8 @@ ElementType codesOf(const Case &c) {
     addRandom(graph, "scales", scales, {kRows, runs});
     addRandom(graph, "zeros", ElementType::UInt8, {kRows * lineBytes});
     node = addNode(graph, c.op, {"x", "codes", "scales"}, {"y"});
-    for (auto [name, value] : {std::pair("K", c.columns), {"N", kRows}, {"bits", c.bits}, {"block_size", c.block}})
+    for (auto [name, value] :
+         {std::pair("K", c.columns), {"N", kRows}, {"bits", c.bits}, {"block_size", c.block}})
       addInteger(node, name, value);
   } else if (c.op == "GatherBlockQuantized") {
     TensorProto *rows = addTensor(graph, "x", TensorProto::INT64, {kRows});
@@ -149,21 +151,25 @@ TEST_P(BlockMatrices, HaveTheNumbersOfTheEvaluator) {
 
 constexpr auto kF32 = TensorProto::FLOAT, kF16 = TensorProto::FLOAT16, kBF16 = TensorProto::BFLOAT16;
 
-INSTANTIATE_TEST_SUITE_P(
-    Forms, BlockMatrices,
-    testing::Values(
-        Case{"MatMulNBits", 4, 32, false, kF32, "Q4_F32"}, Case{"MatMulNBits", 4, 128, true, kF32, "Q5_F32"},
-        Case{"MatMulNBits", 8, 64, false, kF32, "Q8_F32"}, Case{"MatMulNBits", 2, 32, false, kF32, "Q4_F32"},
-        Case{"MatMulNBits", 2, 64, true, kF32, "Q4_F32"}, Case{"MatMulNBits", 8, 32, true, kF32, "F32"},
-        Case{"MatMulNBits", 4, 16, true, kF32, "F32"}, Case{"MatMulNBits", 4, 32, false, kF32, "F32", 0, false, 40},
-        Case{"MatMulNBits", 4, 256, true, kF32, "Q5_F32"}, Case{"GatherBlockQuantized", 4, 32, true, kF16, "Q5_0"},
-        Case{"GatherBlockQuantized", 8, 32, false, kF16, "Q8_0"}, Case{"GatherBlockQuantized", 4, 64, false, kF32, "Q4_F32"},
-        Case{"DequantizeLinear", 8, 32, false, kF16, "Q8_0", 0, true},
-        Case{"DequantizeLinear", 4, 32, false, kF16, "Q4_0", 0, true},
-        Case{"DequantizeLinear", 4, 64, true, kF32, "Q5_F32", 0, false},
-        Case{"DequantizeLinear", 8, 32, false, kF32, "Q8_F32", 1, true},
-        Case{"DequantizeLinear", 8, 32, true, kF32, "F32", 1, false},
-        Case{"DequantizeLinear", 4, 32, false, kBF16, "Q5_F32", 1, false}));
+INSTANTIATE_TEST_SUITE_P(Forms, BlockMatrices,
+                         testing::Values(Case{"MatMulNBits", 4, 32, false, kF32, "Q4_F32"},
+                                         Case{"MatMulNBits", 4, 128, true, kF32, "Q5_F32"},
+                                         Case{"MatMulNBits", 8, 64, false, kF32, "Q8_F32"},
+                                         Case{"MatMulNBits", 2, 32, false, kF32, "Q4_F32"},
+                                         Case{"MatMulNBits", 2, 64, true, kF32, "Q4_F32"},
+                                         Case{"MatMulNBits", 8, 32, true, kF32, "F32"},
+                                         Case{"MatMulNBits", 4, 16, true, kF32, "F32"},
+                                         Case{"MatMulNBits", 4, 32, false, kF32, "F32", 0, false, 40},
+                                         Case{"MatMulNBits", 4, 256, true, kF32, "Q5_F32"},
+                                         Case{"GatherBlockQuantized", 4, 32, true, kF16, "Q5_0"},
+                                         Case{"GatherBlockQuantized", 8, 32, false, kF16, "Q8_0"},
+                                         Case{"GatherBlockQuantized", 4, 64, false, kF32, "Q4_F32"},
+                                         Case{"DequantizeLinear", 8, 32, false, kF16, "Q8_0", 0, true},
+                                         Case{"DequantizeLinear", 4, 32, false, kF16, "Q4_0", 0, true},
+                                         Case{"DequantizeLinear", 4, 64, true, kF32, "Q5_F32", 0, false},
+                                         Case{"DequantizeLinear", 8, 32, false, kF32, "Q8_F32", 1, true},
+                                         Case{"DequantizeLinear", 8, 32, true, kF32, "F32", 1, false},
+                                         Case{"DequantizeLinear", 4, 32, false, kBF16, "Q5_F32", 1, false}));
 
 TEST(BlockMatrices, EightBitZeroPointsInTheMiddleSayNothing) {
   ::onnx::ModelProto proto = modelOf({"MatMulNBits", 8, 32, true, kF32, ""});

@@ -10,8 +10,8 @@
 namespace lamina::onnx {
 namespace {
 
-using testing::HasSubstr;
 using ::onnx::AttributeProto;
+using testing::HasSubstr;
 
 absl::Status evaluated(const ::onnx::ModelProto &proto, bool known = true) {
   std::string image = proto.SerializeAsString();
@@ -33,7 +33,8 @@ TEST(OnnxEvaluator, RefusesAttributesThatNobodyAsksFor) {
 
 TEST(OnnxEvaluator, AcceptsAttributesThatSayNothing) {
   ::onnx::ModelProto proto = addModel();
-  AttributeProto *attribute = addAttribute(proto.mutable_graph()->mutable_node(0), "stash_type", AttributeProto::INT);
+  AttributeProto *attribute =
+      addAttribute(proto.mutable_graph()->mutable_node(0), "stash_type", AttributeProto::INT);
   attribute->set_i(1);
   EXPECT_TRUE(evaluated(proto).ok());
   attribute->set_i(10);
@@ -45,7 +46,8 @@ TEST(OnnxEvaluator, RefusesAttributesOfAnotherKind) {
   ::onnx::NodeProto *node = proto.mutable_graph()->mutable_node(0);
   node->set_op_type("Concat");
   addAttribute(node, "axis", AttributeProto::FLOAT)->set_f(0);
-  EXPECT_THAT(std::string(evaluated(proto).message()), HasSubstr("expected attribute 'axis' to be an integer"));
+  EXPECT_THAT(std::string(evaluated(proto).message()),
+              HasSubstr("expected attribute 'axis' to be an integer"));
 }
 
 TEST(OnnxEvaluator, ErrorsAreOneLineWhateverNamesHold) {

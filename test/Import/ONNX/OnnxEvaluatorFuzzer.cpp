@@ -1,10 +1,11 @@
 //===- OnnxEvaluatorFuzzer.cpp - hostile shapes, attributes and elements --------------------------------===//
 //
-// Whatever the reader accepts is made flat, evaluated and probed, with small limits. Inputs begin as models of
-// one node that any row of the table may have.
+// Whatever the reader accepts is made flat, evaluated and probed, with small limits, and its matrices of few
+// bits are encoded. Inputs begin as models of one node that any row of the table may have.
 //
 //===----------------------------------------------------------------------------------------------------===//
 
+#include "lib/Import/ONNX/ComputedPart.h"
 #include "lib/Import/ONNX/Inline.h"
 #include "lib/Import/ONNX/Probe.h"
 #include "lib/Import/ONNX/ProbeInputs.h"
@@ -47,6 +48,16 @@ absl::Status evaluate(const Model &model) {
   return Evaluator(model, kLimits).run(std::move(inputs)).status();
 }
 
+void encodeMatrices(const Model &model) {
+  constexpr uint64_t kMostBytes = 1 << 16;
+  ComputedPart part(model);
+  for (const Node &node : model.graph.nodes)
+    if (const ComputedPart::Matrix *found = part.find(node); found && found->matrix.bytes() <= kMostBytes) {
+      std::vector<uint8_t> bytes(found->matrix.bytes());
+      checkOneLine(part.read(found->offset, bytes));
+    }
+}
+
 using Random = std::minstd_rand;
 int64_t pick(Random &random, int64_t count) { return static_cast<int64_t>(random() % count); }
 
@@ -60,19 +71,51 @@ int64_t someInteger(Random &random) {
 }
 
 void addSomeAttribute(Random &random, ::onnx::NodeProto *node) {
-  static const std::vector<std::string> kIntegers = {
-      "N", "K", "axis", "batch_dims", "bits", "block_size", "blocksize", "ceil_mode", "do_rotary", "exclusive",
-      "expert_weight_bits", "gather_axis", "group", "interleaved", "is_causal", "k", "keepdims", "kv_num_heads",
-      "largest", "left_window_size", "local_window_size", "noop_with_empty_axes", "num_heads", "num_outputs",
-      "output_dtype", "q_num_heads", "qk_matmul_output_mode", "qk_output", "quantize_axis", "reverse",
-      "rotary_embedding_dim", "select_last_index", "softmax_precision", "swiglu_fusion", "to", "transA", "transB",
-      "unidirectional"};
-  static const std::vector<std::string> kLists = {"axes", "dilations", "kernel_shape", "pads", "perm", "shape",
-                                                  "split", "starts", "ends", "strides", "value_ints"};
+  static const std::vector<std::string> kIntegers = {"N",
+                                                     "K",
+                                                     "axis",
+                                                     "batch_dims",
+                                                     "bits",
+                                                     "block_size",
+                                                     "blocksize",
+                                                     "ceil_mode",
+                                                     "do_rotary",
+                                                     "exclusive",
+                                                     "expert_weight_bits",
+                                                     "gather_axis",
+                                                     "group",
+                                                     "interleaved",
+                                                     "is_causal",
+                                                     "k",
+                                                     "keepdims",
+                                                     "kv_num_heads",
+                                                     "largest",
+                                                     "left_window_size",
+                                                     "local_window_size",
+                                                     "noop_with_empty_axes",
+                                                     "num_heads",
+                                                     "num_outputs",
+                                                     "output_dtype",
+                                                     "q_num_heads",
+                                                     "qk_matmul_output_mode",
+                                                     "qk_output",
+                                                     "quantize_axis",
+                                                     "reverse",
+                                                     "rotary_embedding_dim",
+                                                     "select_last_index",
+                                                     "softmax_precision",
+                                                     "swiglu_fusion",
+                                                     "to",
+                                                     "transA",
+                                                     "transB",
+                                                     "unidirectional"};
+  static const std::vector<std::string> kLists = {"axes", "dilations", "kernel_shape", "pads",
+                                                  "perm", "shape",     "split",        "starts",
+                                                  "ends", "strides",   "value_ints"};
   static const std::vector<std::string> kReals = {"alpha", "beta", "epsilon", "scale", "softcap", "value"};
   static const std::vector<std::pair<std::string, std::string>> kTexts = {
-      {"equation", "ij,jk->ik"}, {"equation", "...i->i"},  {"mode", "reflect"},  {"reduction", "add"},
-      {"auto_pad", "SAME_UPPER"}, {"direction", "RIGHT"}, {"approximate", "tanh"}};
+      {"equation", "ij,jk->ik"},  {"equation", "...i->i"}, {"mode", "reflect"},    {"reduction", "add"},
+      {"auto_pad", "SAME_UPPER"}, {"direction", "RIGHT"},  {"approximate", "tanh"}};
   switch (pick(random, 6)) {
   case 0:
   case 1:
@@ -98,9 +141,11 @@ void addSomeAttribute(Random &random, ::onnx::NodeProto *node) {
 
 /// A constant of any type and small shape; integers are often small, so that they can be sizes and indices.
 void addSomeTensor(Random &random, ::onnx::GraphProto *graph, const std::string &name) {
-  static const std::vector<ElementType> kTypes = {ElementType::Float, ElementType::Int64, ElementType::Bool,
-                                                  ElementType::Float16, ElementType::UInt8, ElementType::Int32};
-  auto type = pick(random, 4) ? oneOf(random, kTypes) : static_cast<ElementType>(pick(random, kNumElementTypes));
+  static const std::vector<ElementType> kTypes = {ElementType::Float, ElementType::Int64,
+                                                  ElementType::Bool,  ElementType::Float16,
+                                                  ElementType::UInt8, ElementType::Int32};
+  auto type =
+      pick(random, 4) ? oneOf(random, kTypes) : static_cast<ElementType>(pick(random, kNumElementTypes));
   std::vector<int64_t> dims(pick(random, 5));
   for (int64_t &dim : dims)
     dim = pick(random, 10) ? 1 + pick(random, 4) : 0;
@@ -130,7 +175,9 @@ std::string someModel(unsigned seed) {
   for (unsigned i = 0; i < std::min(row->most, row->required + static_cast<unsigned>(pick(random, 4))); ++i) {
     std::string name = "x" + std::to_string(i);
     bool absent = i >= row->required && pick(random, 2);
-    node->add_input(absent ? "" : pick(random, 4) && i ? node->input(static_cast<int>(pick(random, i))) : name);
+    node->add_input(absent                 ? ""
+                    : pick(random, 4) && i ? node->input(static_cast<int>(pick(random, i)))
+                                           : name);
     if (node->input(static_cast<int>(i)) == name)
       addSomeTensor(random, graph, name);
   }
@@ -152,6 +199,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
   if (!model.ok())
     return 0;
   checkOneLine(evaluate(*model));
+  encodeMatrices(*model);
   checkOneLine(probe(*model, {.limits = kLimits}).status());
   return 0;
 }

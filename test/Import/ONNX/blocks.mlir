@@ -6,6 +6,7 @@
 
 // BLOCKS-NOT: note
 // BLOCKS-DAG: lm.weight @blk.0.attn_k.weight.blocks : tensor<32x64x!lm.block<q4_f32>> from [#lm.source<"blk.0.attn_k.weight" : q4_f32, 1 at {{[0-9]+}}>]
+// BLOCKS-DAG: lm.weight @token_embd.weight.blocks : tensor<300x64x!lm.block<q4_f32>>
 // BLOCKS-DAG: lm.weight @blk.0.attn_norm.weight : tensor<64xf32>
 // BLOCKS:     lm.linear %{{.*}} : (tensor<?x64xf32>, tensor<32x64x!lm.block<q4_f32>>) -> tensor<?x32xf32>
 
@@ -19,7 +20,7 @@
 
 // RUN: %python %source_dir/tools/dev/make_onnx_model.py %t.gguf %t.short.onnx --weights blocks --block-size 16
 // RUN: lamina-opt %t.short.onnx --compile-to=mark 2>&1 | FileCheck %s --check-prefix=SHORT
-// SHORT: note: {{.*}}blk.0.attn_k.weight: is written out as f32: no block format has 4 bits with 16 columns to a scale
+// SHORT: note: {{.*}}blk.0.attn_k.weight: is written out as f32: no block format has rows of 64 codes of 4 bits with 16 to a scale
 // SHORT: lm.weight @blk.0.attn_k.weight.blocks : tensor<32x64x!lm.block<f32>>
 
 // RUN: %python %source_dir/tools/dev/make_onnx_model.py %t.gguf %t.order.onnx --weights blocks --attribute MatMulNBits.weight_prepacked=1

@@ -45,3 +45,39 @@
 // RUN: %python %source_dir/tools/dev/make_onnx_model.py %t.gguf %t.window.onnx --attention standard --opset 25 --attribute Attention.left_window_size=23
 // RUN: lamina-opt %t.window.onnx --compile-to=mark | FileCheck %s --check-prefix=WINDOW
 // WINDOW: lm.attention {{.*}} {scale = 2.500000e-01 : f32, window = 24 : i64}
+
+// RUN: %python %source_dir/tools/dev/make_onnx_model.py %t.gguf %t.packed.onnx --packed --interleaved
+// RUN: lamina-opt %t.packed.onnx --compile-to=mark | FileCheck %s --check-prefix=PACKED
+
+// PACKED-DAG: lm.weight @blk.0.attn_qkv.weight.transposed.0to32.apart : tensor<32x32x!lm.block<f32>> from [{{.*}}] {column_pitch = 64 : i64, rope_heads = 2 : i64, rope_length = 16 : i64}
+// PACKED-DAG: lm.weight @blk.0.attn_qkv.weight.transposed.32to48.apart : tensor<16x32x!lm.block<f32>> from [{{.*}}] {column_pitch = 64 : i64, rope_heads = 1 : i64, rope_length = 16 : i64}
+// PACKED-DAG: lm.weight @blk.0.attn_qkv.weight.transposed.48to64 : tensor<16x32x!lm.block<f32>> from [{{.*}}] {column_pitch = 64 : i64}
+// PACKED-LABEL: func.func @step
+// PACKED-NOT:     tensor.
+// PACKED-NOT:     linalg.
+// PACKED:         lm.attention
+
+// RUN: %python %source_dir/tools/dev/make_onnx_model.py %t.gguf %t.beside.onnx --rotary outside --interleaved
+// RUN: lamina-opt %t.beside.onnx --compile-to=mark | FileCheck %s --check-prefix=BESIDE
+// BESIDE-DAG: lm.weight @blk.0.attn_q.weight.transposed.0to32.apart : {{.*}} {column_pitch = 32 : i64, rope_heads = 2 : i64, rope_length = 16 : i64}
+// BESIDE:     lm.attention
+
+// RUN: %python %source_dir/tools/dev/make_onnx_model.py %t.gguf %t.paged.onnx --attention paged --packed
+// RUN: lamina-opt %t.paged.onnx --compile-to=mark | FileCheck %s --check-prefix=PAGED
+// PAGED: func.func @step(%{{.*}}: !lm.batch, %[[CACHE:.*]]: !lm.kv_cache<1 x 16 x 16, f16>) -> tensor<?x40xf32>
+// PAGED: %[[NEW:.*]] = lm.cache_append %[[CACHE]]
+// PAGED: lm.attention {{.*}}, %[[NEW]] at {{.*}} {scale = 2.500000e-01 : f32}
+
+// RUN: %python %source_dir/tools/dev/make_tiny_gguf.py %t.qwen3.gguf --arch qwen3 --layers 1
+// RUN: %python %source_dir/tools/dev/make_onnx_model.py %t.qwen3.gguf %t.qwen3.onnx
+// RUN: lamina-opt %t.qwen3.onnx --compile-to=mark | FileCheck %s --check-prefix=QWEN3
+// QWEN3: %[[Q:.*]] = lm.rms_norm %{{.*}} : tensor<?x32xf32>, tensor<16xf32>
+// QWEN3: lm.rotary_embedding %[[Q]]
+// QWEN3: %[[K:.*]] = lm.rms_norm %{{.*}} : tensor<?x16xf32>, tensor<16xf32>
+// QWEN3: lm.rotary_embedding %[[K]]
+
+// RUN: %python %source_dir/tools/dev/make_tiny_gguf.py %t.qwen2.gguf --arch qwen2 --layers 1
+// RUN: %python %source_dir/tools/dev/make_onnx_model.py %t.qwen2.gguf %t.qwen2.onnx --packed
+// RUN: lamina-opt %t.qwen2.onnx --compile-to=mark | FileCheck %s --check-prefix=QWEN2
+// QWEN2-DAG: lm.weight @blk.0.attn_qkv.bias.32to48 : tensor<16xf32>
+// QWEN2:     lm.bias_add

@@ -53,3 +53,8 @@
 // RUN: not lamina-opt %t.later.onnx --compile-to=mark 2>&1 | FileCheck %s --check-prefix=LATER
 // LATER:     later.onnx{{.*}}node 'attn.0' ('Attention'): expected that queries see no later keys, by is_causal or a mask
 // LATER-NOT: {{.}}
+
+// RUN: %python %source_dir/tools/dev/make_onnx_model.py %t.gguf %t.both.onnx --attention paged --attribute PagedAttention.is_causal=0
+// RUN: not lamina-opt %t.both.onnx --compile-to=mark 2>&1 | FileCheck %s --check-prefix=BOTH
+// BOTH:     both.onnx{{.*}}node 'attn.0' ('com.microsoft.PagedAttention'): expected that queries see no later keys
+// BOTH-NOT: {{.}}
