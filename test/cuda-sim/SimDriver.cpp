@@ -69,7 +69,7 @@ struct Simulator {
   SimMemory memory{environmentNumber("LAMINA_CUDA_SIM_MEMORY", size_t(64) << 30)};
   std::set<CUstream> streams;
   std::map<CUmodule, std::unique_ptr<SimModule>> modules;
-  CUresult failure = CUDA_SUCCESS; ///< of a kernel: for everything as long as there is a context
+  CUresult failure = CUDA_SUCCESS; ///< of a kernel: for all but freeing, as long as there is a context
 
   /// Does what can be done; whether the stream is empty then.
   bool advance(CUstream stream) {
@@ -251,10 +251,8 @@ SIM_API cuDevicePrimaryCtxRetain(CUcontext *context, CUdevice device) {
 
 SIM_API cuDevicePrimaryCtxRelease_v2(CUdevice device) {
   SIM_CALL(false);
-  if (--simulator().contexts == 0) { // with the context goes what nobody could free after a failure
+  if (--simulator().contexts == 0)
     simulator().failure = CUDA_SUCCESS;
-    simulator().memory.reset();
-  }
   return CUDA_SUCCESS;
 }
 
@@ -280,7 +278,7 @@ SIM_API cuMemAlloc_v2(CUdeviceptr *address, size_t bytes) {
 }
 
 SIM_API cuMemFree_v2(CUdeviceptr address) {
-  SIM_CALL();
+  SIM_CALL(false);
   for (CUstream stream : simulator().streams) // freeing waits for what runs
     simulator().advance(stream);
   return simulator().memory.free(address);
@@ -292,7 +290,7 @@ SIM_API cuMemHostAlloc(void **address, size_t bytes, unsigned int flags) {
 }
 
 SIM_API cuMemFreeHost(void *address) {
-  SIM_CALL();
+  SIM_CALL(false);
   return simulator().memory.freeHost(address);
 }
 
@@ -302,7 +300,7 @@ SIM_API cuMemHostRegister_v2(void *address, size_t bytes, unsigned int flags) {
 }
 
 SIM_API cuMemHostUnregister(void *address) {
-  SIM_CALL();
+  SIM_CALL(false);
   return simulator().memory.unregisterHost(address);
 }
 
@@ -346,7 +344,7 @@ SIM_API cuModuleLoadData(CUmodule *module, const void *image) {
 }
 
 SIM_API cuModuleUnload(CUmodule module) {
-  SIM_CALL();
+  SIM_CALL(false);
   return simulator().modules.erase(module) != 0 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
 }
 
@@ -409,7 +407,7 @@ SIM_API cuStreamCreate(CUstream *stream, unsigned int flags) {
 }
 
 SIM_API cuStreamDestroy_v2(CUstream stream) {
-  SIM_CALL();
+  SIM_CALL(false);
   if (simulator().streams.erase(stream) == 0)
     return CUDA_ERROR_INVALID_HANDLE;
   simulator().advance(stream);
@@ -497,13 +495,13 @@ SIM_API cuGraphLaunch(CUgraphExec executable, CUstream stream) {
 }
 
 SIM_API cuGraphExecDestroy(CUgraphExec executable) {
-  SIM_CALL();
+  SIM_CALL(false);
   delete executable;
   return CUDA_SUCCESS;
 }
 
 SIM_API cuGraphDestroy(CUgraph graph) {
-  SIM_CALL();
+  SIM_CALL(false);
   delete graph;
   return CUDA_SUCCESS;
 }
@@ -515,7 +513,7 @@ SIM_API cuEventCreate(CUevent *event, unsigned int flags) {
 }
 
 SIM_API cuEventDestroy_v2(CUevent event) {
-  SIM_CALL();
+  SIM_CALL(false);
   delete event;
   return CUDA_SUCCESS;
 }

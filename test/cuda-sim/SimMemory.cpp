@@ -62,15 +62,6 @@ CUresult SimMemory::free(CUdeviceptr address) {
   return CUDA_SUCCESS;
 }
 
-void SimMemory::reset() {
-  while (!allocations_.empty())
-    free(allocations_.begin()->first);
-  while (!host_.empty()) {
-    void *address = reinterpret_cast<void *>(host_.begin()->first);
-    host_.begin()->second.registered ? unregisterHost(address) : freeHost(address);
-  }
-}
-
 bool SimMemory::isDevice(CUdeviceptr address, size_t bytes) const {
   auto next = allocations_.upper_bound(uintptr_t(address));
   if (next == allocations_.begin())

@@ -21,8 +21,6 @@ public:
 
   cuda::CUresult allocate(cuda::CUdeviceptr *address, size_t bytes);
   cuda::CUresult free(cuda::CUdeviceptr address);
-  /// Frees and unregisters everything.
-  void reset();
   size_t total() const { return total_; }
   size_t used() const { return used_; }
   /// Whether all of it lies in one live allocation.
