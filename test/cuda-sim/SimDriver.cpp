@@ -183,8 +183,7 @@ const ErrorText *findError(CUresult error) {
   if (call.status != CUDA_SUCCESS)                                                                           \
     return call.status;
 
-//===--- Devices and errors
-//-------------------------------------------------------------------------------===//
+//===--- Devices and errors ----------------------------------------------------------------------------------===//
 
 SIM_API cuInit(unsigned int flags) {
   std::lock_guard lock(simulator().mutex);
@@ -262,8 +261,7 @@ SIM_API cuCtxSetCurrent(CUcontext context) {
   return CUDA_SUCCESS;
 }
 
-//===--- Memory
-//-------------------------------------------------------------------------------------------===//
+//===--- Memory ----------------------------------------------------------------------------------------------===//
 
 SIM_API cuMemGetInfo_v2(size_t *free, size_t *total) {
   SIM_CALL();
@@ -329,8 +327,17 @@ SIM_API cuMemcpyDtoHAsync_v2(void *to, CUdeviceptr from, size_t bytes, CUstream 
   return enqueueCopy(stream, to, pointerTo(from), bytes, from, to);
 }
 
-//===--- Code
-//---------------------------------------------------------------------------------------------===//
+SIM_API cuMemcpyDtoDAsync_v2(CUdeviceptr to, CUdeviceptr from, size_t bytes, CUstream stream) {
+  SIM_CALL();
+  if (!simulator().memory.isDevice(to, bytes) || !simulator().memory.isDevice(from, bytes))
+    return refuse("a copy reaches outside of what was allocated on the device");
+  return enqueue(stream, [=] {
+    memmove(pointerTo(to), pointerTo(from), bytes);
+    return Progress::Done;
+  });
+}
+
+//===--- Code ------------------------------------------------------------------------------------------------===//
 
 SIM_API cuModuleLoadData(CUmodule *module, const void *image) {
   SIM_CALL();
@@ -396,8 +403,7 @@ SIM_API cuLaunchKernel(CUfunction handle, unsigned int gridX, unsigned int gridY
   });
 }
 
-//===--- Streams
-//------------------------------------------------------------------------------------------===//
+//===--- Streams ---------------------------------------------------------------------------------------------===//
 
 SIM_API cuStreamCreate(CUstream *stream, unsigned int flags) {
   SIM_CALL();
@@ -462,8 +468,7 @@ SIM_API cuStreamWaitValue32_v2(CUstream stream, CUdeviceptr address, uint32_t va
   });
 }
 
-//===--- Graphs and events
-//--------------------------------------------------------------------------------===//
+//===--- Graphs and events -----------------------------------------------------------------------------------===//
 
 SIM_API cuStreamBeginCapture_v2(CUstream stream, CUstreamCaptureMode mode) {
   SIM_CALL();

@@ -5,6 +5,7 @@
 #include "runtime/base/Clock.h"
 #include "runtime/base/StrCat.h"
 #include "tools/common/OpenArtifact.h"
+#include "tools/lamina-bench/CudaProbe.h"
 #include "tools/lamina-bench/Needs.h"
 #include "tools/lamina-bench/Probe.h"
 #include "tools/lamina-bench/Writer.h"
@@ -49,6 +50,11 @@ private:
   size_t count_, done_ = 0;
 };
 
+bool usesCuda(const plan::Plan &plan) {
+  return std::any_of(plan.classes().begin(), plan.classes().end(),
+                     [](const plan::DeviceClass &deviceClass) { return deviceClass.device() == "cuda"; });
+}
+
 /// Everything with one number of threads.
 absl::Status runWith(const BenchOptions &options, const ArtifactReader &artifact, int threads, uint64_t began,
                      Output &output, Progress &progress) {
@@ -63,6 +69,10 @@ absl::Status runWith(const BenchOptions &options, const ArtifactReader &artifact
   LAMINA_RETURN_IF_ERROR(bencher.prompt(environment.firstPrompt));
   environment.firstTokenNs = monotonicNanoseconds() - began;
   LAMINA_ASSIGN_OR_RETURN(environment.readBandwidth, readBandwidth(threads));
+  if (usesCuda(artifact.plan())) {
+    LAMINA_ASSIGN_OR_RETURN(CudaFigures gpu, probeCuda());
+    environment.gpuBandwidth = std::max(gpu.copy, gpu.read);
+  }
   for (const TestSpec &spec : options.tests) {
     progress.begin(spec.name());
     LAMINA_ASSIGN_OR_RETURN(TestResult result, bencher.run(spec, options.repetitions, options.warmUp));
@@ -108,11 +118,19 @@ absl::Status runTests(const BenchOptions &options, uint64_t began) {
   return absl::OkStatus();
 }
 
+absl::Status runCudaProbe() {
+  LAMINA_ASSIGN_OR_RETURN(CudaFigures figures, probeCuda());
+  std::fputs(cudaTable(figures).c_str(), stdout);
+  return absl::OkStatus();
+}
+
 int benchMain(int argc, char **argv, uint64_t began) {
   ParsedCommandLine parsed = parseCommandLine(argc, argv);
   if (!parsed.options)
     return parsed.exitStatus;
-  absl::Status status = parsed.options->probe ? probe(*parsed.options) : runTests(*parsed.options, began);
+  absl::Status status = parsed.options->cuda    ? runCudaProbe()
+                        : parsed.options->probe ? probe(*parsed.options)
+                                                : runTests(*parsed.options, began);
   // A full disk behind a redirection shows only when the buffer is written.
   if (status.ok() && (std::fflush(stdout) != 0 || std::ferror(stdout) != 0))
     status = absl::UnavailableError("cannot write to standard output; is the disk full?");

@@ -93,6 +93,8 @@ struct Parser {
     app.add_flag("--probe", options.probe,
                  "Measure this machine: read bandwidth, multiply-adds, transport; -o FILE writes a cluster "
                  "file for lamina-opt");
+    app.add_flag("--cuda", options.cuda,
+                 "Measure this machine's GPU: its memory, copies from and to the host, launches");
   }
 
   /// A list of numbers, each in [least, most].
@@ -189,6 +191,11 @@ struct Parser {
         return problem;
     options.threads.assign(counts.begin(), counts.end());
     options.warmUp = !noWarmUp;
+    if (options.cuda) {
+      if (!options.model.empty() || options.probe)
+        return "--cuda measures the GPU alone and takes neither a model nor --probe";
+      return "";
+    }
     if (options.probe) {
       if (!options.model.empty())
         return "--probe measures the machine and takes no model, got '" + options.model + "'";
@@ -196,7 +203,7 @@ struct Parser {
       return "";
     }
     if (options.model.empty())
-      return "nothing to measure: give MODEL or --probe";
+      return "nothing to measure: give MODEL, --probe or --cuda";
     for (const std::string &form : {output, errorOutput})
       if (!kFormats.contains(form))
         return "--output: expected md, csv, json, jsonl or none, got '" + form + "'";

@@ -40,6 +40,11 @@ std::string timeText() {
   return text;
 }
 
+double bandwidthShare(const Environment &environment, const WorkerUse &worker) {
+  double all = worker.onGpu ? environment.gpuBandwidth : environment.readBandwidth;
+  return all > 0 ? worker.bandwidth / all : 0;
+}
+
 Environment describe(const std::string &modelFile, const plan::Plan &plan, int threads) {
   const plan::Model &model = plan.model();
   // The types are sorted by bytes: the first is what the model is quantised to.

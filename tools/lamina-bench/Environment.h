@@ -5,6 +5,7 @@
 
 #include "runtime/io/plan.pb.h"
 #include "tools/lamina-bench/Options.h"
+#include "tools/lamina-bench/WorkerUse.h"
 
 #include <cstdint>
 #include <string>
@@ -25,7 +26,11 @@ struct Environment {
   uint64_t firstTokenNs = 0; ///< and until the logits of a first prompt of `firstPrompt` tokens
   int64_t firstPrompt = 0;
   double readBandwidth = 0; ///< bytes per second, measured with the same threads
+  double gpuBandwidth = 0;  ///< of GPU 0, if a worker has a GPU
 };
+
+/// Share of the bandwidth of its device that a worker made use of; 0 if that was not measured.
+double bandwidthShare(const Environment &environment, const WorkerUse &worker);
 
 /// What follows from the model.
 Environment describe(const std::string &modelFile, const plan::Plan &plan, int threads);

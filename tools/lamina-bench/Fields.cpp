@@ -20,8 +20,7 @@ Json workersJson(const Environment &environment, const std::vector<WorkerUse> &w
                    {"communication_ns_per_step", worker.communicationNsPerStep},
                    {"bytes_read_per_step", worker.bytesReadPerStep},
                    {"bandwidth", worker.bandwidth},
-                   {"bandwidth_share",
-                    environment.readBandwidth > 0 ? worker.bandwidth / environment.readBandwidth : 0}});
+                   {"bandwidth_share", bandwidthShare(environment, worker)}});
   return out;
 }
 

@@ -46,6 +46,7 @@ struct BenchOptions {
   Format output = Format::Markdown;
   Format errorOutput = Format::None;
 
+  bool cuda = false; ///< measure the GPU
   bool probe = false;
   std::string clusterFile; ///< of --probe; empty: none
 };

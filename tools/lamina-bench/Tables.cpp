@@ -86,7 +86,7 @@ std::string workerRows(const Environment &environment, const std::string &test,
                       worker.name.c_str(), worker.busyShare * 100,
                       worker.bytesSentPerToken + worker.bytesReceivedPerToken,
                       worker.communicationNsPerStep * 1e-3, worker.bandwidth * 1e-9,
-                      environment.readBandwidth > 0 ? worker.bandwidth / environment.readBandwidth * 100 : 0);
+                      bandwidthShare(environment, worker) * 100);
   return rows;
 }
 

@@ -73,7 +73,8 @@ std::vector<WorkerUse> UseMeter::uses() const {
                     .bytesReceivedPerToken = sums.received / tokens_,
                     .communicationNsPerStep = sums.communicationNs / steps_,
                     .bytesReadPerStep = sums.bytesRead / steps_,
-                    .bandwidth = sums.busyNs > 0 ? sums.bytesRead / sums.busyNs * 1e9 : 0});
+                    .bandwidth = sums.busyNs > 0 ? sums.bytesRead / sums.busyNs * 1e9 : 0,
+                    .onGpu = infos[i].device.starts_with("cuda ")});
   }
   return uses;
 }

@@ -21,6 +21,7 @@ struct WorkerUse {
   double communicationNsPerStep = 0; ///< in which transfers alone kept it from computing
   double bytesReadPerStep = 0;       ///< weights, and keys and values
   double bandwidth = 0;              ///< bytes read over busy time, in bytes per second
+  bool onGpu = false;                ///< there busy includes waiting for a peer
 };
 
 /// What must come from memory in a step, by the plan: every weight that is multiplied with counts once, and

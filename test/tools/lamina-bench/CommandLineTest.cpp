@@ -51,7 +51,7 @@ TEST(CommandLine, SaysInOneLineWhatIsWrong) {
     const char *message;
   };
   for (const Case &c : std::vector<Case>{
-           {{}, "nothing to measure: give MODEL or --probe"},
+           {{}, "nothing to measure: give MODEL, --probe or --cuda"},
            {{"m", "-p", "many"},
             "--n-prompt: expected up to 10000 numbers from 0 to 16777216 such as 128,512 or 128-512+128, got "
             "'many'"},
@@ -69,6 +69,8 @@ TEST(CommandLine, SaysInOneLineWhatIsWrong) {
            {{"m", "-o", "xml"}, "--output: expected md, csv, json, jsonl or none, got 'xml'"},
            {{"m", "-r", "0"}, "--repetitions"},
            {{"m", "--frobnicate"}, "--frobnicate"},
+           {{"m", "--cuda"}, "--cuda measures the GPU alone and takes neither a model nor --probe"},
+           {{"--probe", "--cuda"}, "--cuda measures the GPU alone and takes neither a model nor --probe"},
            {{"m", "--probe"}, "--probe measures the machine and takes no model, got 'm'"}}) {
     testing::internal::CaptureStderr();
     ParsedCommandLine parsed = parse(c.words);

@@ -1,0 +1,64 @@
+//===- CudaProbeTest.cpp - the measuring of a GPU, on the simulated one -------------------------------===//
+
+#include "tools/lamina-bench/CudaProbe.h"
+
+#include "tools/lamina-bench/Environment.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+namespace lamina::bench {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST(CudaProbe, MeasuresWhatNeedsNoKernel) {
+  setenv("LAMINA_CUDA_DRIVER", LAMINA_CUDA_SIM, 1);
+  setenv("LAMINA_CUDA_SIM_MEMORY", "16000000", 1);
+  for (int repeat = 0; repeat < 2; ++repeat) { // each in a process of its own
+    absl::StatusOr<CudaFigures> figures = probeCuda();
+    ASSERT_TRUE(figures.ok()) << figures.status();
+    EXPECT_STREQ(figures->name, "simulated GPU 0");
+    EXPECT_EQ(figures->capability, 90);
+    EXPECT_GT(figures->copy, 0);
+    EXPECT_GT(figures->toDevice, 0);
+    EXPECT_GT(figures->fromDevice, 0);
+    EXPECT_EQ(figures->read, 0) << "the simulator compiles no PTX";
+  }
+}
+
+TEST(CudaProbe, SaysThatThereIsNoGpu) {
+  setenv("LAMINA_CUDA_DRIVER", "libno-such-driver.so", 1);
+  EXPECT_THAT(std::string(probeCuda().status().message()), HasSubstr("no CUDA device was found"));
+}
+
+TEST(CudaProbe, PrintsATable) {
+  CudaFigures figures = {.name = "H200", .capability = 90, .copy = 4.3e12, .launchSeconds = 2.5e-6};
+  EXPECT_EQ(cudaTable(figures), R"(| H200, sm_90 | |
+| --- | ---: |
+| copy in its memory, reads and writes | 4300.00 GB/s |
+| read its memory | - |
+| copy from the host | - |
+| copy to the host | - |
+| an empty kernel, launched | 2.50 us |
+| an empty kernel, replayed | - |
+)");
+}
+
+TEST(BandwidthShare, IsThatOfTheWorkersDevice) {
+  Environment environment;
+  WorkerUse worker;
+  worker.bandwidth = 20e9;
+  EXPECT_DOUBLE_EQ(bandwidthShare(environment, worker), 0) << "nothing was measured";
+  environment.readBandwidth = 40e9;
+  environment.gpuBandwidth = 4e12;
+  EXPECT_DOUBLE_EQ(bandwidthShare(environment, worker), 0.5);
+  worker.onGpu = true;
+  worker.bandwidth = 3e12;
+  EXPECT_DOUBLE_EQ(bandwidthShare(environment, worker), 0.75);
+}
+
+} // namespace
+} // namespace lamina::bench
