@@ -93,16 +93,19 @@ CUresult SimModule::load(const void *image, std::unique_ptr<SimModule> *module) 
   offerSymbols();
   std::string path = "/proc/self/fd/" + std::to_string(file);
   void *handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  close(file);
   if (handle == nullptr) {
     fprintf(stderr, "cuda-sim: %s\n", dlerror());
+    close(file);
     return CUDA_ERROR_INVALID_IMAGE;
   }
-  module->reset(new SimModule(handle));
+  module->reset(new SimModule(handle, file));
   return CUDA_SUCCESS;
 }
 
-SimModule::~SimModule() { dlclose(handle_); }
+SimModule::~SimModule() {
+  dlclose(handle_);
+  close(file_);
+}
 
 CUresult SimModule::find(const char *name, SimFunction **function) {
   void *address = dlsym(handle_, name);

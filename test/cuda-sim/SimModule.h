@@ -29,8 +29,9 @@ public:
   cuda::CUresult find(const char *name, SimFunction **function);
 
 private:
-  explicit SimModule(void *handle) : handle_(handle) {}
+  SimModule(void *handle, int file) : handle_(handle), file_(file) {}
   void *handle_;
+  int file_; ///< open, so that no other module is loaded by its number: names tell the loader what it has already
   std::deque<SimFunction> functions_;
 };
 
