@@ -2,7 +2,7 @@
 
 #include "dialects/Plan/Transforms/Lifetimes.h"
 #include "dialects/Plan/Transforms/Passes.h"
-#include "lib/Target/CPU/CPUTarget.h"
+#include "lib/Target/Kernels/PackedWeight.h"
 #include "runtime/device/KernelABI.h"
 
 #include "llvm/Support/MathExtras.h"

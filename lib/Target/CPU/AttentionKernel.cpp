@@ -7,6 +7,7 @@
 //===------------------------------------------------------------------------------------------------------------===//
 
 #include "lib/Target/CPU/AttentionTile.h"
+#include "lib/Target/CPU/KernelGenerators.h"
 
 using namespace mlir;
 using namespace lamina;

@@ -8,30 +8,10 @@
 
 #include "lib/Target/CPU/AttentionPartial.h"
 
-#include "runtime/device/KernelABI.h"
-
-#include "llvm/Support/MathExtras.h"
-
 #include <limits>
 
 using namespace mlir;
 using namespace lamina;
-
-int64_t PartialSlots::valueBytes() const { return 4 * llvm::alignTo(valueLength_, LAMINA_ROW_PADDING); }
-
-PartialPlace PartialSlots::place(Value slot, Value head) {
-  int64_t bytes = 4 * lm::OnlineAttentionOp::slotWidth(heads_, valueLength_);
-  Value begin = b_.offset(base_, b_.mul(slot, bytes));
-  Value maxima = b_.offset(b_.offset(begin, heads_ * valueBytes()), b_.mul(head, 4));
-  return {b_.offset(begin, b_.mul(head, valueBytes())), maxima, b_.offset(maxima, 4 * heads_), valueBytes()};
-}
-
-Value lamina::attentionFirstRange(KernelBuilder &b, Value position, std::optional<uint64_t> window,
-                                  int64_t range) {
-  if (!window)
-    return b.i64(0);
-  return b.div(b.max(b.add(position, 1 - int64_t(*window)), b.i64(0)), range);
-}
 
 void lamina::emitEmptyPartial(KernelBuilder &b, const PartialPlace &place, int64_t heads, int64_t valueLength) {
   int64_t lanes = lanesFor(valueLength);

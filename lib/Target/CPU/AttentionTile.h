@@ -16,7 +16,7 @@
 #define LAMINA_LIB_TARGET_CPU_ATTENTIONTILE_H
 
 #include "lib/Target/CPU/AttentionPartial.h"
-#include "lib/Target/CPU/CachePage.h"
+#include "lib/Target/Kernels/CachePage.h"
 
 #include <array>
 

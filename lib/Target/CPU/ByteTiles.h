@@ -3,7 +3,7 @@
 #ifndef LAMINA_LIB_TARGET_CPU_BYTETILES_H
 #define LAMINA_LIB_TARGET_CPU_BYTETILES_H
 
-#include "lib/Target/CPU/KernelBuilder.h"
+#include "lib/Target/Kernels/KernelBuilder.h"
 
 namespace lamina {
 

@@ -4,9 +4,7 @@
 
 #include "lib/Target/CPU/KernelEmitter.h"
 #include "lib/Target/CPU/ObjectEmitter.h"
-
-#include <atomic>
-#include <thread>
+#include "lib/Target/Kernels/CodeGeneration.h"
 
 using namespace mlir;
 using namespace lamina;
@@ -33,20 +31,6 @@ struct Job {
   }
 };
 
-void runAll(std::vector<Job> &jobs, unsigned threads) {
-  std::atomic<size_t> next = 0;
-  auto work = [&] {
-    for (size_t i; (i = next.fetch_add(1)) < jobs.size();)
-      jobs[i].run();
-  };
-  std::vector<std::thread> helpers;
-  for (size_t i = 1; i < std::min<size_t>(threads, jobs.size()); ++i)
-    helpers.emplace_back(work);
-  work();
-  for (std::thread &helper : helpers)
-    helper.join();
-}
-
 } // namespace
 
 FailureOr<std::vector<std::string>> lamina::compileKernels(ArrayRef<KernelSource> kernels,
@@ -67,7 +51,7 @@ FailureOr<std::vector<std::string>> lamina::compileKernels(ArrayRef<KernelSource
     for (size_t i = 0; i < kernels.size(); ++i)
       jobs.push_back({&kernels[i], &forms[i], infos.back(), {}, {}});
   }
-  runAll(jobs, threads);
+  forEachInParallel(jobs.size(), threads, [&](size_t i) { jobs[i].run(); });
 
   std::vector<std::string> results;
   for (size_t t = 0; t < targets.size(); ++t) {

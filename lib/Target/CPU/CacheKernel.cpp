@@ -1,6 +1,7 @@
 //===- CacheKernel.cpp - writes keys and values into their pages --------------------------------------===//
 
-#include "lib/Target/CPU/CachePage.h"
+#include "lib/Target/CPU/KernelGenerators.h"
+#include "lib/Target/Kernels/CachePage.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
@@ -48,10 +49,7 @@ private:
       });
     int64_t lanes = lanesFor(length);
     b_.loop(length, lanes, [&](Value element) {
-      Value value = b_.loadF32(b_.offset(pointer, b_.mul(element, 4)), lanes);
-      store(element, page_.number() == PackedNumber::F16    ? b_.toHalfBits(value)
-                     : page_.number() == PackedNumber::BF16 ? b_.toBfloatBits(value)
-                                                            : value);
+      store(element, page_.stored(b_.loadF32(b_.offset(pointer, b_.mul(element, 4)), lanes)));
     });
   }
 

@@ -5,8 +5,9 @@
 //
 //===------------------------------------------------------------------------------------------------------------===//
 
-#include "lib/Target/CPU/ElementwiseTail.h"
-#include "lib/Target/CPU/WeightDecoder.h"
+#include "lib/Target/CPU/KernelGenerators.h"
+#include "lib/Target/Kernels/ElementwiseTail.h"
+#include "lib/Target/Kernels/WeightDecoder.h"
 
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 

@@ -6,8 +6,9 @@
 //
 //===------------------------------------------------------------------------------------------------------------===//
 
-#include "lib/Target/CPU/ElementwiseTail.h"
+#include "lib/Target/CPU/KernelGenerators.h"
 #include "lib/Target/CPU/RowProduct.h"
+#include "lib/Target/Kernels/ElementwiseTail.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 

@@ -3,7 +3,9 @@
 #ifndef LAMINA_LIB_TARGET_CPU_KERNELEMITTER_H
 #define LAMINA_LIB_TARGET_CPU_KERNELEMITTER_H
 
-#include "lib/Target/CPU/KernelContext.h"
+#include "lib/Target/CPU/CPUTarget.h"
+#include "lib/Target/CPU/KernelGenerators.h"
+#include "lib/Target/Kernels/KernelClassifier.h"
 
 #include "mlir/IR/BuiltinOps.h"
 

@@ -7,9 +7,10 @@
 //
 //===------------------------------------------------------------------------------------------------------------===//
 
-#include "lib/Target/CPU/ElementwiseTail.h"
-#include "lib/Target/CPU/ProductParts.h"
+#include "lib/Target/CPU/KernelGenerators.h"
 #include "lib/Target/CPU/RowProduct.h"
+#include "lib/Target/Kernels/ElementwiseTail.h"
+#include "lib/Target/Kernels/ProductParts.h"
 #include "runtime/device/KernelABI.h"
 
 using namespace mlir;
@@ -140,6 +141,6 @@ void lamina::emitLinear(KernelContext &kernel, TokenClass tokens) {
     KernelBuilder &b = kernel.b;
     LinearKernel(kernel, part, tokens)
         .emit(b.sub(kernel.begin, b.i64(before)), b.sub(kernel.end, b.i64(before)));
-    before += part.workgroups();
+    before += part.workgroups(kGroupsPerWorkgroup);
   }
 }

@@ -2,21 +2,12 @@
 
 #include "lib/Target/CPU/ObjectEmitter.h"
 
-#include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
-#include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
-#include "mlir/Conversion/ReconcileUnrealizedCasts/ReconcileUnrealizedCasts.h"
-#include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
-#include "mlir/Conversion/VectorToLLVM/ConvertVectorToLLVMPass.h"
-#include "mlir/Pass/Pass.h"
-#include "mlir/Pass/PassManager.h"
-#include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
-#include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
-#include "mlir/Target/LLVMIR/Export.h"
+#include "lib/Target/Kernels/CodeGeneration.h"
+
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
 #include "llvm/IR/OptBisect.h"
 #include "llvm/MC/TargetRegistry.h"
-#include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/SmallVectorMemoryBuffer.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Target/TargetMachine.h"
@@ -25,17 +16,6 @@ using namespace mlir;
 using namespace lamina;
 
 namespace {
-
-LogicalResult lowerToLLVMDialect(ModuleOp module) {
-  PassManager passes(module.getContext());
-  passes.enableVerifier(false);
-  passes.addPass(createSCFToControlFlowPass());
-  passes.addPass(createConvertVectorToLLVMPass());
-  passes.addPass(createArithToLLVMConversionPass());
-  passes.addPass(createConvertControlFlowToLLVMPass());
-  passes.addPass(createReconcileUnrealizedCastsPass());
-  return passes.run(module);
-}
 
 std::unique_ptr<llvm::TargetMachine> createTargetMachine(const TargetInfo &target, std::string &error) {
   static bool initialized = [] {
@@ -78,25 +58,6 @@ void setAttributes(llvm::Module &module, const TargetInfo &target) {
   }
 }
 
-/// The generators have tiled, unrolled and vectorised already: what is left is cleaning up.
-void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
-  llvm::PipelineTuningOptions tuning;
-  tuning.LoopVectorization = false;
-  tuning.SLPVectorization = false;
-  tuning.LoopUnrolling = false;
-  llvm::LoopAnalysisManager loops;
-  llvm::FunctionAnalysisManager functions;
-  llvm::CGSCCAnalysisManager callGraph;
-  llvm::ModuleAnalysisManager modules;
-  llvm::PassBuilder builder(&machine, tuning);
-  builder.registerModuleAnalyses(modules);
-  builder.registerCGSCCAnalyses(callGraph);
-  builder.registerFunctionAnalyses(functions);
-  builder.registerLoopAnalyses(loops);
-  builder.crossRegisterProxies(loops, functions, callGraph, modules);
-  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2).run(module, modules);
-}
-
 /// Keeps the generators' order, in which weights are decoded when all sums need them. LLVM's scheduler would
 /// follow one sum after the other, with the decoded weights waiting on the stack for the next.
 class GeneratedOrder : public llvm::OptPassGate {
@@ -105,34 +66,29 @@ public:
   bool isEnabled() const override { return true; }
 };
 
-llvm::Error bug(const llvm::Twine &what) { return llvm::createStringError(what); }
-
 } // namespace
 
 llvm::Expected<std::string> lamina::emitObject(ModuleOp module, const TargetInfo &target) {
-  if (failed(lowerToLLVMDialect(module)))
-    return bug("a kernel could not be lowered to LLVM");
-  registerBuiltinDialectTranslation(*module.getContext());
-  registerLLVMDialectTranslation(*module.getContext());
   llvm::LLVMContext context;
   GeneratedOrder order;
   context.setOptPassGate(order);
-  std::unique_ptr<llvm::Module> llvmModule = translateModuleToLLVMIR(module, context, "kernels");
-  if (!llvmModule)
-    return bug("a kernel could not be translated to LLVM IR");
+  llvm::Expected<std::unique_ptr<llvm::Module>> translated = translateKernels(module, context);
+  if (!translated)
+    return translated.takeError();
+  std::unique_ptr<llvm::Module> llvmModule = std::move(*translated);
   std::string error;
   std::unique_ptr<llvm::TargetMachine> machine = createTargetMachine(target, error);
   if (!machine)
-    return bug("LLVM has no back end for " + target.triple + ": " + error);
+    return llvm::createStringError("LLVM has no back end for " + target.triple + ": " + error);
   llvmModule->setTargetTriple(machine->getTargetTriple());
   llvmModule->setDataLayout(machine->createDataLayout());
   setAttributes(*llvmModule, target);
-  optimize(*llvmModule, *machine);
+  optimizeKernels(*llvmModule, *machine);
   llvm::SmallVector<char, 0> object;
   llvm::raw_svector_ostream stream(object);
   llvm::legacy::PassManager codegen;
   if (machine->addPassesToEmitFile(codegen, stream, nullptr, llvm::CodeGenFileType::ObjectFile))
-    return bug("LLVM cannot write objects for " + target.triple);
+    return llvm::createStringError("LLVM cannot write objects for " + target.triple);
   codegen.run(*llvmModule);
   return std::string(object.begin(), object.end());
 }

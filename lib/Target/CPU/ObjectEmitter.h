@@ -3,7 +3,7 @@
 #ifndef LAMINA_LIB_TARGET_CPU_OBJECTEMITTER_H
 #define LAMINA_LIB_TARGET_CPU_OBJECTEMITTER_H
 
-#include "lib/Target/CPU/TargetInfo.h"
+#include "lib/Target/Kernels/TargetInfo.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/ADT/ArrayRef.h"
@@ -17,9 +17,10 @@ namespace lamina {
 /// are ours, not the user's: what the generators emit always compiles. Thread-safe for different contexts.
 llvm::Expected<std::string> emitObject(mlir::ModuleOp module, const TargetInfo &target);
 
-/// Links objects in this order to a shared object that needs no other and exports all their functions. Uses a
-/// temporary directory. Thread-safe.
-llvm::Expected<std::string> linkObjects(llvm::ArrayRef<std::string> objects, const TargetInfo &target);
+/// Links objects in this order to a shared object that exports all their functions and needs no other, but for what
+/// it may import from its loader. Uses a temporary directory. Thread-safe.
+llvm::Expected<std::string> linkObjects(llvm::ArrayRef<std::string> objects, const TargetInfo &target,
+                                        bool imports = false);
 
 } // namespace lamina
 

@@ -53,7 +53,7 @@ llvm::Error writeFile(const std::string &path, llvm::StringRef bytes) {
 } // namespace
 
 llvm::Expected<std::string> lamina::linkObjects(llvm::ArrayRef<std::string> objects,
-                                                const TargetInfo &target) {
+                                                const TargetInfo &target, bool imports) {
   TemporaryDirectory directory;
   if (directory.error())
     return llvm::createStringError(directory.error(),
@@ -66,8 +66,10 @@ llvm::Expected<std::string> lamina::linkObjects(llvm::ArrayRef<std::string> obje
       return std::move(error);
   }
   std::vector<const char *> arguments = {
-      "ld.lld",          "-shared", "--build-id=none", "--no-undefined", "--strip-all", "--threads=1", "-m",
+      "ld.lld",          "-shared", "--build-id=none", "--strip-all", "--threads=1", "-m",
       emulation.c_str(), "-o",      output.c_str()};
+  if (!imports)
+    arguments.push_back("--no-undefined");
   for (const std::string &file : files)
     arguments.push_back(file.c_str());
   std::string messages;

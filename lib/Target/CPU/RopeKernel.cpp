@@ -1,95 +1,21 @@
-//===- RopeKernel.cpp - cosines and sines of rotary angles --------------------------------------------===//
-//
-// Angles reach millions of radians at the end of long contexts, so everything is f64 until the result is
-// rounded. Only products and sums are used, no fused ones: the table has the same bits on every target.
-//
-//===------------------------------------------------------------------------------------------------------------===//
+//===- RopeKernel.cpp - tables of rotary angles -------------------------------------------------------===//
 
-#include "lib/Target/CPU/KernelContext.h"
+#include "lib/Target/CPU/KernelGenerators.h"
+#include "lib/Target/Kernels/RopeAngles.h"
 
-#include "mlir/Dialect/Arith/IR/Arith.h"
-
-using namespace mlir;
 using namespace lamina;
 
-namespace {
-
-class RopeTableKernel {
-public:
-  explicit RopeTableKernel(KernelContext &kernel)
-      : kernel_(kernel), b_(kernel.b), op_(kernel.ops<lm::RopeTableOp>().front()),
-        frequencies_(b_.constantArray(op_.getFrequencies())), half_(op_.getFrequencies().size()),
-        lanes_(lanesFor(half_)) {}
-
-  void emit() {
-    b_.loop(kernel_.begin, kernel_.end, 1, [&](Value row) {
-      Value position =
-          b_.load(b_.getI32Type(), b_.offset(kernel_.pointer(op_.getPositions()), b_.mul(row, 4)));
-      position = b_.broadcast(arith::SIToFPOp::create(b_, b_.getF64Type(), position), lanes_);
-      Value out = kernel_.rowPointer(op_, row);
-      b_.loop(half_, lanes_, [&](Value i) { emitAngles(position, i, b_.offset(out, b_.mul(i, 4))); });
-      for (int64_t i = 2 * half_; i < paddedWidth(op_); ++i)
-        b_.store(b_.constant(b_.f32(0), 0.0), b_.offset(out, 4 * i));
-    });
-  }
-
-private:
-  Value c(double value) { return b_.constant(b_.vectorOf(b_.getF64Type(), lanes_), value); }
-
-  void emitAngles(Value position, Value i, Value out) {
-    Value frequency = b_.load(b_.vectorOf(b_.getF64Type(), lanes_), b_.offset(frequencies_, b_.mul(i, 8)));
-    Value angle = b_.mulf(position, frequency);
-    // angle = n·π/2 + r with |r| <= π/4. Adding 1.5·2^52 rounds to an integer and leaves n in the low bits.
-    // π/2 is split so that n times its first two parts (33 bits each) is exact for n < 2^20.
-    Value magic = b_.addf(b_.mulf(angle, c(0.63661977236758134308)), c(0x1.8p52));
-    Value n = b_.subf(magic, c(0x1.8p52));
-    Value r = b_.subf(angle, b_.mulf(n, c(0x1.921fb544p+0)));
-    r = b_.subf(r, b_.mulf(n, c(0x1.0b4611a6p-34)));
-    r = b_.subf(r, b_.mulf(n, c(0x1.3198a2e037073p-69)));
-    Value square = b_.mulf(r, r);
-    Value sine = b_.mulf(r, series(square, 1)), cosine = series(square, 0);
-    // Quarter turns: an odd n swaps the two, the second bit of n (of n + 1) turns the sign of the sine
-    // (cosine).
-    Type integers = b_.vectorOf(b_.getI64Type(), lanes_);
-    Value turns = b_.bitcast(magic, integers);
-    Value odd = b_.equal(b_.bitAnd(turns, 1), b_.constant(integers, int64_t(1)));
-    Value one = b_.constant(integers, int64_t(1));
-    store(withSign(b_.select(odd, sine, cosine), b_.add(turns, one)), out);
-    store(withSign(b_.select(odd, cosine, sine), turns), b_.offset(out, 4 * half_));
-  }
-
-  /// The Taylor series of cos (parity 0) or sin(x)/x (parity 1) in x², to below 1e-17 for |x| <= π/4.
-  Value series(Value square, int parity) {
-    double factorial = 1;
-    SmallVector<double> coefficients = {1};
-    for (int k = 1; k <= 9; ++k) {
-      factorial *= -(2 * k + parity) * (2 * k + parity - 1);
-      coefficients.push_back(1 / factorial);
-    }
-    Value sum = c(coefficients.back());
-    for (double coefficient : llvm::reverse(ArrayRef(coefficients).drop_back()))
-      sum = b_.addf(b_.mulf(sum, square), c(coefficient));
-    return sum;
-  }
-
-  /// -value where bit 1 of `turns` is set.
-  Value withSign(Value value, Value turns) {
-    Value sign = b_.shiftLeft(b_.bitAnd(turns, 2), 62);
-    return b_.bitcast(arith::XOrIOp::create(b_, b_.bitcast(value, turns.getType()), sign), value.getType());
-  }
-
-  void store(Value value, Value pointer) {
-    Value scaled = b_.mulf(value, c(op_.getMagnitude().convertToDouble()));
-    b_.store(arith::TruncFOp::create(b_, b_.f32(lanes_), scaled), pointer);
-  }
-
-  KernelContext &kernel_;
-  KernelBuilder &b_;
-  lm::RopeTableOp op_;
-  Value frequencies_;
-  int64_t half_, lanes_;
-};
-
-} // namespace
-
-void lamina::emitRopeTable(KernelContext &kernel) { RopeTableKernel(kernel).emit(); }
+void lamina::emitRopeTable(KernelContext &kernel) {
+  KernelBuilder &b = kernel.b;
+  auto op = kernel.ops<lm::RopeTableOp>().front();
+  RopeAngles angles(b, op);
+  int64_t lanes = lanesFor(angles.half());
+  b.loop(kernel.begin, kernel.end, 1, [&](Value row) {
+    Value position = b.load(b.getI32Type(), b.offset(kernel.pointer(op.getPositions()), b.mul(row, 4)));
+    Value out = kernel.rowPointer(op, row);
+    b.loop(angles.half(), lanes,
+           [&](Value i) { angles.store(position, i, lanes, b.offset(out, b.mul(i, 4))); });
+    for (int64_t i = 2 * angles.half(); i < paddedWidth(op); ++i)
+      b.store(b.constant(b.f32(0), 0.0), b.offset(out, 4 * i));
+  });
+}

@@ -1,6 +1,6 @@
 //===- RouteExpertsKernel.cpp - choosing experts ------------------------------------------------------===//
 
-#include "lib/Target/CPU/KernelContext.h"
+#include "lib/Target/CPU/KernelGenerators.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 

@@ -5,7 +5,8 @@
 //
 //===------------------------------------------------------------------------------------------------------------===//
 
-#include "lib/Target/CPU/ElementwiseTail.h"
+#include "lib/Target/CPU/KernelGenerators.h"
+#include "lib/Target/Kernels/ElementwiseTail.h"
 
 #include "runtime/device/KernelABI.h"
 

@@ -4,7 +4,7 @@
 #define LAMINA_LIB_TARGET_CPU_ROWPRODUCT_H
 
 #include "lib/Target/CPU/ByteTiles.h"
-#include "lib/Target/CPU/WeightDecoder.h"
+#include "lib/Target/Kernels/WeightDecoder.h"
 
 #include <optional>
 

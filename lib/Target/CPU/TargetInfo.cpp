@@ -1,6 +1,6 @@
 //===- TargetInfo.cpp - the instruction sets ----------------------------------------------------------===//
 
-#include "lib/Target/CPU/TargetInfo.h"
+#include "lib/Target/Kernels/TargetInfo.h"
 
 #include "lib/Target/CPU/CPUTarget.h"
 #include "runtime/device/cpu/CodeLibrary.h"

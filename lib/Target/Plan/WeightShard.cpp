@@ -3,7 +3,7 @@
 #include "lib/Target/Plan/WeightShard.h"
 
 #include "dialects/LM/IR/LM.h"
-#include "lib/Target/CPU/CPUTarget.h"
+#include "lib/Target/Kernels/PackedWeight.h"
 #include "lib/Target/Plan/PlanWriter.h"
 
 #include "absl/strings/str_cat.h"

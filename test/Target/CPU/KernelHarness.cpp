@@ -3,8 +3,6 @@
 #include "test/Target/CPU/KernelHarness.h"
 
 #include "dialects/LM/IR/LM.h"
-#include "lib/Target/CPU/TargetInfo.h"
-#include "runtime/device/cpu/CodeLibrary.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/BuiltinOps.h"
@@ -61,27 +59,11 @@ void *loadBytes(const std::string &object) {
 
 } // namespace
 
-std::vector<std::string> test::runnableTargets() {
-  std::vector<std::string> targets = detectTargets();
-  std::reverse(targets.begin(), targets.end());
-  return targets;
-}
-
-std::vector<std::string> test::floatTargets() {
-  std::vector<std::string> targets;
-  for (const std::string &target : runnableTargets()) {
-    if (!targets.empty() && findTargetInfo(targets.back())->cpu == findTargetInfo(target)->cpu)
-      targets.pop_back();
-    targets.push_back(target);
-  }
-  return targets;
-}
-
 std::vector<std::string> test::compileText(const std::string &mlir, const std::vector<std::string> &targets) {
   Parsed parsed(mlir, plan::RowExtent::tokens);
   EXPECT_TRUE(parsed.module);
   std::vector<llvm::StringRef> names(targets.begin(), targets.end());
-  auto objects = compileKernels(parsed.kernels, names, 2);
+  auto objects = compileForDevice(parsed.kernels, names);
   EXPECT_TRUE(succeeded(objects));
   return succeeded(objects) ? *objects : std::vector<std::string>();
 }
@@ -91,14 +73,14 @@ std::string test::compileErrors(const std::string &mlir, const std::string &targ
   Parsed parsed(mlir, plan::RowExtent::tokens,
                 [&](mlir::Diagnostic &diagnostic) { errors += diagnostic.str() + "\n"; });
   if (parsed.module)
-    (void)compileKernels(parsed.kernels, {llvm::StringRef(target)}, 1);
+    (void)compileForDevice(parsed.kernels, {llvm::StringRef(target)});
   return errors;
 }
 
 std::unique_ptr<KernelLibrary> KernelLibrary::compile(const std::string &mlir, const std::string &target,
                                                       plan::RowExtent rows) {
   auto compiler = [&](llvm::ArrayRef<KernelSource> kernels) {
-    auto objects = compileKernels(kernels, {llvm::StringRef(target)}, 2);
+    auto objects = compileForDevice(kernels, {llvm::StringRef(target)});
     return succeeded(objects) ? objects->front() : std::string();
   };
   return compile(mlir, compiler, rows);
@@ -118,7 +100,7 @@ std::unique_ptr<KernelLibrary> KernelLibrary::compile(const std::string &mlir, c
   }
   auto library = std::make_unique<KernelLibrary>();
   for (const KernelSource &kernel : parsed.kernels)
-    library->variants_[kernel.name] = *describeKernel(kernel);
+    library->variants_[kernel.name] = *describeForDevice(kernel);
   library->handle_ = loadBytes(object);
   return library->handle_ ? std::move(library) : nullptr;
 }
@@ -131,14 +113,12 @@ KernelLibrary::~KernelLibrary() {
 void KernelLibrary::run(const std::string &kernel, size_t variant, const std::vector<void *> &bindings,
                         LaminaStep step, int64_t parts) const {
   const KernelVariant &form = variants_.at(kernel)[variant];
-  auto function = reinterpret_cast<LaminaKernel>(dlsym(handle_, form.symbol.c_str()));
-  ASSERT_NE(function, nullptr) << form.symbol;
+  void *symbol = dlsym(handle_, form.symbol.c_str());
+  ASSERT_NE(symbol, nullptr) << form.symbol;
   int64_t rows = form.extent == plan::RowExtent::fixed    ? 1
                  : form.extent == plan::RowExtent::tokens ? step.tokens
                                                           : step.outputRows;
-  int64_t workgroups = rows * int64_t(form.workgroups);
-  for (int64_t part = parts - 1; part >= 0; --part)
-    function(bindings.data(), &step, workgroups * part / parts, workgroups * (part + 1) / parts);
+  launchOnDevice(symbol, form, bindings, step, rows * int64_t(form.workgroups), parts);
 }
 
 void KernelLibrary::run(const std::string &kernel, const std::vector<void *> &bindings,

@@ -4,6 +4,7 @@
 #define LAMINA_TEST_TARGET_CPU_KERNELHARNESS_H
 
 #include "lib/Target/CPU/CPUTarget.h"
+#include "lib/Target/Kernels/PackedWeight.h"
 #include "runtime/device/KernelABI.h"
 
 #include <cstring>
@@ -16,12 +17,25 @@
 
 namespace lamina::test {
 
+//===--- The kind of devices under test: HostDevice.cpp, or a program for another kind has its own ----------===//
+
 /// The targets that this machine can run, the best last.
 std::vector<std::string> runnableTargets();
 
 /// The best of those that have the same instructions but for products of bytes: all that tests of other
 /// instructions need (ObjectTest holds that the rest get the same code).
 std::vector<std::string> floatTargets();
+
+mlir::FailureOr<std::vector<KernelVariant>> describeForDevice(const KernelSource &kernel);
+/// A shared object for each target.
+mlir::FailureOr<std::vector<std::string>> compileForDevice(llvm::ArrayRef<KernelSource> kernels,
+                                                           llvm::ArrayRef<llvm::StringRef> targets);
+/// Runs `symbol` of such an object over the workgroups of a form, split into `parts` ranges that run in reverse order
+/// where the device runs ranges.
+void launchOnDevice(void *symbol, const KernelVariant &form, const std::vector<void *> &bindings,
+                    const LaminaStep &step, int64_t workgroups, int64_t parts);
+
+//===--- Kernels ------------------------------------------------------------------------------------------------===//
 
 /// All plan.kernel of a module, compiled for one target and loaded.
 class KernelLibrary {

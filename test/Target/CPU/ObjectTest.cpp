@@ -2,7 +2,7 @@
 
 #include "test/Target/CPU/KernelHarness.h"
 
-#include "lib/Target/CPU/TargetInfo.h"
+#include "lib/Target/Kernels/TargetInfo.h"
 
 #include "llvm/Object/ELFObjectFile.h"
 #include "llvm/Support/MemoryBuffer.h"

@@ -2,7 +2,7 @@
 
 #include "test/Target/CPU/KernelHarness.h"
 
-#include "lib/Target/CPU/PackedLayout.h"
+#include "lib/Target/Kernels/PackedLayout.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,9 +1,9 @@
 //===- ElementwiseTail.h - values of a row, computed where they are needed ------------------*- C++ -*-===//
 
-#ifndef LAMINA_LIB_TARGET_CPU_ELEMENTWISETAIL_H
-#define LAMINA_LIB_TARGET_CPU_ELEMENTWISETAIL_H
+#ifndef LAMINA_LIB_TARGET_KERNELS_ELEMENTWISETAIL_H
+#define LAMINA_LIB_TARGET_KERNELS_ELEMENTWISETAIL_H
 
-#include "lib/Target/CPU/KernelContext.h"
+#include "lib/Target/Kernels/KernelContext.h"
 
 namespace lamina {
 
@@ -54,4 +54,4 @@ private:
 
 } // namespace lamina
 
-#endif // LAMINA_LIB_TARGET_CPU_ELEMENTWISETAIL_H
+#endif // LAMINA_LIB_TARGET_KERNELS_ELEMENTWISETAIL_H

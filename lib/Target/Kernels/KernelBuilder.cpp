@@ -1,6 +1,6 @@
 //===- KernelBuilder.cpp - integers, memory and loops of kernels --------------------------------------===//
 
-#include "lib/Target/CPU/KernelBuilder.h"
+#include "lib/Target/Kernels/KernelBuilder.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
@@ -103,11 +103,13 @@ Value KernelBuilder::offset(Value pointer, int64_t bytes) {
   return offset(pointer, i64(bytes));
 }
 
-/// Only what every element promises: rows of scales begin at any multiple of 16 bytes, heads of any length
-/// anywhere.
-static unsigned alignmentOf(Type type) {
+/// Unless vectors are aligned only what every element promises: rows of scales begin at any multiple of 16 bytes,
+/// heads of any length anywhere.
+unsigned KernelBuilder::alignmentOf(Type type) const {
   Type element = getElementTypeOrSelf(type);
-  return isa<LLVM::LLVMPointerType>(element) ? 8 : element.getIntOrFloatBitWidth() / 8;
+  unsigned bytes = isa<LLVM::LLVMPointerType>(element) ? 8 : element.getIntOrFloatBitWidth() / 8;
+  auto vector = dyn_cast<VectorType>(type);
+  return vector && target_.alignsVectors ? std::min<unsigned>(bytes * vector.getNumElements(), 16) : bytes;
 }
 
 Value KernelBuilder::load(Type type, Value pointer) {
@@ -221,12 +223,13 @@ template <typename T> Value KernelBuilder::constantGlobal(Type element, ArrayRef
   auto type = RankedTensorType::get({int64_t(values.size())}, element);
   int64_t number =
       std::distance(module.getOps<LLVM::GlobalOp>().begin(), module.getOps<LLVM::GlobalOp>().end());
+  std::string name = cast<LLVM::LLVMFuncOp>(entry_->getParentOp()).getSymName().str() + "_constants_" + std::to_string(number);
   LLVM::GlobalOp global;
   {
     OpBuilder::InsertionGuard guard(*this);
     setInsertionPointToStart(module.getBody());
     global = LLVM::GlobalOp::create(*this, LLVM::LLVMArrayType::get(element, values.size()), true,
-                                    LLVM::Linkage::Private, "constants_" + std::to_string(number),
+                                    LLVM::Linkage::Private, name,
                                     DenseElementsAttr::get(type, values), 64);
   }
   return LLVM::AddressOfOp::create(*this, global);

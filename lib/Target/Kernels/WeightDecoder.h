@@ -1,19 +1,25 @@
 //===- WeightDecoder.h - f32 weights out of a packed matrix ---------------------------------*- C++ -*-===//
 
-#ifndef LAMINA_LIB_TARGET_CPU_WEIGHTDECODER_H
-#define LAMINA_LIB_TARGET_CPU_WEIGHTDECODER_H
+#ifndef LAMINA_LIB_TARGET_KERNELS_WEIGHTDECODER_H
+#define LAMINA_LIB_TARGET_KERNELS_WEIGHTDECODER_H
 
-#include "lib/Target/CPU/KernelContext.h"
+#include "lib/Target/Kernels/KernelContext.h"
 
 namespace lamina {
 
 /// Generates loops that decode the weights of some groups of rows, element after element along the row. Every
 /// number comes out exactly as runtime/io/BlockFormat.h defines it, in f32 or as an integer with its scale
 /// and min.
+/// The rows of a group that are decoded as the lanes of a vector: all, or on a GPU those of one thread.
+struct DecodedRows {
+  int64_t lanes = kPackedRows;
+  Value first = {}; ///< i64; null for 0
+};
+
 class WeightDecoder {
 public:
   /// `weight` is a source value of type tensor<…xNxKx!lm.block<…>>.
-  WeightDecoder(KernelBuilder &builder, Value weight);
+  WeightDecoder(KernelBuilder &builder, Value weight, DecodedRows rows = {});
 
   int64_t groups() const { return groups_; }
   int64_t rowLength() const { return rowLength_; }
@@ -22,14 +28,20 @@ public:
   /// Elements that the loop over a row goes on by.
   int64_t blockElements() const { return blockElements_; }
 
-  /// Called for element `first + k` of a row: `first` is a generated index, weights[g] has its 16 values in
-  /// group g.
+  /// Called for element `first + k` of a row: `first` is a generated index, weights[g] has the values of the decoded
+  /// rows in group g.
   using Consumer = llvm::function_ref<void(Value first, int64_t k, ValueRange weights, Values &state)>;
 
   /// Decodes the blocks [beginBlock, endBlock) of the groups that begin at `groups`.
   /// Fetches ahead for consumers that are slower than memory.
   Values decode(ValueRange groups, Value beginBlock, Value endBlock, bool fetchAhead, ValueRange state,
                 Consumer consume);
+
+  /// Elements of a step, the least that is decoded at once, and steps of a row.
+  int64_t stepElements() const { return layout_.plain ? blockElements_ : kPackedStep; }
+  int64_t steps() const { return rowLength_ / stepElements(); }
+  /// Decodes one step of a group's rows: those who share a row take every so many steps each.
+  void decodeStep(Value group, Value step, Values &state, Consumer consume);
 
   struct Scale {
     Value factor, min; ///< f32 vectors; min is what is added and may be null
@@ -49,6 +61,7 @@ public:
 
   /// The same for one group of a format in blocks, scale after scale.
   Values decodeCodes(Value group, CodeForm form, bool fetchAhead, ValueRange state, CodeConsumer consume);
+  void decodeStepCodes(Value group, Value step, CodeForm form, Values &state, CodeConsumer consume);
   /// 0 or a power of two.
   int64_t codeOffset() const;
   int64_t largestCode() const;
@@ -76,6 +89,13 @@ private:
   Scale foldOffset(Scale scale);
   void step(ValueRange blocks, llvm::ArrayRef<Header> headers, Value step, Value first, Values &state,
             Consumer consume);
+  void stepCodes(Value block, const Header &header, Value step, Value first, CodeForm form, Values &state,
+                 CodeConsumer consume);
+  /// The block of a row's step, and which one it is in that block.
+  std::pair<Value, Value> blockOf(Value group, Value step);
+  /// Where the decoded rows' numbers lie in a field of the group's 16.
+  Value place(Value field, int64_t bytesEach);
+  Value loadRows(PackedNumber number, Value field);
   Value fourCodes(Value block, Value step, int64_t quad, llvm::SmallVectorImpl<Value> &words);
   Value formOf(Value codes, CodeForm form);
   Value unsignedCodes(Value codes);
@@ -88,9 +108,10 @@ private:
 
   KernelBuilder &b_;
   PackedLayout layout_;
+  DecodedRows rows_;
   int64_t groups_, rowLength_, blockElements_;
 };
 
 } // namespace lamina
 
-#endif // LAMINA_LIB_TARGET_CPU_WEIGHTDECODER_H
+#endif // LAMINA_LIB_TARGET_KERNELS_WEIGHTDECODER_H

@@ -1,6 +1,6 @@
 //===- KernelVectors.cpp - what kernels do across the lanes of vectors --------------------------------===//
 
-#include "lib/Target/CPU/KernelBuilder.h"
+#include "lib/Target/Kernels/KernelBuilder.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -95,7 +95,31 @@ Value KernelBuilder::maxOfEach(ArrayRef<Value> vectors) {
   return left[0];
 }
 
+/// Eight entries of the table in each of two 64-bit numbers, of which an index chooses one and shifts it.
+Value KernelBuilder::lookupByShifts(Value indices, ArrayRef<int8_t> table) {
+  int64_t lanes = lanesOf(indices);
+  Type wide = vectorOf(getI64Type(), lanes);
+  auto half = [&](size_t begin) {
+    uint64_t bits = 0;
+    for (size_t i = 0; i < 8; ++i)
+      bits |= uint64_t(uint8_t(table[(begin + i) % table.size()])) << 8 * i;
+    return constant(wide, int64_t(bits));
+  };
+  Value low = half(0), high = half(8), result;
+  for (int64_t byte = 0; byte < 4; ++byte) {
+    Value index = bitAnd(shiftRight(indices, 8 * byte), 15);
+    Value entries = select(less(index, constant(index.getType(), int64_t(8))), low, high);
+    Value shift = arith::ExtUIOp::create(*this, wide, shiftLeft(bitAnd(index, 7), 3));
+    Value entry = bitAnd(arith::ShRUIOp::create(*this, entries, shift), 0xFF);
+    entry = shiftLeft(arith::TruncIOp::create(*this, indices.getType(), entry), 8 * byte);
+    result = result ? arith::OrIOp::create(*this, result, entry).getResult() : entry;
+  }
+  return result;
+}
+
 Value KernelBuilder::lookupBytes(Value indices, ArrayRef<int8_t> table) {
+  if (target_.lookup.intrinsic.empty())
+    return lookupByShifts(indices, table);
   int64_t bytes = 4 * lanesOf(indices), part = std::min<int64_t>(bytes, target_.lookup.bytes);
   auto partType = VectorType::get({part}, getI8Type());
   SmallVector<int8_t> repeated;

@@ -1,6 +1,6 @@
 //===- ProductParts.cpp - products of one input that a dispatch computes side by side -----------------===//
 
-#include "lib/Target/CPU/ProductParts.h"
+#include "lib/Target/Kernels/ProductParts.h"
 
 #include "llvm/ADT/SetVector.h"
 

@@ -7,11 +7,11 @@
 //
 //===--------------------------------------------------------------------------------------------------------===//
 
-#ifndef LAMINA_LIB_TARGET_CPU_KERNELBUILDER_H
-#define LAMINA_LIB_TARGET_CPU_KERNELBUILDER_H
+#ifndef LAMINA_LIB_TARGET_KERNELS_KERNELBUILDER_H
+#define LAMINA_LIB_TARGET_KERNELS_KERNELBUILDER_H
 
-#include "lib/Target/CPU/PackedLayout.h"
-#include "lib/Target/CPU/TargetInfo.h"
+#include "lib/Target/Kernels/PackedLayout.h"
+#include "lib/Target/Kernels/TargetInfo.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -136,8 +136,10 @@ public:
               llvm::function_ref<void()> otherwise = nullptr);
 
 private:
+  unsigned alignmentOf(mlir::Type type) const;
   Value halfBitsToFloat(Value bits);
   template <typename T> Value constantGlobal(mlir::Type element, llvm::ArrayRef<T> values);
+  Value lookupByShifts(Value indices, llvm::ArrayRef<int8_t> table);
   Value foldLanes(Value vector, llvm::function_ref<Value(Value, Value)> combine);
 
   const TargetInfo &target_;
@@ -152,4 +154,4 @@ int64_t lanesFor(int64_t length);
 
 } // namespace lamina
 
-#endif // LAMINA_LIB_TARGET_CPU_KERNELBUILDER_H
+#endif // LAMINA_LIB_TARGET_KERNELS_KERNELBUILDER_H

@@ -1,8 +1,8 @@
-//===- KernelClasses.cpp - which kernel a body is, and how its work divides ---------------------------===//
+//===- KernelClassifier.cpp - which kernel a body is --------------------------------------------------===//
 
-#include "lib/Target/CPU/AttentionTile.h"
-#include "lib/Target/CPU/KernelEmitter.h"
-#include "lib/Target/CPU/ProductParts.h"
+#include "lib/Target/Kernels/KernelClassifier.h"
+
+#include "lib/Target/Kernels/ProductParts.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
@@ -10,9 +10,6 @@ using namespace mlir;
 using namespace lamina;
 
 namespace {
-
-/// What of its stack a kernel may use for arrays whose size the model decides.
-constexpr int64_t kMaxScratchBytes = 48 << 10;
 
 /// The kind of a kernel that an operation is the root of; none for what only follows a root.
 std::optional<KernelKind> kindOf(Operation *op) {
@@ -46,7 +43,7 @@ bool takesTail(KernelKind kind) {
 
 class Classifier {
 public:
-  explicit Classifier(const KernelSource &kernel) : block_(kernel.body->front()) {}
+  Classifier(const KernelSource &kernel, StringRef device) : block_(kernel.body->front()), device_(device) {}
 
   FailureOr<KernelKind> run() {
     for (Operation &op : block_.without_terminator())
@@ -73,7 +70,8 @@ public:
 private:
   InFlightDiagnostic refuse(Operation *op) {
     InFlightDiagnostic diag =
-        op->emitOpError("has no CPU kernel together with the other operations of this body");
+        op->emitOpError() << "has no " << device_
+                                              << " kernel together with the other operations of this body";
     if (root_ && root_ != op)
       diag.attachNote(root_->getLoc()) << "the body computes '" << root_->getName() << "'";
     return diag;
@@ -109,18 +107,6 @@ private:
       if (!sameInput || (isa<lm::ExpertLinearOp>(op) && !sameRows))
         return refuse(op);
     }
-    if (auto attention = dyn_cast<lm::OnlineAttentionOp>(op))
-      if (AttentionTile::memoryBytes(attention) > kMaxScratchBytes)
-        return op->emitOpError("has keys and values too long for the CPU kernel");
-    if (auto combine = dyn_cast<lm::AttentionCombineOp>(op))
-      if (int64_t(combine.getHeads()) * 4 * 4 > kMaxScratchBytes)
-        return op->emitOpError("has too many heads for the CPU kernel");
-    if (auto linear = dyn_cast<lm::ExpertLinearOp>(op))
-      if (cast<RankedTensorType>(linear.getWeight().getType()).getDimSize(0) * 4 > kMaxScratchBytes / 2)
-        return op->emitOpError("has too many experts for the CPU kernel");
-    if (auto route = dyn_cast<lm::RouteExpertsOp>(op))
-      if (width(route.getLogits()) * 4 > kMaxScratchBytes)
-        return op->emitOpError("has too many experts for the CPU kernel");
     return success();
   }
 
@@ -182,6 +168,7 @@ private:
   int64_t rowWidth() { return width(block_.getTerminator()->getOperand(0)); }
 
   Block &block_;
+  StringRef device_;
   Operation *root_ = nullptr;
   std::optional<KernelKind> kind_;
   std::optional<int64_t> headLength_;
@@ -189,71 +176,6 @@ private:
 
 } // namespace
 
-FailureOr<KernelKind> lamina::classifyKernel(const KernelSource &kernel) { return Classifier(kernel).run(); }
-
-/// Workgroups of the products of a body.
-static uint64_t productWorkgroups(Block &body) {
-  uint64_t workgroups = 0;
-  if (body.getOps<lm::LinearOp>().empty())
-    return llvm::divideCeil(width((*body.getOps<lm::ExpertLinearOp>().begin()).getResult()),
-                            kPackedRows * kGroupsPerWorkgroup);
-  for (const ProductPart &part : productParts(body))
-    workgroups += part.workgroups();
-  return workgroups;
-}
-
-FailureOr<std::vector<KernelForm>> lamina::kernelForms(const KernelSource &kernel) {
-  FailureOr<KernelKind> kind = classifyKernel(kernel);
-  if (failed(kind))
-    return failure();
-  Block &body = kernel.body->front();
-  bool outputRows = kernel.rows == plan::RowExtent::output_rows;
-  std::string name = kernel.name + (outputRows ? ".out" : "");
-  switch (*kind) {
-  case KernelKind::Linear: {
-    uint64_t workgroups = productWorkgroups(body);
-    auto form = [&](const char *suffix, uint32_t maxTokens, TokenClass tokens) {
-      return KernelForm{{name + suffix, maxTokens, plan::RowExtent::fixed, workgroups}, *kind, tokens};
-    };
-    // The plan chooses by tokens; a kernel on output rows has to look at their number itself.
-    if (outputRows)
-      return std::vector{form("", 0, TokenClass::Many)};
-    return std::vector{form(".t1", 1, TokenClass::One), form(".t4", 4, TokenClass::UpToFour),
-                       form(".any", 0, TokenClass::Many)};
-  }
-  case KernelKind::ExpertLinear: {
-    uint64_t workgroups = productWorkgroups(body);
-    return std::vector{KernelForm{{name, 0, plan::RowExtent::fixed, workgroups}, *kind, TokenClass::One}};
-  }
-  case KernelKind::OnlineAttention: {
-    auto attention = *body.getOps<lm::OnlineAttentionOp>().begin();
-    uint64_t heads = attention.getCache().getType().getHeads();
-    KernelForm whole{{name + ".any", 0, kernel.rows, heads}, *kind, TokenClass::Many};
-    if (attention.getSplitTokens() == 0)
-      return std::vector{whole};
-    uint32_t tokens = attention.getSplitTokens();
-    KernelVariant split{name + ".split", tokens, plan::RowExtent::fixed, kAttentionShares};
-    return std::vector{KernelForm{split, *kind, TokenClass::Many}, whole};
-  }
-  case KernelKind::AttentionCombine: {
-    auto combine = *body.getOps<lm::AttentionCombineOp>().begin();
-    KernelForm whole{{name + ".any", 0, kernel.rows, 1}, *kind, TokenClass::Many};
-    if (combine.getSplitTokens() == 0)
-      return std::vector{whole};
-    uint32_t tokens = combine.getSplitTokens();
-    return std::vector{KernelForm{{name + ".split", tokens, kernel.rows, 1}, *kind, TokenClass::Many}, whole};
-  }
-  default:
-    return std::vector{KernelForm{{name, 0, kernel.rows, 1}, *kind, TokenClass::Many}};
-  }
-}
-
-FailureOr<std::vector<KernelVariant>> lamina::describeKernel(const KernelSource &kernel) {
-  FailureOr<std::vector<KernelForm>> forms = kernelForms(kernel);
-  if (failed(forms))
-    return failure();
-  std::vector<KernelVariant> variants;
-  for (KernelForm &form : *forms)
-    variants.push_back(std::move(form.variant));
-  return variants;
+FailureOr<KernelKind> lamina::classifyKernel(const KernelSource &kernel, StringRef device) {
+  return Classifier(kernel, device).run();
 }

@@ -17,8 +17,8 @@
 //
 //===--------------------------------------------------------------------------------------------------------===//
 
-#ifndef LAMINA_LIB_TARGET_CPU_PACKEDLAYOUT_H
-#define LAMINA_LIB_TARGET_CPU_PACKEDLAYOUT_H
+#ifndef LAMINA_LIB_TARGET_KERNELS_PACKEDLAYOUT_H
+#define LAMINA_LIB_TARGET_KERNELS_PACKEDLAYOUT_H
 
 #include "runtime/io/BlockFormat.h"
 
@@ -85,4 +85,4 @@ int64_t packedNumberBytes(PackedNumber number);
 
 } // namespace lamina
 
-#endif // LAMINA_LIB_TARGET_CPU_PACKEDLAYOUT_H
+#endif // LAMINA_LIB_TARGET_KERNELS_PACKEDLAYOUT_H

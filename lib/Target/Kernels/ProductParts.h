@@ -1,9 +1,11 @@
 //===- ProductParts.h - products of one input that a dispatch computes side by side ---------*- C++ -*-===//
 
-#ifndef LAMINA_LIB_TARGET_CPU_PRODUCTPARTS_H
-#define LAMINA_LIB_TARGET_CPU_PRODUCTPARTS_H
+#ifndef LAMINA_LIB_TARGET_KERNELS_PRODUCTPARTS_H
+#define LAMINA_LIB_TARGET_KERNELS_PRODUCTPARTS_H
 
-#include "lib/Target/CPU/KernelContext.h"
+#include "lib/Target/Kernels/KernelContext.h"
+
+#include "llvm/Support/MathExtras.h"
 
 namespace lamina {
 
@@ -13,7 +15,8 @@ struct ProductPart {
   llvm::SmallVector<Value> results;
 
   int64_t groups() const { return llvm::divideCeil(width(results[0]), kPackedRows); }
-  int64_t workgroups() const { return llvm::divideCeil(groups(), kGroupsPerWorkgroup); }
+  /// Workgroups of `groupsEach` groups of rows.
+  int64_t workgroups(int64_t groupsEach) const { return llvm::divideCeil(groups(), groupsEach); }
 };
 
 /// The parts of a body with lm.linear in the order of their results. A result that depends on no product
@@ -22,4 +25,4 @@ llvm::SmallVector<ProductPart> productParts(mlir::Block &body);
 
 } // namespace lamina
 
-#endif // LAMINA_LIB_TARGET_CPU_PRODUCTPARTS_H
+#endif // LAMINA_LIB_TARGET_KERNELS_PRODUCTPARTS_H

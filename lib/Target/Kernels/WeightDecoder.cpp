@@ -1,6 +1,6 @@
 //===- WeightDecoder.cpp - f32 weights out of a packed matrix -----------------------------------------===//
 
-#include "lib/Target/CPU/WeightDecoder.h"
+#include "lib/Target/Kernels/WeightDecoder.h"
 
 #include "runtime/device/KernelABI.h"
 
@@ -16,8 +16,8 @@ static const BlockFormat &formatOf(Value weight) {
   return *findBlockFormat(std::string_view(cast<lm::BlockType>(type.getElementType()).getFormat()));
 }
 
-WeightDecoder::WeightDecoder(KernelBuilder &builder, Value weight)
-    : b_(builder), layout_(packedLayout(formatOf(weight))) {
+WeightDecoder::WeightDecoder(KernelBuilder &builder, Value weight, DecodedRows rows)
+    : b_(builder), layout_(packedLayout(formatOf(weight))), rows_(rows) {
   ArrayRef<int64_t> shape = cast<RankedTensorType>(weight.getType()).getShape();
   rowLength_ = shape.back();
   groups_ = llvm::divideCeil(shape.drop_back().back(), kPackedRows);
@@ -67,6 +67,30 @@ Values WeightDecoder::loopOverSteps(ValueRange groups, Value beginBlock, Value e
   });
 }
 
+std::pair<Value, Value> WeightDecoder::blockOf(Value group, Value step) {
+  int64_t steps = blockElements_ / stepElements();
+  int64_t bytes = layout_.plain ? blockElements_ * layout_.blockBytes : layout_.blockBytes;
+  return {b_.offset(group, b_.mul(b_.div(step, steps), bytes)), b_.rem(step, steps)};
+}
+
+void WeightDecoder::decodeStep(Value group, Value index, Values &state, Consumer consume) {
+  Value first = b_.mul(index, stepElements());
+  auto [block, inBlock] = blockOf(group, index);
+  if (layout_.plain)
+    return plainBlock(block, first, state, consume);
+  Header header = loadHeader(block);
+  step(block, header, inBlock, first, state, consume);
+}
+
+Value WeightDecoder::place(Value field, int64_t bytesEach) {
+  return rows_.first ? b_.offset(field, b_.mul(rows_.first, bytesEach)) : field;
+}
+
+Value WeightDecoder::loadRows(PackedNumber number, Value field) {
+  int64_t bytes = number == PackedNumber::U4High ? kPackedRows : packedNumberBytes(number);
+  return b_.loadNumber(number, place(field, bytes / kPackedRows), rows_.lanes);
+}
+
 /// How far ahead of its use a weight is fetched: some hundred nanoseconds at the speed of memory.
 static constexpr int64_t kFetchBytes = 8192;
 
@@ -83,17 +107,27 @@ Values WeightDecoder::decodeCodes(Value group, CodeForm form, bool fetchAhead, V
   return loopOverSteps(
       group, b_.i64(0), blocks, fetchAhead, state,
       [&](ValueRange block, ArrayRef<Header> headers, Value index, Value first, Values &current) {
-        SmallVector<Value> words;
-        int64_t elements = std::min<int64_t>(layout_.format->subBlock, kPackedStep);
-        for (int64_t k = 0; k < kPackedStep; k += elements) {
-          auto quad = [&](int64_t q) { return formOf(fourCodes(block[0], index, k / 4 + q, words), form); };
-          auto scale = [&] { return loadScale(block[0], headers[0], index, k); };
-          Value stored;
-          if (form == CodeForm::Signed && storesSignedBytes())
-            stored = wordAddress(layout_.planes[0], block[0], index, k / 4);
-          consume({first, k, elements, stored, quad, scale}, current);
-        }
+        stepCodes(block[0], headers[0], index, first, form, current, consume);
       });
+}
+
+void WeightDecoder::decodeStepCodes(Value group, Value index, CodeForm form, Values &state, CodeConsumer consume) {
+  auto [block, inBlock] = blockOf(group, index);
+  stepCodes(block, loadHeader(block), inBlock, b_.mul(index, kPackedStep), form, state, consume);
+}
+
+void WeightDecoder::stepCodes(Value block, const Header &header, Value index, Value first, CodeForm form,
+                              Values &state, CodeConsumer consume) {
+  SmallVector<Value> words;
+  int64_t elements = std::min<int64_t>(layout_.format->subBlock, kPackedStep);
+  for (int64_t k = 0; k < kPackedStep; k += elements) {
+    auto quad = [&](int64_t q) { return formOf(fourCodes(block, index, k / 4 + q, words), form); };
+    auto scale = [&] { return loadScale(block, header, index, k); };
+    Value stored;
+    if (form == CodeForm::Signed && storesSignedBytes())
+      stored = wordAddress(layout_.planes[0], block, index, k / 4);
+    consume({first, k, elements, stored, quad, scale}, state);
+  }
 }
 
 /// Makes what an element stands for positive: the next power of two above the least.
@@ -156,8 +190,7 @@ void WeightDecoder::plainBlock(ValueRange blocks, Value first, Values &state, Co
   for (int64_t k = 0; k < blockElements_; ++k) {
     Values weights;
     for (Value block : blocks)
-      weights.push_back(
-          b_.loadNumber(layout_.plainNumber, b_.offset(block, k * layout_.blockBytes), kPackedRows));
+      weights.push_back(loadRows(layout_.plainNumber, b_.offset(block, k * layout_.blockBytes)));
     consume(first, k, weights, state);
   }
 }
@@ -165,11 +198,9 @@ void WeightDecoder::plainBlock(ValueRange blocks, Value first, Values &state, Co
 WeightDecoder::Header WeightDecoder::loadHeader(Value block) {
   Header header;
   if (layout_.superScale.elements == layout_.blockElements)
-    header.superScale =
-        b_.loadNumber(layout_.superScale.number, b_.offset(block, layout_.superScale.offset), kPackedRows);
+    header.superScale = loadRows(layout_.superScale.number, b_.offset(block, layout_.superScale.offset));
   if (layout_.superMin.number != PackedNumber::None) {
-    Value min =
-        b_.loadNumber(layout_.superMin.number, b_.offset(block, layout_.superMin.offset), kPackedRows);
+    Value min = loadRows(layout_.superMin.number, b_.offset(block, layout_.superMin.offset));
     // x = scale·value - min: what is added is the negated min.
     header.superMin = layout_.format->minSign > 0 ? b_.subf(b_.constant(min.getType(), 0.0), min) : min;
   }
@@ -185,7 +216,7 @@ Value WeightDecoder::loadEntry(const PackedField &field, Value block, Value step
   else
     address = b_.offset(b_.offset(address, b_.mul(step, kPackedStep / field.elements * bytes)),
                         part / field.elements * bytes);
-  return b_.loadNumber(field.number, address, kPackedRows);
+  return loadRows(field.number, address);
 }
 
 WeightDecoder::Scale WeightDecoder::loadScale(Value block, const Header &header, Value step, int64_t part) {
@@ -245,7 +276,7 @@ Value WeightDecoder::fourCodes(Value block, Value step, int64_t quad, SmallVecto
   for (auto [plane, word] : llvm::zip(layout_.planes, words)) {
     int64_t quadsPerWord = 8 / plane.width;
     if (quad % quadsPerWord == 0)
-      word = b_.load(b_.i32(kPackedRows), wordAddress(plane, block, step, quad / quadsPerWord));
+      word = b_.load(b_.i32(rows_.lanes), place(wordAddress(plane, block, step, quad / quadsPerWord), 4));
     Value bits = word;
     if (plane.width < 8) {
       bits = b_.shiftRight(word, plane.width * (quad % quadsPerWord));

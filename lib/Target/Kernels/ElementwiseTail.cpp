@@ -1,8 +1,8 @@
 //===- ElementwiseTail.cpp - values of a row, computed where they are needed --------------------------===//
 
-#include "lib/Target/CPU/ElementwiseTail.h"
+#include "lib/Target/Kernels/ElementwiseTail.h"
 
-#include "lib/Target/CPU/QuantizedBlock.h"
+#include "lib/Target/Kernels/QuantizedBlock.h"
 #include "runtime/device/KernelABI.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"

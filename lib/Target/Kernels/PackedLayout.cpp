@@ -1,6 +1,6 @@
 //===- PackedLayout.cpp - where the bits of a packed weight lie ---------------------------------------===//
 
-#include "lib/Target/CPU/PackedLayout.h"
+#include "lib/Target/Kernels/PackedLayout.h"
 
 using namespace lamina;
 

@@ -1,17 +1,17 @@
 //===- TargetInfo.h - what kernels need to know of an instruction set -----------------------*- C++ -*-===//
 
-#ifndef LAMINA_LIB_TARGET_CPU_TARGETINFO_H
-#define LAMINA_LIB_TARGET_CPU_TARGETINFO_H
+#ifndef LAMINA_LIB_TARGET_KERNELS_TARGETINFO_H
+#define LAMINA_LIB_TARGET_KERNELS_TARGETINFO_H
 
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/StringRef.h"
 
 namespace lamina {
 
-/// How 16 bytes are looked up in a table of 16.
+/// How 16 bytes are looked up in a table of 16; by shifts where no instruction does.
 struct ByteLookup {
-  llvm::StringRef intrinsic;
-  int bytes; ///< looked up by one instruction
+  llvm::StringRef intrinsic = {};
+  int bytes = 0; ///< looked up by one instruction
 };
 
 /// How products of unsigned and signed bytes are summed. An instruction set has `dot`, or `pairs` and
@@ -44,6 +44,7 @@ struct TargetInfo {
   int attentionChains;   ///< vectors of 16 lanes that attention adds to at once
   bool byteTiles = false;                ///< has a unit for products of tiles of signed bytes: AMX
   bool foldsBroadcasts = false; ///< multiply-adds broadcast a number from memory at no cost
+  bool alignsVectors = false;   ///< vectors that its generators load and store lie at multiples of their size
 };
 
 /// Null if there is no such target.
@@ -51,4 +52,4 @@ const TargetInfo *findTargetInfo(llvm::StringRef name);
 
 } // namespace lamina
 
-#endif // LAMINA_LIB_TARGET_CPU_TARGETINFO_H
+#endif // LAMINA_LIB_TARGET_KERNELS_TARGETINFO_H

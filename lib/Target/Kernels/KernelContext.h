@@ -5,33 +5,16 @@
 //
 //===--------------------------------------------------------------------------------------------------------===//
 
-#ifndef LAMINA_LIB_TARGET_CPU_KERNELCONTEXT_H
-#define LAMINA_LIB_TARGET_CPU_KERNELCONTEXT_H
+#ifndef LAMINA_LIB_TARGET_KERNELS_KERNELCONTEXT_H
+#define LAMINA_LIB_TARGET_KERNELS_KERNELCONTEXT_H
 
 #include "dialects/LM/IR/LM.h"
-#include "lib/Target/CPU/CPUTarget.h"
-#include "lib/Target/CPU/KernelBuilder.h"
+#include "dialects/Plan/IR/Plan.h"
+#include "lib/Target/Kernels/KernelBuilder.h"
 
 #include "llvm/ADT/DenseMap.h"
 
 namespace lamina {
-
-/// What decides the forms of a kernel and its work division.
-enum class KernelKind {
-  Linear,
-  ExpertLinear,
-  Row,
-  Embedding,
-  RopeTable,
-  RouteExperts,
-  CacheAppend,
-  OnlineAttention,
-  AttentionCombine
-};
-
-/// The kind of a body; emits a located error for operations that no kernel combines. Everything that
-/// generators rely on beside the dialect's own verifiers is checked here, so that they cannot fail.
-mlir::FailureOr<KernelKind> classifyKernel(const KernelSource &kernel);
 
 /// The last dimension of a tensor.
 inline int64_t width(Value tensor) {
@@ -53,7 +36,7 @@ struct KernelContext {
   /// Source operands and results to the memory bound to them.
   llvm::DenseMap<Value, Value> pointers = llvm::DenseMap<Value, Value>();
   Value tokens, rows, blockTableStride; ///< of the step; `rows` as many as the kernel's activations have
-  Value begin, end;                     ///< workgroups
+  Value begin, end;                     ///< workgroups; a block of a GPU has the one at `begin`
 
   Value pointer(Value source) const { return pointers.lookup(source); }
   /// Where row `row` of a bound value begins.
@@ -64,28 +47,6 @@ struct KernelContext {
   template <typename Op> llvm::SmallVector<Op> ops() const { return llvm::to_vector(body.getOps<Op>()); }
 };
 
-// The generators. Each creates the loop over [begin, end) at the insertion point.
-
-/// Forms of products by number of tokens.
-enum class TokenClass { One, UpToFour, Many };
-
-/// Workgroups of attention in a step of few tokens.
-inline constexpr int64_t kAttentionShares = 1024;
-
-/// Row groups of a workgroup of a product.
-inline constexpr int64_t kGroupsPerWorkgroup = 4;
-
-void emitLinear(KernelContext &kernel, TokenClass tokens);
-void emitExpertLinear(KernelContext &kernel);
-void emitRows(KernelContext &kernel);
-void emitEmbedding(KernelContext &kernel);
-void emitRopeTable(KernelContext &kernel);
-void emitRouteExperts(KernelContext &kernel);
-void emitCacheAppend(KernelContext &kernel);
-/// `split`: the form for steps of at most split_tokens tokens.
-void emitOnlineAttention(KernelContext &kernel, bool split);
-void emitAttentionCombine(KernelContext &kernel, bool split);
-
 } // namespace lamina
 
-#endif // LAMINA_LIB_TARGET_CPU_KERNELCONTEXT_H
+#endif // LAMINA_LIB_TARGET_KERNELS_KERNELCONTEXT_H

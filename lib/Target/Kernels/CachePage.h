@@ -1,9 +1,9 @@
 //===- CachePage.h - places in a paged cache ------------------------------------------------*- C++ -*-===//
 
-#ifndef LAMINA_LIB_TARGET_CPU_CACHEPAGE_H
-#define LAMINA_LIB_TARGET_CPU_CACHEPAGE_H
+#ifndef LAMINA_LIB_TARGET_KERNELS_CACHEPAGE_H
+#define LAMINA_LIB_TARGET_KERNELS_CACHEPAGE_H
 
-#include "lib/Target/CPU/KernelContext.h"
+#include "lib/Target/Kernels/KernelContext.h"
 #include "runtime/device/KernelABI.h"
 
 #include "llvm/Support/MathExtras.h"
@@ -54,6 +54,13 @@ public:
     return hasScales() ? b_.intToFloat(number) : number;
   }
 
+  /// f32 elements as they are stored, where they have no scale.
+  Value stored(Value value) {
+    return number_ == PackedNumber::F16    ? b_.toHalfBits(value)
+           : number_ == PackedNumber::BF16 ? b_.toBfloatBits(value)
+                                           : value;
+  }
+
 private:
   static constexpr int64_t kScaleBytes = 2 * LAMINA_KV_PAGE_TOKENS;
 
@@ -81,4 +88,4 @@ private:
 
 } // namespace lamina
 
-#endif // LAMINA_LIB_TARGET_CPU_CACHEPAGE_H
+#endif // LAMINA_LIB_TARGET_KERNELS_CACHEPAGE_H

@@ -1,8 +1,9 @@
 //===- WeightPacker.cpp - from the blocks of a model file to the packed layout ------------------------===//
 
+#include "lib/Target/Kernels/PackedWeight.h"
+
 #include "dialects/LM/IR/LM.h"
-#include "lib/Target/CPU/CPUTarget.h"
-#include "lib/Target/CPU/PackedLayout.h"
+#include "lib/Target/Kernels/PackedLayout.h"
 #include "runtime/base/Float16.h"
 #include "runtime/base/Status.h"
 #include "runtime/device/KernelABI.h"

@@ -1,0 +1,31 @@
+//===- CodeGeneration.h - from kernels in MLIR to optimised LLVM IR -------------------------*- C++ -*-===//
+
+#ifndef LAMINA_LIB_TARGET_KERNELS_CODEGENERATION_H
+#define LAMINA_LIB_TARGET_KERNELS_CODEGENERATION_H
+
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/ADT/STLFunctionalExtras.h"
+#include "llvm/Support/Error.h"
+
+#include <memory>
+
+namespace llvm {
+class LLVMContext;
+class Module;
+class TargetMachine;
+} // namespace llvm
+
+namespace lamina {
+
+/// Lowers what generators made, functions in the llvm, arith, scf and vector dialects. Errors are ours, not the
+/// user's: what generators emit always compiles. Thread-safe for different contexts.
+llvm::Expected<std::unique_ptr<llvm::Module>> translateKernels(mlir::ModuleOp module, llvm::LLVMContext &context);
+
+void optimizeKernels(llvm::Module &module, llvm::TargetMachine &machine);
+
+/// Calls `body` for [0, count) on up to `threads` threads, this one among them.
+void forEachInParallel(size_t count, unsigned threads, llvm::function_ref<void(size_t)> body);
+
+} // namespace lamina
+
+#endif // LAMINA_LIB_TARGET_KERNELS_CODEGENERATION_H
