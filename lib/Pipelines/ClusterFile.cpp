@@ -154,3 +154,13 @@ LogicalResult lamina::addTopologyFromFile(ModuleOp module, StringRef path) {
   addTopology(module, path, cluster);
   return verify(module);
 }
+
+void lamina::addTopologyOf(ModuleOp module, mpmd::DeviceKind compute, std::optional<mpmd::DeviceKind> memory) {
+  Cluster cluster;
+  cluster.classes.push_back({"compute", mpmd::Role::compute, compute});
+  if (memory) {
+    cluster.classes.push_back({"memory", mpmd::Role::memory, *memory});
+    cluster.links.push_back({"compute", "memory"});
+  }
+  addTopology(module, "--target", cluster);
+}

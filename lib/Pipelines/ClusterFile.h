@@ -23,6 +23,9 @@ namespace lamina {
 /// Reads a cluster file and adds its mpmd.topology at the head of `module`; errors are diagnostics at the file and line.
 mlir::LogicalResult addTopologyFromFile(mlir::ModuleOp module, llvm::StringRef path);
 
+/// Adds the topology of a class @compute on one kind of devices and, where there is `memory`, of @memory on another.
+void addTopologyOf(mlir::ModuleOp module, mpmd::DeviceKind compute, std::optional<mpmd::DeviceKind> memory);
+
 } // namespace lamina
 
 #endif // LAMINA_LIB_PIPELINES_CLUSTERFILE_H

@@ -210,10 +210,20 @@ static LogicalResult dump(ModuleOp module, const PhaseInfo &phase, StringRef fol
   return success();
 }
 
+/// The one that was asked for; without one a pass adds the default.
+static LogicalResult addTopology(ModuleOp module, const CompileOptions &options) {
+  if (!options.clusterFile.empty())
+    return addTopologyFromFile(module, options.clusterFile);
+  auto kind = [](bool cuda) { return cuda ? mpmd::DeviceKind::cuda : mpmd::DeviceKind::cpu; };
+  if (options.computeOnCuda || options.memoryOnCuda)
+    addTopologyOf(module, kind(options.computeOnCuda),
+                  options.monolithic ? std::nullopt : std::optional(kind(options.memoryOnCuda)));
+  return success();
+}
+
 LogicalResult lamina::runPhases(ModuleOp module, Phase from, Phase to, const CompileOptions &options,
                                 StringRef dumpFolder) {
-  if (!options.clusterFile.empty() && from < Phase::Partition && to >= Phase::Partition &&
-      failed(addTopologyFromFile(module, options.clusterFile)))
+  if (from < Phase::Partition && to >= Phase::Partition && failed(addTopology(module, options)))
     return failure();
   for (const PhaseInfo &phase : phases()) {
     if (phase.phase > to || phase.phase > Phase::Schedule)

@@ -24,6 +24,8 @@ namespace lamina {
 struct CompileOptions {
   std::string clusterFile;              // empty: one compute and one memory worker on this machine
   bool monolithic = false;              // everything on one device class
+  bool computeOnCuda = false;           // without a cluster file: GPUs in place of CPUs
+  bool memoryOnCuda = false;
   CacheElement kvType = CacheElement::F16; // element of the KV cache
   bool quantizeActivations = true;      // round what meets quantised weights to eight bits
   int64_t maxContext = 0;               // tokens of one sequence, 0 = the model's up to kDefaultContext

@@ -57,10 +57,13 @@
 // RUN: not lamina-opt %t.gguf --cluster %t/link.yaml --plan-only 2>&1 | FileCheck %s --check-prefix=LINK
 // LINK:     lamina-opt: error: {{.*}}link.yaml:1:1: 'mpmd.link' op expected device classes of the topology at both ends, got: @nowhere
 
-// What there is no code for yet is said before anything is written.
-// RUN: not lamina-opt %t.gguf --cluster %t/cuda.yaml -o %t.lamina 2>&1 | FileCheck %s --check-prefix=CUDA
-// CUDA: device class 'compute' is of kind cuda, expected cpu: this version generates code for no other; --plan-only works
-// RUN: lamina-opt %t.gguf --cluster %t/cuda.yaml --plan-only
+// A class on cuda gets PTX; without NVIDIA's assembler that is all, and said.
+// RUN: env LAMINA_PTXAS= lamina-opt %t.gguf --cluster %t/cuda.yaml -o %t.lamina 2>&1 | FileCheck %s --check-prefix=CUDA
+// CUDA:     lamina-opt: note: no ptxas was found: the artifact has PTX alone, which the driver will compile when a worker starts; name one with LAMINA_PTXAS
+// RUN: ls %t.lamina/code | FileCheck %s --check-prefix=CODE
+// CODE:      compute0.ptx
+// CODE-NEXT: memory0.{{.*}}.so
+// CODE-NOT:  {{.}}
 // RUN: not lamina-opt %t.gguf --cluster %t/many.yaml --plan-only 2>&1 | FileCheck %s --check-prefix=MANY
 // MANY: device class 'memory' has a count of 2, expected 1: work is not yet divided over the devices of a class
 

@@ -78,6 +78,29 @@
 // RUN: not lamina-opt %t.gguf --compile-to=import -o %t.absent/x.mlir 2>&1 | FileCheck %s --check-prefix=WRITE
 // WRITE: lamina-opt: error: {{.*}}cannot write {{.*}}x.mlir: No such file or directory
 
+// What a class runs on. A mistake is one line.
+// RUN: lamina-opt %t.gguf --target compute=cuda --target memory=cpu --compile-to=partition | FileCheck %s --check-prefix=CUDA-TARGET
+// CUDA-TARGET:      mpmd.device_class @compute : compute on cuda
+// CUDA-TARGET-NEXT: mpmd.device_class @memory : memory on cpu
+// RUN: lamina-opt %t.gguf --target memory=cuda:sm_90a --compile-to=partition | FileCheck %s --check-prefix=CUDA-MEMORY
+// CUDA-MEMORY:      mpmd.device_class @compute : compute on cpu
+// CUDA-MEMORY-NEXT: mpmd.device_class @memory : memory on cuda
+// RUN: lamina-opt %t.gguf --placement=monolithic --target compute=cuda --compile-to=partition | FileCheck %s --check-prefix=CUDA-WHOLE
+// CUDA-WHOLE:      mpmd.device_class @compute : compute on cuda
+// CUDA-WHOLE-NEXT: }
+// RUN: (lamina-opt %t.gguf --target gpu=cuda --plan-only; echo status $?) 2>&1 | FileCheck %s --check-prefix=CUDA-CLASS
+// CUDA-CLASS:      lamina-opt: --target: expected compute=DEVICE or memory=DEVICE with cpu, cuda or cuda:sm_90a, got gpu=cuda; see lamina-opt --help
+// CUDA-CLASS-NEXT: status 2
+// RUN: not lamina-opt %t.gguf --target compute=tpu --plan-only 2>&1 | FileCheck %s --check-prefix=CUDA-DEVICE
+// CUDA-DEVICE: lamina-opt: --target: expected compute=DEVICE or memory=DEVICE with cpu, cuda or cuda:sm_90a, got compute=tpu
+// RUN: not lamina-opt %t.gguf --target compute=cuda:sm_10 --plan-only 2>&1 | FileCheck %s --check-prefix=CUDA-ARCHITECTURE
+// CUDA-ARCHITECTURE: lamina-opt: --target: no cuda target is called sm_10; expected one of sm_80, sm_86, sm_89, sm_90a, sm_100
+// RUN: not lamina-opt %t.gguf --placement=monolithic --target memory=cuda --plan-only 2>&1 | FileCheck %s --check-prefix=CUDA-ALONE
+// CUDA-ALONE: lamina-opt: --placement=monolithic has the class compute alone
+// RUN: touch %t.yaml
+// RUN: not lamina-opt %t.gguf --target compute=cuda --cluster %t.yaml --plan-only 2>&1 | FileCheck %s --check-prefix=CUDA-BOTH
+// CUDA-BOTH: lamina-opt: --target and --cluster exclude each other: the file says which devices there are
+
 // Help names every phase; the version is one line.
 // RUN: lamina-opt --help | FileCheck %s --check-prefix=HELP
 // HELP: import

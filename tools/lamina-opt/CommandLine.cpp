@@ -3,7 +3,12 @@
 #include "tools/lamina-opt/CommandLine.h"
 
 #include "lib/Target/CPU/CPUTarget.h"
+#include "lib/Target/CUDA/CUDATarget.h"
 #include "lib/Target/Plan/ArtifactTarget.h"
+
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringSwitch.h"
 
 #include <CLI/CLI.hpp>
 
@@ -88,7 +93,38 @@ void addSizes(CLI::App &app, CompileOptions &options) {
             "what meets quantised weights: q8 (default) rounded to eight bits, or f32");
 }
 
+/// CLASS=DEVICE[:ARCHITECTURE]. Returns what is wrong, empty if nothing is.
+std::string setTarget(const std::string &text, CommandLine &line) {
+  llvm::StringRef name = text, device = name.split('=').second, architecture = device.split(':').second;
+  bool *onCuda = llvm::StringSwitch<bool *>(name.split('=').first)
+                     .Case("compute", &line.compile.computeOnCuda)
+                     .Case("memory", &line.compile.memoryOnCuda)
+                     .Default(nullptr);
+  llvm::StringRef kind = device.split(':').first;
+  if (!onCuda || (kind != "cpu" && kind != "cuda"))
+    return "expected compute=DEVICE or memory=DEVICE with cpu, cuda or cuda:sm_90a, got " + text;
+  auto known = kind == "cpu" ? cpuTargets() : cudaArchitectures();
+  bool simulated = kind == "cuda" && architecture == kSimulatedTarget; // for tests: docs/dev/cuda.md
+  if (!architecture.empty() && !llvm::is_contained(known, architecture) && !simulated)
+    return "no " + kind.str() + " target is called " + architecture.str() + "; expected one of " +
+           llvm::join(known, ", ");
+  *onCuda = kind == "cuda";
+  if (!architecture.empty())
+    (*onCuda ? line.cudaTargets : line.targets).push_back(architecture.str());
+  return "";
+}
+
 void addPlacement(CLI::App &app, CommandLine &line) {
+  app.add_option_function<std::vector<std::string>>(
+         "--target",
+         [&line](const std::vector<std::string> &targets) {
+           for (const std::string &target : targets)
+             if (std::string wrong = setTarget(target, line); !wrong.empty())
+               throw CLI::ValidationError("--target", wrong);
+         },
+         "CLASS=DEVICE: what the class compute or memory runs on: cpu (default), cuda, or one architecture of it as "
+         "compute=cuda:sm_90a")
+      ->allow_extra_args(false);
   addChoice(app, "--placement", line.compile.monolithic, Choices<bool>{{"disaggregated", false}, {"monolithic", true}},
             "disaggregated (default): attention on a class of its own; monolithic: everything on one device");
   std::vector<std::string> known;
@@ -134,6 +170,15 @@ std::optional<int> lamina::parseCommandLine(int argc, char **argv, CommandLine &
   }
   if (line.compile.monolithic && !line.compile.clusterFile.empty()) {
     std::cerr << "lamina-opt: --placement=monolithic and --cluster exclude each other; see lamina-opt --help\n";
+    return 2;
+  }
+  if ((line.compile.computeOnCuda || line.compile.memoryOnCuda) && !line.compile.clusterFile.empty()) {
+    std::cerr << "lamina-opt: --target and --cluster exclude each other: the file says which devices there are; "
+                 "see lamina-opt --help\n";
+    return 2;
+  }
+  if (line.compile.monolithic && line.compile.memoryOnCuda != line.compile.computeOnCuda && line.compile.memoryOnCuda) {
+    std::cerr << "lamina-opt: --placement=monolithic has the class compute alone; see lamina-opt --help\n";
     return 2;
   }
   if (!line.planOnly && line.compileTo == Phase::Artifact && line.output.empty()) {

@@ -20,7 +20,8 @@ struct CommandLine {
   bool json = false;
   bool quiet = false;
   unsigned threads = 0;              // 0 = one for each CPU
-  std::vector<std::string> targets;  // empty = the best that this machine runs
+  std::vector<std::string> targets;  // of CPUs; empty = the best that this machine runs
+  std::vector<std::string> cudaTargets; // empty = all that the assembler at hand makes code for
   std::string dumpFolder;
   CompileOptions compile;
   std::vector<std::string> flags;    // the arguments that change the artifact, in canonical form

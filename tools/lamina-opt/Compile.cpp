@@ -4,6 +4,7 @@
 
 #include "lib/Pipelines/Pipelines.h"
 #include "lib/Target/CPU/CPUTarget.h"
+#include "lib/Target/CUDA/CUDATarget.h"
 #include "lib/Target/Plan/ArtifactTarget.h"
 #include "lib/Target/Plan/FitTable.h"
 #include "tools/lamina-opt/CommandLine.h"
@@ -39,7 +40,7 @@ bool lamina::wantsCompile(int argc, char **argv) {
     StringRef argument = argv[i], next = i + 1 < argc ? argv[i + 1] : "";
     if (argument == "-h" || argument == "--help" || argument == "--version")
       return argc == 2;
-    for (StringRef flag : {"--compile-to", "--compile-from", "--plan-only", "--placement", "--cluster", "--dump-phases"})
+    for (StringRef flag : {"--compile-to", "--compile-from", "--plan-only", "--placement", "--target", "--cluster", "--dump-phases"})
       if (StringRef rest = argument; rest.consume_front(flag) && (rest.empty() || rest.starts_with("=")))
         return true;
     if (argument == "-o") { // an artifact is asked for, or the output of passes
@@ -148,6 +149,29 @@ FailureOr<std::vector<StringRef>> chooseTargets(ModuleOp module, const CommandLi
   return std::vector<StringRef>(chosen.begin(), chosen.end());
 }
 
+/// PTX always, which any driver takes; beside it code for the architectures that were asked for, or for all.
+std::vector<StringRef> chooseCudaTargets(ModuleOp module, const CommandLine &line) {
+  if (llvm::none_of(module.getOps<plan::ProgramOp>(), runsOnCuda))
+    return {};
+  std::vector<StringRef> chosen = {"ptx"};
+  bool all = line.cudaTargets.empty();
+  std::vector<StringRef> wanted(line.cudaTargets.begin(), line.cudaTargets.end());
+  if (all)
+    wanted = cudaArchitectures().vec();
+  std::optional<std::string> assembler = findAssembler();
+  for (StringRef target : llvm::SetVector<StringRef>(llvm::from_range, wanted))
+    if (target == kSimulatedTarget || (assembler && knowsArchitecture(*assembler, target)))
+      chosen.push_back(target);
+    else if (assembler && !all)
+      emitRemark(UnknownLoc::get(module.getContext()))
+          << *assembler << " makes no code for " << target << ": the driver will compile the PTX when a worker starts";
+  if (!assembler && wanted != std::vector<StringRef>{kSimulatedTarget})
+    emitRemark(UnknownLoc::get(module.getContext()))
+        << "no ptxas was found: the artifact has PTX alone, which the driver will compile when a worker starts; "
+           "name one with LAMINA_PTXAS";
+  return chosen;
+}
+
 LogicalResult compile(MLIRContext &context, CommandLine &line) {
   FailureOr<Model> model = openModel(context, line);
   if (failed(model))
@@ -169,10 +193,10 @@ LogicalResult compile(MLIRContext &context, CommandLine &line) {
   FailureOr<std::vector<StringRef>> targets = chooseTargets(module, line);
   if (failed(targets))
     return failure();
-  ArtifactOptions options{std::move(*targets), line.flags,
+  ArtifactOptions options{{std::move(*targets), chooseCudaTargets(module, line)}, line.flags,
                           line.threads ? line.threads : std::max(1u, std::thread::hardware_concurrency())};
   if (to == Phase::Lower) {
-    FailureOr<std::string> text = printLoweredKernels(module, options.targets.front());
+    FailureOr<std::string> text = printLoweredKernels(module, options);
     return failed(text) ? failure() : printText(module, line, [&](llvm::raw_ostream &os) { os << *text; });
   }
   if (failed(openWeights(*model)))

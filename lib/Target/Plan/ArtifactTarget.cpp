@@ -2,14 +2,14 @@
 
 #include "lib/Target/Plan/ArtifactTarget.h"
 
-#include "dialects/MPMD/IR/MPMD.h"
 #include "lib/Target/CPU/CPUTarget.h"
 #include "lib/Target/CPU/KernelEmitter.h"
-#include "lib/Target/Plan/PlanWriter.h"
+#include "lib/Target/CUDA/CUDATarget.h"
 #include "lib/Target/Plan/WeightShard.h"
 #include "runtime/base/Sha256.h"
 #include "runtime/io/ArtifactWriter.h"
 
+#include "llvm/ADT/SetVector.h"
 #include "llvm/Support/Path.h"
 
 #include <future>
@@ -35,26 +35,48 @@ LogicalResult emit(ModuleOp module, const absl::Status &status) {
   return mlir::emitError(module.getLoc()) << std::string(status.message());
 }
 
-/// Devices that there is no code generator for can be planned with but not compiled for.
-LogicalResult checkDevices(ModuleOp module) {
-  for (auto topology : module.getOps<mpmd::TopologyOp>())
-    for (auto deviceClass : topology.getOps<mpmd::DeviceClassOp>())
-      if (deviceClass.getDevice() != mpmd::DeviceKind::cpu)
-        return deviceClass.emitError() << "device class '" << deviceClass.getSymName() << "' is of kind "
-                                       << stringifyDeviceKind(deviceClass.getDevice())
-                                       << ", expected cpu: this version generates code for no other; --plan-only works";
-  return success();
+/// A file for each target, in their order.
+FailureOr<std::vector<std::string>> compileProgram(plan::ProgramOp program, const KernelSet &kernels,
+                                                   const ArtifactOptions &options) {
+  if (!runsOnCuda(program))
+    return compileKernels(kernels.sources(), options.targets.cpu, options.threads);
+  FailureOr<std::string> ptx = compileToPTX(kernels.sources(), options.threads);
+  if (failed(ptx))
+    return failure();
+  std::vector<std::string> files;
+  for (StringRef target : options.targets.cuda) {
+    if (target == "ptx") {
+      files.push_back(*ptx);
+    } else if (target == kSimulatedTarget) {
+      FailureOr<std::string> object = compileForSimulator(kernels.sources(), options.threads);
+      if (failed(object))
+        return failure();
+      files.push_back(std::move(*object));
+    } else if (llvm::Expected<std::string> cubin = assemble(*findAssembler(), *ptx, target)) {
+      files.push_back(std::move(*cubin));
+    } else {
+      return program.emitError() << llvm::toString(cubin.takeError());
+    }
+  }
+  return files;
 }
 
 LogicalResult writeCode(ArtifactWriter &artifact, plan::ProgramOp program, const ArtifactOptions &options) {
-  KernelSet kernels(program);
-  FailureOr<std::vector<std::string>> objects = compileKernels(kernels.sources(), options.targets, options.threads);
-  if (failed(objects))
+  FailureOr<std::vector<std::string>> files = compileProgram(program, KernelSet(program), options);
+  if (failed(files))
     return failure();
-  for (auto [target, object] : llvm::zip(options.targets, *objects))
-    if (failed(emit(program->getParentOfType<ModuleOp>(), artifact.addFile(codeFileName(program, target), object))))
+  for (auto [target, file] : llvm::zip(options.targets.of(program), *files))
+    if (failed(emit(program->getParentOfType<ModuleOp>(), artifact.addFile(codeFileName(program, target), file))))
       return failure();
   return success();
+}
+
+/// What the programs have code for.
+std::vector<std::string> allTargets(ModuleOp module, const CodeTargets &targets) {
+  llvm::SetVector<StringRef> all;
+  for (auto program : module.getOps<plan::ProgramOp>())
+    all.insert_range(targets.of(program));
+  return std::vector<std::string>(all.begin(), all.end());
 }
 
 } // namespace
@@ -62,8 +84,6 @@ LogicalResult writeCode(ArtifactWriter &artifact, plan::ProgramOp program, const
 LogicalResult lamina::writeArtifact(ModuleOp module, const ModelFiles &model, StringRef path,
                                     const ArtifactOptions &options, llvm::function_ref<void(StringRef)> progress) {
   // Whatever can be wrong with the module comes before the first byte on the disk.
-  if (failed(checkDevices(module)))
-    return failure();
   FailureOr<plan::Plan> plan = writePlan(module, options.targets);
   if (failed(plan))
     return failure();
@@ -93,30 +113,43 @@ LogicalResult lamina::writeArtifact(ModuleOp module, const ModelFiles &model, St
   manifest.compilerVersion = compilerVersion().str();
   manifest.modelName = llvm::sys::path::filename(model.files.front().path).str();
   manifest.modelSha256 = modelHash.get();
-  for (StringRef target : options.targets)
-    manifest.targets.push_back(target.str());
+  manifest.targets = allTargets(module, options.targets);
   manifest.flags = options.flags;
   return emit(module, (*artifact)->commit(std::move(manifest)));
 }
 
-FailureOr<std::string> lamina::printLoweredKernels(ModuleOp module, StringRef target) {
+/// Kernels of a CPU's program as MLIR, in a context of their own as when compiling: code for machines, not for our passes.
+static LogicalResult printProgram(plan::ProgramOp program, StringRef target, llvm::raw_ostream &os) {
+  MLIRContext context;
+  loadKernelDialects(context);
+  auto code = ModuleOp::create(UnknownLoc::get(&context), program.getSymName());
+  OwningOpRef<ModuleOp> owner(code);
+  KernelSet kernels(program);
+  for (const KernelSource &source : kernels.sources()) {
+    FailureOr<std::vector<KernelForm>> forms = kernelForms(source);
+    if (failed(forms))
+      return failure();
+    for (const KernelForm &form : *forms)
+      emitKernel(source, form, *findTargetInfo(target), code);
+  }
+  code.print(os);
+  os << "\n";
+  return success();
+}
+
+FailureOr<std::string> lamina::printLoweredKernels(ModuleOp module, const ArtifactOptions &options) {
   std::string text;
   llvm::raw_string_ostream os(text);
   for (auto program : module.getOps<plan::ProgramOp>()) {
-    KernelSet kernels(program);
-    MLIRContext context; // of its own, as when compiling: code for machines, not for our passes
-    loadKernelDialects(context);
-    auto code = ModuleOp::create(UnknownLoc::get(&context), program.getSymName());
-    OwningOpRef<ModuleOp> owner(code);
-    for (const KernelSource &source : kernels.sources()) {
-      FailureOr<std::vector<KernelForm>> forms = kernelForms(source);
-      if (failed(forms))
+    if (!runsOnCuda(program)) {
+      if (failed(printProgram(program, options.targets.cpu.front(), os)))
         return failure();
-      for (const KernelForm &form : *forms)
-        emitKernel(source, form, *findTargetInfo(target), code);
+      continue;
     }
-    code.print(os);
-    os << "\n";
+    FailureOr<std::string> ptx = compileToPTX(KernelSet(program).sources(), options.threads);
+    if (failed(ptx))
+      return failure();
+    os << *ptx;
   }
   return text;
 }

@@ -3,8 +3,8 @@
 #ifndef LAMINA_LIB_TARGET_PLAN_ARTIFACTTARGET_H
 #define LAMINA_LIB_TARGET_PLAN_ARTIFACTTARGET_H
 
-#include "mlir/IR/BuiltinOps.h"
-#include "llvm/ADT/ArrayRef.h"
+#include "lib/Target/Plan/PlanWriter.h"
+
 #include "llvm/ADT/STLFunctionalExtras.h"
 
 #include <string>
@@ -15,8 +15,8 @@ namespace lamina {
 struct ModelFiles;
 
 struct ArtifactOptions {
-  std::vector<llvm::StringRef> targets; // ISAs of CPU code, of cpuTargets()
-  std::vector<std::string> flags;       // for the manifest: what the user asked for
+  CodeTargets targets;
+  std::vector<std::string> flags; // for the manifest: what the user asked for
   unsigned threads = 1;
 };
 
@@ -28,8 +28,8 @@ llvm::StringRef compilerVersion();
 mlir::LogicalResult writeArtifact(mlir::ModuleOp module, const ModelFiles &model, llvm::StringRef path,
                                   const ArtifactOptions &options, llvm::function_ref<void(llvm::StringRef)> progress);
 
-/// The `lower` phase for people: the kernels of all programs as code of one target, as text.
-mlir::FailureOr<std::string> printLoweredKernels(mlir::ModuleOp module, llvm::StringRef target);
+/// The `lower` phase for people: the kernels of all programs as text, those of CPUs for one target, those of GPUs as PTX.
+mlir::FailureOr<std::string> printLoweredKernels(mlir::ModuleOp module, const ArtifactOptions &options);
 
 } // namespace lamina
 

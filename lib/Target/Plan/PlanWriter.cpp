@@ -5,6 +5,9 @@
 #include "dialects/LM/IR/LM.h"
 #include "dialects/MPMD/IR/MPMD.h"
 #include "dialects/Plan/Transforms/Lifetimes.h"
+#include "lib/Target/CPU/CPUTarget.h"
+#include "lib/Target/CUDA/CUDATarget.h"
+#include "lib/Target/Kernels/PackedWeight.h"
 #include "runtime/device/KernelABI.h"
 #include "runtime/io/ArtifactFormat.h"
 
@@ -29,12 +32,20 @@ size_t KernelSet::indexOf(plan::DispatchOp dispatch) const {
   return index_.find({dispatch.getKernel().str(), dispatch.getExtent()})->second;
 }
 
+bool lamina::runsOnCuda(plan::ProgramOp program) {
+  mpmd::DeviceClassOp deviceClass = mpmd::lookupDeviceClass(program, program.getDeviceClassAttr());
+  return deviceClass && deviceClass.getDevice() == mpmd::DeviceKind::cuda;
+}
+
+ArrayRef<StringRef> CodeTargets::of(plan::ProgramOp program) const { return runsOnCuda(program) ? cuda : cpu; }
+
 std::string lamina::weightsFileName(plan::ProgramOp program) {
   return std::string(kWeightsFolder) + "/" + program.getSymName().str() + ".bin";
 }
 
 std::string lamina::codeFileName(plan::ProgramOp program, StringRef target) {
-  return std::string(kCodeFolder) + "/" + program.getSymName().str() + "." + target.str() + ".so";
+  StringRef suffix = target == "ptx" ? "" : target.starts_with("sm_") ? ".cubin" : ".so";
+  return std::string(kCodeFolder) + "/" + program.getSymName().str() + "." + (target + suffix).str();
 }
 
 namespace {
@@ -44,7 +55,7 @@ plan::Extent toProto(plan::RowExtent extent) { return plan::Extent(int(extent));
 /// Translates the programs of one module.
 class Writer {
 public:
-  Writer(ModuleOp module, ArrayRef<StringRef> targets, const plan::StepLimits &limits)
+  Writer(ModuleOp module, const CodeTargets &targets, const plan::StepLimits &limits)
       : module_(module), targets_(targets), limits_(limits) {}
 
   FailureOr<plan::Plan> run() {
@@ -141,7 +152,8 @@ private:
 
   LogicalResult writeKernels(plan::Worker &worker, plan::ProgramOp program, const KernelSet &kernels) {
     for (const KernelSource &source : kernels.sources()) {
-      FailureOr<std::vector<KernelVariant>> variants = describeKernel(source);
+      FailureOr<std::vector<KernelVariant>> variants =
+          runsOnCuda(program) ? describeCudaKernel(source) : describeKernel(source);
       if (failed(variants))
         return failure();
       plan::Kernel *kernel = worker.add_kernels();
@@ -152,9 +164,11 @@ private:
         written->set_max_tokens(variant.maxTokens);
         written->set_extent(toProto(variant.extent));
         written->set_workgroups(variant.workgroups);
+        written->set_block_threads(variant.blockThreads);
+        written->set_shared_bytes(variant.sharedBytes);
       }
     }
-    for (StringRef target : targets_) {
+    for (StringRef target : targets_.of(program)) {
       plan::CodeObject *code = worker.add_code();
       code->set_file(codeFileName(program, target));
       code->set_target(target.str());
@@ -266,7 +280,7 @@ private:
   }
 
   ModuleOp module_;
-  ArrayRef<StringRef> targets_;
+  const CodeTargets &targets_;
   plan::StepLimits limits_;
   plan::Plan plan_;
   llvm::StringMap<uint32_t> classes_, workers_;
@@ -274,7 +288,7 @@ private:
 
 } // namespace
 
-FailureOr<plan::Plan> lamina::writePlan(ModuleOp module, ArrayRef<StringRef> targets) {
+FailureOr<plan::Plan> lamina::writePlan(ModuleOp module, const CodeTargets &targets) {
   FailureOr<plan::StepLimits> limits = plan::StepLimits::get(module);
   if (failed(limits))
     return failure();

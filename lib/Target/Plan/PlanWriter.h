@@ -4,7 +4,7 @@
 #define LAMINA_LIB_TARGET_PLAN_PLANWRITER_H
 
 #include "dialects/Plan/IR/Plan.h"
-#include "lib/Target/CPU/CPUTarget.h"
+#include "lib/Target/Kernels/KernelSource.h"
 #include "runtime/io/plan.pb.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -24,12 +24,23 @@ private:
   std::map<std::pair<std::string, plan::RowExtent>, size_t> index_;
 };
 
+/// What code is made for on each kind of devices.
+struct CodeTargets {
+  std::vector<llvm::StringRef> cpu;  ///< of cpuTargets()
+  std::vector<llvm::StringRef> cuda; ///< ptx, of cudaArchitectures(), sim
+
+  llvm::ArrayRef<llvm::StringRef> of(plan::ProgramOp program) const;
+};
+
+/// Whether a worker is a GPU.
+bool runsOnCuda(plan::ProgramOp program);
+
 /// Paths in the artifact.
 std::string weightsFileName(plan::ProgramOp program);
 std::string codeFileName(plan::ProgramOp program, llvm::StringRef target);
 
-/// Translates a scheduled module. `targets` are the ISAs whose code objects the plan names.
-mlir::FailureOr<plan::Plan> writePlan(mlir::ModuleOp module, llvm::ArrayRef<llvm::StringRef> targets);
+/// Translates a scheduled module. `targets` are those whose code objects the plan names.
+mlir::FailureOr<plan::Plan> writePlan(mlir::ModuleOp module, const CodeTargets &targets);
 
 } // namespace lamina
 

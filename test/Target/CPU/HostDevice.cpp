@@ -24,6 +24,8 @@ std::vector<std::string> test::floatTargets() {
   return targets;
 }
 
+bool test::slowDevice() { return false; }
+
 mlir::FailureOr<std::vector<KernelVariant>> test::describeForDevice(const KernelSource &kernel) {
   return describeKernel(kernel);
 }

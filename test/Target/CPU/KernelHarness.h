@@ -26,6 +26,9 @@ std::vector<std::string> runnableTargets();
 /// instructions need (ObjectTest holds that the rest get the same code).
 std::vector<std::string> floatTargets();
 
+/// Whether kernels run so slowly that tests choose among their cases.
+bool slowDevice();
+
 mlir::FailureOr<std::vector<KernelVariant>> describeForDevice(const KernelSource &kernel);
 /// A shared object for each target.
 mlir::FailureOr<std::vector<std::string>> compileForDevice(llvm::ArrayRef<KernelSource> kernels,

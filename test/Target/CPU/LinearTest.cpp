@@ -80,13 +80,16 @@ TEST(LinearTest, FormsBatchesAndSplitsAgreeBitForBit) {
     Rows all = randomRows(random, 133, w.columns);
     Rows expected = runLinear(*libraries[0], name, 2, all, w);
     EXPECT_LT(relativeError(product(all, w), expected.unpadded()), 1e-5) << name;
-    for (int64_t tokens : {1, 2, 3, 4, 5, 7, 8, 9, 17, 33, 133}) {
+    std::vector<int64_t> counts = {1, 4, 9, 33};
+    if (!slowDevice())
+      counts.insert(counts.end(), {2, 3, 5, 7, 8, 17, 133});
+    for (int64_t tokens : counts) {
       Rows x(tokens, w.columns), y(tokens, w.rows);
       std::copy_n(all.data.begin(), x.data.size(), x.data.begin());
       std::copy_n(expected.data.begin(), y.data.size(), y.data.begin());
       for (const auto &library : libraries)
         for (size_t form = tokens == 1 ? 0 : tokens <= 4 ? 1 : 2; form < 3; ++form)
-          for (int64_t parts : {1, 3})
+          for (int64_t parts = 1; parts <= (slowDevice() ? 1 : 3); parts += 2)
             EXPECT_TRUE(runLinear(*library, name, form, x, w, parts).sameBits(y))
                 << name << " form " << form << " tokens " << tokens << " parts " << parts;
     }

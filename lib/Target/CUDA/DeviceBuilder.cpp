@@ -1,0 +1,142 @@
+//===- DeviceBuilder.cpp - what the threads of a block do together ------------------------------------===//
+
+#include "lib/Target/CUDA/DeviceBuilder.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
+using namespace mlir;
+using namespace lamina;
+
+/// Numbers convert in hardware, multiply-adds are fused; tables are looked up by shifts.
+static constexpr TargetInfo kDevice = {.name = "cuda",
+                                       .triple = "nvptx64-nvidia-cuda",
+                                       .cpu = "sm_80",
+                                       .linkerEmulation = "",
+                                       .fma = true,
+                                       .halfFloats = true,
+                                       .lookup = {},
+                                       .byteDot = {},
+                                       .groupsAtOnce = 1,
+                                       .groupsOfFour = 1,
+                                       .tileTokens = 1,
+                                       .integerTileTokens = 1,
+                                       .attentionChains = 1,
+                                       .alignsVectors = true};
+
+DeviceBuilder::DeviceBuilder(Location loc, Block *entry, DeviceMachine machine, int64_t threads)
+    : KernelBuilder(loc, entry, kDevice), machine_(machine), threads_(threads) {
+  bool ptx = machine == DeviceMachine::ptx;
+  auto id = [&](StringRef registerName, StringRef function) {
+    return toI64(ptx ? callIntrinsic(registerName, getI32Type(), {})
+                     : callSimulator(function, getI32Type(), {}));
+  };
+  thread_ = id("llvm.nvvm.read.ptx.sreg.tid.x", "lamina_sim_thread_id");
+  block_ = id("llvm.nvvm.read.ptx.sreg.ctaid.x", "lamina_sim_block_id");
+  if (!ptx) {
+    shared_ = callSimulator("lamina_sim_shared", pointerType(), {});
+    return;
+  }
+  // The launch says how large the array is.
+  auto function = cast<LLVM::LLVMFuncOp>(entry->getParentOp());
+  auto module = function->getParentOfType<ModuleOp>();
+  LLVM::GlobalOp memory;
+  {
+    OpBuilder::InsertionGuard guard(*this);
+    setInsertionPointToStart(module.getBody());
+    memory =
+        LLVM::GlobalOp::create(*this, LLVM::LLVMArrayType::get(getI8Type(), 0), /*isConstant=*/false,
+                               LLVM::Linkage::External, function.getSymName().str() + "_shared", Attribute(),
+                               /*alignment=*/16, /*addrSpace=*/3);
+  }
+  Value address = LLVM::AddressOfOp::create(*this, memory);
+  shared_ = LLVM::AddrSpaceCastOp::create(*this, pointerType(), address);
+}
+
+Value DeviceBuilder::callSimulator(StringRef name, Type result, ValueRange arguments) {
+  auto module = getInsertionBlock()->getParentOp()->getParentOfType<ModuleOp>();
+  auto function = module.lookupSymbol<LLVM::LLVMFuncOp>(name);
+  if (!function) {
+    OpBuilder::InsertionGuard guard(*this);
+    setInsertionPointToStart(module.getBody());
+    auto type = LLVM::LLVMFunctionType::get(result ? result : LLVM::LLVMVoidType::get(getContext()),
+                                            llvm::to_vector(arguments.getTypes()));
+    function = LLVM::LLVMFuncOp::create(*this, name, type);
+  }
+  auto call = LLVM::CallOp::create(*this, function, arguments);
+  return result ? call.getResult() : Value();
+}
+
+Value DeviceBuilder::shared(int64_t bytes) {
+  Value place = offset(shared_, sharedBytes_);
+  sharedBytes_ += llvm::alignTo(bytes, 16);
+  return place;
+}
+
+void DeviceBuilder::barrier() {
+  if (machine_ == DeviceMachine::simulator) {
+    callSimulator("lamina_sim_barrier", {}, {});
+    return;
+  }
+  LLVM::CallIntrinsicOp::create(*this, getStringAttr("llvm.nvvm.barrier.cta.sync.aligned.all"),
+                                ValueRange{constant(getI32Type(), int64_t(0))});
+}
+
+Value DeviceBuilder::shuffleXor(Value value, int64_t mask) {
+  Type type = value.getType(), word = getI32Type();
+  Value bits = type == word ? value : bitcast(value, word);
+  if (machine_ == DeviceMachine::simulator) {
+    Value other = arith::TruncIOp::create(*this, word, lane());
+    other = arith::XOrIOp::create(*this, other, constant(word, mask));
+    bits = callSimulator("lamina_sim_shuffle", word, {bits, other});
+  } else {
+    bits =
+        callIntrinsic("llvm.nvvm.shfl.sync.bfly.i32", word,
+                      {constant(word, int64_t(-1)), bits, constant(word, mask), constant(word, kWarp - 1)});
+  }
+  return type == word ? bits : bitcast(bits, type);
+}
+
+Value DeviceBuilder::foldWarp(Value value, Combine combine, int64_t from, int64_t to) {
+  for (int64_t mask = from; mask < to; mask *= 2)
+    value = combine(value, shuffleXor(value, mask));
+  return value;
+}
+
+Value DeviceBuilder::sumWarp(Value value) {
+  bool integers = value.getType().isInteger();
+  return foldWarp(value, [&](Value a, Value b) { return integers ? add(a, b) : addf(a, b); });
+}
+
+Value DeviceBuilder::maxWarp(Value value) {
+  bool integers = value.getType().isInteger();
+  return foldWarp(value, [&](Value a, Value b) { return integers ? max(a, b) : maxf(a, b); });
+}
+
+Value DeviceBuilder::foldBlock(Value value, Combine combine) {
+  value = foldWarp(value, combine);
+  if (warps() == 1)
+    return value;
+  Value places = shared(4 * warps());
+  store(value, offset(places, mul(warp(), 4))); // all lanes of a warp store the same
+  barrier();
+  value = load(value.getType(), places);
+  for (int64_t other = 1; other < warps(); ++other)
+    value = combine(value, load(value.getType(), offset(places, 4 * other)));
+  barrier(); // the place may be used again
+  return value;
+}
+
+Value DeviceBuilder::sumBlock(Value value) {
+  return foldBlock(value, [&](Value a, Value b) { return addf(a, b); });
+}
+
+Value DeviceBuilder::dotBytes(Value unsignedBytes, Value signedBytes, Value sum) {
+  if (machine_ == DeviceMachine::ptx)
+    return callIntrinsic("llvm.nvvm.idp4a.u.s", getI32Type(), {unsignedBytes, signedBytes, sum});
+  for (int64_t byte = 0; byte < 4; ++byte) {
+    Value a = bitAnd(shiftRight(unsignedBytes, 8 * byte), 0xFF);
+    Value b = shiftRightSigned(shiftLeft(signedBytes, 24 - 8 * byte), 24);
+    sum = add(sum, mul(a, b));
+  }
+  return sum;
+}

@@ -1,0 +1,79 @@
+//===- DeviceBuilder.h - the vocabulary of kernels for GPUs ---------------------------------*- C++ -*-===//
+//
+// KernelBuilder with what the threads of a block do together. The same generators make code for GPUs and for
+// the machine that tests run on (CudaKernelABI.h): only the functions here tell them apart.
+//
+// A value is what one thread has. Vectors stand for neighbouring numbers that a thread loads at once, at
+// multiples of their size. Barriers and shuffles are reached by all threads of the block and of the warp.
+//
+//===--------------------------------------------------------------------------------------------------------===//
+
+#ifndef LAMINA_LIB_TARGET_CUDA_DEVICEBUILDER_H
+#define LAMINA_LIB_TARGET_CUDA_DEVICEBUILDER_H
+
+#include "lib/Target/Kernels/KernelBuilder.h"
+#include "runtime/device/CudaKernelABI.h"
+
+namespace lamina {
+
+/// What code is made for.
+enum class DeviceMachine { ptx, simulator };
+
+inline constexpr int64_t kWarp = LAMINA_CUDA_WARP;
+
+class DeviceBuilder : public KernelBuilder {
+public:
+  /// `entry` is of a function of the machine's kind, whose blocks have `threads` threads, a multiple of a
+  /// warp.
+  DeviceBuilder(mlir::Location loc, mlir::Block *entry, DeviceMachine machine, int64_t threads);
+
+  int64_t threads() const { return threads_; }
+  int64_t warps() const { return threads_ / kWarp; }
+  Value thread() { return thread_; } ///< i64, in [0, threads())
+  Value warp() { return div(thread_, kWarp); }
+  Value lane() { return rem(thread_, kWarp); }
+  Value block() { return block_; } ///< i64
+
+  /// A place in the block's memory, aligned to 16 bytes.
+  Value shared(int64_t bytes);
+  /// Bytes of the block's memory so far.
+  int64_t sharedBytes() const { return sharedBytes_; }
+  void barrier();
+
+  /// `value` (i32 or f32) of the lane whose number differs in the bits of `mask`.
+  Value shuffleXor(Value value, int64_t mask);
+  using Combine = llvm::function_ref<Value(Value, Value)>;
+  /// Folds the values of lanes whose numbers differ in the bits from `from` up to below `to`; every lane gets
+  /// the result. The same tree always.
+  Value foldWarp(Value value, Combine combine, int64_t from = 1, int64_t to = kWarp);
+  Value sumWarp(Value value);
+  Value maxWarp(Value value);
+  /// Folds the values of all threads of the block: warps first.
+  Value foldBlock(Value value, Combine combine);
+  Value sumBlock(Value f32);
+
+  /// Calls `body` for the elements [0, count) that the thread takes, one of every `threads()`.
+  void forThreads(int64_t count, llvm::function_ref<void(Value index)> body) {
+    loop(thread_, i64(count), threads_, body);
+  }
+  /// The same for those that its warp takes.
+  void forWarps(int64_t count, llvm::function_ref<void(Value index)> body) {
+    loop(warp(), i64(count), warps(), body);
+  }
+  /// Only one thread of the block does `body`.
+  void byOneThread(llvm::function_ref<void()> body) { branch(equal(thread_, i64(0)), body); }
+
+  /// `sum` plus the products of the unsigned bytes of one i32 and the signed bytes of another.
+  Value dotBytes(Value unsignedBytes, Value signedBytes, Value sum);
+
+private:
+  Value callSimulator(llvm::StringRef name, mlir::Type result, ValueRange arguments);
+
+  DeviceMachine machine_;
+  int64_t threads_, sharedBytes_ = 0;
+  Value thread_, block_, shared_;
+};
+
+} // namespace lamina
+
+#endif // LAMINA_LIB_TARGET_CUDA_DEVICEBUILDER_H

@@ -1,0 +1,119 @@
+//===- KernelForms.cpp - how the work of a kernel divides over blocks ---------------------------------===//
+
+#include "lib/Target/CUDA/CUDATarget.h"
+#include "lib/Target/CUDA/KernelGenerators.h"
+#include "lib/Target/Kernels/ProductParts.h"
+#include "runtime/device/KernelABI.h"
+
+#include "mlir/IR/BuiltinOps.h"
+
+using namespace mlir;
+using namespace lamina;
+
+namespace {
+
+constexpr uint32_t kProductThreads = 256, kAttentionThreads = LAMINA_ATTENTION_BLOCK, kSmallThreads = 128;
+constexpr int64_t kMaxThreads = 1024;
+/// What any GPU gives a block without being asked for more.
+constexpr int64_t kMaxSharedBytes = 48 << 10;
+
+/// Threads for rows of `width` elements: four for each, in whole warps.
+uint32_t rowThreads(int64_t width) {
+  return uint32_t(std::clamp<int64_t>(llvm::alignTo(llvm::divideCeil(width, 4), kWarp), kWarp, kMaxThreads));
+}
+
+std::vector<DeviceForm> productForms(Block &body, const std::string &name, bool outputRows) {
+  uint64_t workgroups = 0;
+  for (const ProductPart &part : productParts(body))
+    workgroups += part.workgroups(kGroupsPerBlock);
+  auto form = [&](const char *suffix, uint32_t maxTokens, int64_t tokens, uint64_t shares) {
+    return DeviceForm{
+        {name + suffix, maxTokens, plan::RowExtent::fixed, workgroups * shares, kProductThreads},
+        KernelKind::Linear,
+        tokens};
+  };
+  // The plan chooses by tokens; a kernel on output rows has to look at their number itself.
+  if (outputRows)
+    return {form("", 0, 0, 1)};
+  return {form("$t1", 1, 1, 1), form("$t4", 4, 4, 1), form("$any", 0, 0, kTokenShares)};
+}
+
+LogicalResult checkShared(Block &body, const DeviceForm &form, int64_t bytes) {
+  if (bytes <= kMaxSharedBytes)
+    return success();
+  return body.front().emitOpError() << "needs more of a GPU's shared memory in kernel '"
+                                    << form.variant.symbol << "' than there is: " << bytes << " bytes of "
+                                    << kMaxSharedBytes;
+}
+
+} // namespace
+
+FailureOr<std::vector<DeviceForm>> lamina::deviceForms(const KernelSource &kernel) {
+  FailureOr<KernelKind> kind = classifyKernel(kernel, "CUDA");
+  if (failed(kind))
+    return failure();
+  Block &body = kernel.body->front();
+  bool outputRows = kernel.rows == plan::RowExtent::output_rows;
+  std::string name = kernel.name + (outputRows ? "$out" : "");
+  auto forms = [&](uint64_t workgroups, uint32_t threads) {
+    return std::vector{DeviceForm{{name, 0, kernel.rows, workgroups, threads}, *kind}};
+  };
+  // Steps of up to `split` tokens have a form of their own.
+  auto splitForms = [&](uint32_t split, KernelVariant few, uint64_t workgroups) {
+    std::vector<DeviceForm> result;
+    if (split != 0)
+      result.push_back({few, *kind});
+    result.push_back({{name + "$any", 0, kernel.rows, workgroups, kAttentionThreads}, *kind});
+    return result;
+  };
+  switch (*kind) {
+  case KernelKind::Linear:
+    return productForms(body, name, outputRows);
+  case KernelKind::OnlineAttention: {
+    auto op = *body.getOps<lm::OnlineAttentionOp>().begin();
+    auto split = uint32_t(op.getSplitTokens());
+    return splitForms(
+        split, {name + "$split", split, plan::RowExtent::fixed, kDeviceAttentionShares, kAttentionThreads},
+        op.getCache().getType().getHeads());
+  }
+  case KernelKind::AttentionCombine: {
+    auto op = *body.getOps<lm::AttentionCombineOp>().begin();
+    auto split = uint32_t(op.getSplitTokens());
+    return splitForms(split, {name + "$split", split, kernel.rows, op.getHeads(), kAttentionThreads},
+                      op.getHeads());
+  }
+  case KernelKind::Row:
+    return forms(1, rowThreads(width(body.getTerminator()->getOperand(0))));
+  case KernelKind::Embedding:
+  case KernelKind::RopeTable:
+  case KernelKind::CacheAppend:
+    return forms(1, kSmallThreads);
+  case KernelKind::ExpertLinear: {
+    auto op = *body.getOps<lm::ExpertLinearOp>().begin();
+    uint64_t pairs = llvm::divideCeil(width(op.getResult()), kPackedRows * kGroupsPerBlock);
+    return forms(pairs * width(op.getExperts()), kProductThreads);
+  }
+  case KernelKind::RouteExperts:
+    return forms(1, kWarp);
+  }
+  llvm_unreachable("a kind of kernels without forms");
+}
+
+/// What blocks share is what the generators take.
+FailureOr<std::vector<KernelVariant>> lamina::describeCudaKernel(const KernelSource &kernel) {
+  FailureOr<std::vector<DeviceForm>> forms = deviceForms(kernel);
+  if (failed(forms))
+    return failure();
+  MLIRContext context(MLIRContext::Threading::DISABLED);
+  loadDeviceDialects(context);
+  OwningOpRef<ModuleOp> module = ModuleOp::create(UnknownLoc::get(&context));
+  std::vector<KernelVariant> variants;
+  for (DeviceForm &form : *forms) {
+    int64_t bytes = emitDeviceKernel(kernel, form, DeviceMachine::ptx, *module);
+    if (failed(checkShared(kernel.body->front(), form, bytes)))
+      return failure();
+    form.variant.sharedBytes = uint32_t(bytes);
+    variants.push_back(form.variant);
+  }
+  return variants;
+}

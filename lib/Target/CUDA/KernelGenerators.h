@@ -1,0 +1,56 @@
+//===- KernelGenerators.h - the generators of kernels for GPUs ------------------------------*- C++ -*-===//
+//
+// Each creates what a block does for its workgroup, kernel.begin, at the insertion point.
+//
+//===--------------------------------------------------------------------------------------------------------===//
+
+#ifndef LAMINA_LIB_TARGET_CUDA_KERNELGENERATORS_H
+#define LAMINA_LIB_TARGET_CUDA_KERNELGENERATORS_H
+
+#include "lib/Target/CUDA/DeviceBuilder.h"
+#include "lib/Target/Kernels/KernelClassifier.h"
+#include "lib/Target/Kernels/KernelContext.h"
+
+namespace lamina {
+
+/// The kernel of a block.
+struct DeviceContext : KernelContext {
+  DeviceBuilder &device; ///< the same as `b`
+};
+
+/// A form of a kernel as the generators know it.
+struct DeviceForm {
+  KernelVariant variant;
+  KernelKind kind;
+  int64_t tokens = 0; ///< of a product: how many go through a weight together; 0: their number decides
+};
+
+/// The forms by ascending number of tokens, without the bytes that blocks share; fails with a located error.
+mlir::FailureOr<std::vector<DeviceForm>> deviceForms(const KernelSource &kernel);
+
+/// Appends the function of a form to `module`, which lives in a context of its own with the dialects of
+/// loadDeviceDialects, and returns how many bytes a block shares.
+int64_t emitDeviceKernel(const KernelSource &kernel, const DeviceForm &form, DeviceMachine machine,
+                         mlir::ModuleOp module);
+
+void loadDeviceDialects(mlir::MLIRContext &context);
+
+/// Pairs of row groups are a workgroup of a product; where many tokens are expected so many workgroups share
+/// a pair.
+inline constexpr int64_t kGroupsPerBlock = 2, kTokenShares = 8;
+/// Workgroups of attention in a step of few tokens.
+inline constexpr int64_t kDeviceAttentionShares = 1024;
+
+void emitDeviceRows(DeviceContext &kernel);
+void emitDeviceEmbedding(DeviceContext &kernel);
+void emitDeviceRopeTable(DeviceContext &kernel);
+void emitDeviceCacheAppend(DeviceContext &kernel);
+void emitDeviceLinear(DeviceContext &kernel, int64_t tokens);
+void emitDeviceExpertLinear(DeviceContext &kernel);
+void emitDeviceRouteExperts(DeviceContext &kernel);
+void emitDeviceAttention(DeviceContext &kernel, bool split);
+void emitDeviceAttentionCombine(DeviceContext &kernel, bool split);
+
+} // namespace lamina
+
+#endif // LAMINA_LIB_TARGET_CUDA_KERNELGENERATORS_H

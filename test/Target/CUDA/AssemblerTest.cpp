@@ -1,0 +1,75 @@
+//===- AssemblerTest.cpp - NVIDIA's assembler takes every kernel and spills nothing -------------------===//
+
+#include "test/Target/CPU/AttentionHarness.h"
+
+#include "lib/Target/CUDA/CUDATarget.h"
+
+#include <gtest/gtest.h>
+
+#include <regex>
+
+using namespace lamina;
+using namespace lamina::test;
+
+namespace {
+
+/// Every kernel of `text` for every architecture; the assembler may know fewer.
+void expectNoSpills(const std::string &text) {
+  std::optional<std::string> assembler = findAssembler();
+  if (!assembler)
+    GTEST_SKIP() << "skipped: no ptxas";
+  std::vector<std::string> ptx = compileText(text, {"ptx"});
+  ASSERT_EQ(ptx.size(), 1);
+  for (llvm::StringRef architecture : cudaArchitectures()) {
+    std::string report;
+    llvm::Expected<std::string> cubin = assemble(*assembler, ptx[0], architecture, &report);
+    ASSERT_TRUE(bool(cubin)) << llvm::toString(cubin.takeError());
+    EXPECT_FALSE(cubin->empty());
+    EXPECT_NE(report.find("registers"), std::string::npos) << "the report says nothing of registers";
+    EXPECT_FALSE(std::regex_search(report, std::regex("[1-9][0-9]* bytes (stack frame|spill)"))) << report;
+  }
+}
+
+/// A kernel with one operation; `types` are those of its operands and of its result.
+std::string kernelText(const std::string &name, const std::vector<std::string> &types, const std::string &operation) {
+  std::string arguments;
+  for (size_t i = 0; i + 1 < types.size(); ++i)
+    arguments += (i ? ", %" : "%") + std::string(1, char('a' + i)) + ": " + types[i];
+  return "plan.kernel @" + name + " {\n^bb0(" + arguments + "):\n  %0 = " + operation + "\n  plan.yield %0 : " +
+         types.back() + "\n}\n";
+}
+
+/// With the activations that the planner gives them.
+TEST(AssemblerTest, ProductsOfEveryFormatFit) {
+  std::string text;
+  for (const BlockFormat &format : allBlockFormats()) {
+    text += linearText(lowerName(format), format, 64, 4 * columnsFor(format));
+    if (!format.isPlain())
+      text += linearText(lowerName(format) + "_q8", format, 64, 4 * columnsFor(format), "!lm.q8");
+  }
+  expectNoSpills(text);
+}
+
+TEST(AssemblerTest, AttentionOverEveryCacheFits) {
+  for (const char *element : {"f16", "bf16", "f32", "q8_0"})
+    for (int64_t sharing : {1, 4, 7, 8}) {
+      SCOPED_TRACE(element + std::to_string(sharing));
+      expectNoSpills(AttentionShape{2 * sharing, 2, 128, 128, element}.text());
+    }
+  expectNoSpills(AttentionShape{16, 2, 256, 256, "bf16", 1024, 30.0}.text());
+}
+
+TEST(AssemblerTest, RowsFit) {
+  const std::string rows = "tensor<?x4096xf32>", vector = "tensor<4096xf32>", table = "tensor<?x128xf32>";
+  std::string text = kernelText("norm", {rows, vector, rows}, "lm.rms_norm %a, %b {epsilon = 1.0e-5 : f32} : " + rows + ", " + vector);
+  text += kernelText("layer_norm", {rows, vector, vector, rows},
+                     "lm.layer_norm %a, %b, %c {epsilon = 1.0e-5 : f32} : " + rows + ", " + vector + ", " + vector);
+  text += kernelText("rotate", {rows, table, rows}, "lm.rotary_embedding %a, %b {head_length = 128 : i64} : " + rows + ", " + table);
+  text += kernelText("round", {rows, "tensor<?x4096x!lm.q8>"}, "lm.quantize %a : " + rows + " -> tensor<?x4096x!lm.q8>");
+  text += kernelText("gather", {rows, "tensor<?xi32>", rows}, "lm.gather_rows %a, %b : " + rows + ", tensor<?xi32>");
+  for (const char *activation : {"silu", "gelu", "gelu_tanh", "sigmoid", "relu"})
+    text += kernelText(activation, {rows, rows, rows}, "lm.gated_activation " + std::string(activation) + " %a, %b : " + rows);
+  expectNoSpills(text);
+}
+
+} // namespace

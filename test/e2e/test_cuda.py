@@ -1,0 +1,83 @@
+"""Workers on GPUs, on the simulated one: the placements of compute and memory, against the float64 references. A kernel
+runs a thread of a block after the other, so prompts are short and few ids are generated."""
+
+import json
+import os
+import pathlib
+import unittest
+
+from harness import (BUILD, DEMO, F32_LIMIT, Q8_LIMIT, RUN, agreeing_prefix, compiled, data, generate, program, read_npy,
+                     relative_l2)
+
+COMPUTE, MEMORY = "--target=compute=cuda:sim", "--target=memory=cuda:sim"
+PLACEMENTS = {"compute on a GPU": (COMPUTE,), "both on GPUs": (COMPUTE, MEMORY), "memory on a GPU": (MEMORY,),
+              "one GPU": (COMPUTE, "--placement=monolithic")}
+# Of the golden set: every kind of kernel once.
+GOLDEN = ("gemma2-f16", "llama-f16", "phi3-f16", "qwen3moe-f16")
+EXACT = ("--activations=f32", "--kv-type=f32")
+CASE = min(json.loads(pathlib.Path(DEMO).with_suffix(".json").read_text()), key=lambda c: len(c["prompt_ids"]))
+
+
+class Simulated(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        driver = BUILD / "cuda-sim/libcuda_sim.so"
+        if not driver.exists():
+            raise unittest.SkipTest("skipped: the simulated driver was not built")
+        cls.before = os.environ.get("LAMINA_CUDA_DRIVER")
+        os.environ["LAMINA_CUDA_DRIVER"] = str(driver)
+
+    @classmethod
+    def tearDownClass(cls):
+        if cls.before is None:
+            del os.environ["LAMINA_CUDA_DRIVER"]
+        else:
+            os.environ["LAMINA_CUDA_DRIVER"] = cls.before
+
+    def compare(self, limit, *flags):
+        run = generate(compiled(DEMO, *flags), CASE["prompt_ids"], count=8)
+        self.assertLess(relative_l2(run.logits[-1], CASE["last_logits"]), limit)
+        error = max(abs(a - b) for a, b in zip(run.logits[-1], CASE["last_logits"]))
+        agreeing_prefix(run.json["tokens"], CASE["greedy_ids"][:8], CASE["greedy_margins"][:8], error)
+        return run
+
+    def test_every_placement_agrees_with_float64(self):
+        for name, flags in PLACEMENTS.items():
+            with self.subTest(name):
+                self.compare(F32_LIMIT, *EXACT, *flags)
+
+    def test_placement_on_gpus_changes_no_bit(self):
+        one, two = (self.compare(Q8_LIMIT, *PLACEMENTS[name]) for name in ("one GPU", "both on GPUs"))
+        self.assertEqual(one.json["tokens"], two.json["tokens"])
+        self.assertTrue(one.logits == two.logits, "logits differ")
+
+    def test_chunks_of_the_prompt_change_no_bit(self):
+        artifact = compiled(DEMO, COMPUTE, MEMORY)
+        whole = generate(artifact, CASE["prompt_ids"], count=4)
+        for size in (3, 1):
+            with self.subTest(size=size):
+                parts = generate(artifact, CASE["prompt_ids"], "--prefill-chunk", size, count=4)
+                self.assertTrue(whole.logits == parts.logits, "logits differ")
+
+    def test_golden_models_agree_with_float64(self):
+        golden = json.loads(data("golden/golden.json").read_text())["models"]
+        for name in sorted(golden.keys() & set(GOLDEN)):
+            model = golden[name]
+            with self.subTest(name):
+                ids = model["prompt_ids"]
+                run = generate(compiled(data("golden") / model["file"], *EXACT, COMPUTE, MEMORY), ids, count=2)
+                want = read_npy(data("golden") / model["logits_file"])[0]
+                self.assertLess(relative_l2(run.logits[-1], want), F32_LIMIT)
+
+
+class Artifacts(unittest.TestCase):
+    def test_no_driver_is_one_line(self):
+        artifact = compiled(DEMO, "--target=compute=cuda:sm_90a")
+        result = program(["env", "LAMINA_CUDA_DRIVER=/nonexistent/libcuda.so.1", RUN, artifact, "--prompt", "a", "-n", "1"])
+        self.assertNotEqual(result.status, 0)
+        self.assertIn("CUDA", result.err)
+        self.assertEqual(len(result.err.strip().splitlines()), 1, result.err)
+
+
+if __name__ == "__main__":
+    unittest.main()
