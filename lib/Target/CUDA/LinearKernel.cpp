@@ -19,8 +19,12 @@ using namespace lamina;
 
 namespace {
 
-/// Tokens that go through a weight together when there are many.
-constexpr int64_t kTileTokens = 8;
+/// Tokens that go through a weight together when there are many: as registers allow.
+int64_t tileTokens(const ProductPart &part) {
+  auto input = cast<RankedTensorType>(lm::LinearOp(part.linears[0]).getInput().getType());
+  return isa<lm::Q8Type>(input.getElementType()) ? 8 : 4;
+}
+
 static_assert(kGroupsPerBlock * kPackedRows == kWarp, "a warp finishes the outputs of a token");
 
 /// Products of one input whose results meet, in the same rows of their weights, and what the kernel yields of
@@ -143,9 +147,9 @@ void emitPart(DeviceContext &kernel, const ProductPart &part, Value own, int64_t
   Value pair = b.rem(own, pairs), share = b.div(own, pairs);
   auto many = [&] {
     DeviceLinear linear(kernel, ops, part.results);
-    linear.place(pair, kTileTokens);
-    b.loop(b.mul(share, kTileTokens), kernel.rows, shares * kTileTokens,
-           [&](Value first) { linear.emitTile(first, kTileTokens); });
+    int64_t tile = tileTokens(part);
+    linear.place(pair, tile);
+    b.loop(b.mul(share, tile), kernel.rows, shares * tile, [&](Value first) { linear.emitTile(first, tile); });
   };
   if (kernel.rows == kernel.tokens)
     return many();

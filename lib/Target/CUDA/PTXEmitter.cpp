@@ -45,8 +45,7 @@ void setAttributes(llvm::Module &module, ArrayRef<DeviceForm> forms) {
     llvm::Function *function = module.getFunction(form.variant.symbol);
     function->setCallingConv(llvm::CallingConv::PTX_Kernel);
     function->addFnAttr("nvvm.reqntid", std::to_string(form.variant.blockThreads));
-    if (form.kind == KernelKind::Linear && form.tokens != 1) // tiles fill the registers: a second block is not worth a spill
-      function->addFnAttr("nvvm.minctasm", "1");
+    function->addFnAttr("nvvm.minctasm", "1"); // more blocks on a multiprocessor are not worth a spill
     function->addFnAttr(llvm::Attribute::NoUnwind);
   }
 }
