@@ -127,6 +127,39 @@ func.func @soft_cap(%batch: !lm.batch, %cache: !lm.kv_cache<4 x 16 x 16, f16>, %
   return %o : tensor<?x4x16xf32>
 }
 
+// CHECK-LABEL: func.func @two_masks(
+func.func @two_masks(%batch: !lm.batch, %cache: !lm.kv_cache<4 x 16 x 16, f16>, %cache1: !lm.kv_cache<4 x 16 x 16, f16>, %qr: tensor<?x64xf32>, %kr: tensor<?x64xf32>, %vr: tensor<?x64xf32>) -> tensor<?x4x16xf32> {
+  // CHECK: lm.attention %arg3, {{.*}} {scale = 2.500000e-01 : f32, window = 8 : i64}
+  %c0 = arith.constant 0 : index
+  %zero = arith.constant 0.0 : f32
+  %lowest = arith.constant -3.4e38 : f32
+  %p = lm.batch_field %batch, positions : tensor<?xi32>
+  %n = tensor.dim %p, %c0 : tensor<?xi32>
+  %q = tensor.expand_shape %qr [[0], [1, 2]] output_shape [%n, 4, 16] : tensor<?x64xf32> into tensor<?x4x16xf32>
+  %ki = tensor.expand_shape %kr [[0], [1, 2]] output_shape [%n, 4, 16] : tensor<?x64xf32> into tensor<?x4x16xf32>
+  %vi = tensor.expand_shape %vr [[0], [1, 2]] output_shape [%n, 4, 16] : tensor<?x64xf32> into tensor<?x4x16xf32>
+  %k = lm.concat_cache keys %cache, %ki : !lm.kv_cache<4 x 16 x 16, f16>, tensor<?x4x16xf32>
+  %v = lm.concat_cache values %cache, %vi : !lm.kv_cache<4 x 16 x 16, f16>, tensor<?x4x16xf32>
+  %c = tensor.dim %k, %c0 : tensor<?x4x16xf32>
+  %sz = tensor.splat %zero[%n, %c] : tensor<?x4x?xf32>
+  %s0 = linalg.contract indexing_maps = [affine_map<(s, h, c, d) -> (s, h, d)>, affine_map<(s, h, c, d) -> (c, h, d)>, affine_map<(s, h, c, d) -> (s, h, c)>] ins(%q, %k : tensor<?x4x16xf32>, tensor<?x4x16xf32>) outs(%sz : tensor<?x4x?xf32>) -> tensor<?x4x?xf32>
+  %s1 = lm.scale %s0, 0.25 : tensor<?x4x?xf32>
+  %mask = lm.causal_mask %p : (tensor<?xi32>) -> tensor<?x?xi1>
+  %maske = tensor.empty(%n, %c) : tensor<?x4x?xi1>
+  %maskb = linalg.broadcast ins(%mask : tensor<?x?xi1>) outs(%maske : tensor<?x4x?xi1>) dimensions = [1]
+  %hidden = tensor.splat %lowest[%n, %c] : tensor<?x4x?xf32>
+  %s3 = arith.select %maskb, %s1, %hidden : tensor<?x4x?xi1>, tensor<?x4x?xf32>
+  %window = lm.causal_mask %p {window = 8 : i64} : (tensor<?xi32>) -> tensor<?x?xf32>
+  %windowe = tensor.empty(%n, %c) : tensor<?x4x?xf32>
+  %windowb = linalg.broadcast ins(%window : tensor<?x?xf32>) outs(%windowe : tensor<?x4x?xf32>) dimensions = [1]
+  %s2 = arith.addf %s3, %windowb : tensor<?x4x?xf32>
+  %we = tensor.empty(%n, %c) : tensor<?x4x?xf32>
+  %w0 = linalg.softmax dimension(2) ins(%s2 : tensor<?x4x?xf32>) outs(%we : tensor<?x4x?xf32>) -> tensor<?x4x?xf32>
+  %oz = tensor.splat %zero[%n] : tensor<?x4x16xf32>
+  %o = linalg.contract indexing_maps = [affine_map<(s, h, c, d) -> (s, h, c)>, affine_map<(s, h, c, d) -> (c, h, d)>, affine_map<(s, h, c, d) -> (s, h, d)>] ins(%w0, %v : tensor<?x4x?xf32>, tensor<?x4x16xf32>) outs(%oz : tensor<?x4x16xf32>) -> tensor<?x4x16xf32>
+  return %o : tensor<?x4x16xf32>
+}
+
 // CHECK-LABEL: func.func @repeated_heads(
 func.func @repeated_heads(%batch: !lm.batch, %cache: !lm.kv_cache<2 x 16 x 16, f16>, %cache1: !lm.kv_cache<2 x 16 x 16, f16>, %qr: tensor<?x64xf32>, %kr: tensor<?x32xf32>, %vr: tensor<?x32xf32>) -> tensor<?x4x16xf32> {
   // CHECK: lm.cache_append %arg1, %arg4, %arg5

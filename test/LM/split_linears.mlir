@@ -10,6 +10,8 @@
 // CHECK-DAG: lm.weight @pairs.16to32.apart : tensor<16x64x!lm.block<f32>> from [#lm.source<"pairs" : f32, 0 at 24096>] {rope_heads = 2 : i64, rope_length = 8 : i64}
 // CHECK-DAG: lm.weight @pairs.0to16.apart : tensor<16x64x!lm.block<f32>> from [#lm.source<"pairs" : f32, 0 at 20000>] {rope_heads = 2 : i64, rope_length = 4 : i64}
 lm.weight @pairs : tensor<32x64x!lm.block<f32>> from [#lm.source<"pairs" : f32, 0 at 20000>]
+// CHECK-DAG: lm.weight @heads3.2to10in2 : tensor<4x64x!lm.block<f32>> from [#lm.source<"heads3" : f32, 0 at 20512>, #lm.source<"heads3" : f32, 0 at 22048>]
+lm.weight @heads3 : tensor<12x64x!lm.block<f32>> from [#lm.source<"heads3" : f32, 0 at 20000>]
 lm.weight @columns : tensor<128x64x!lm.block<f32>> from [#lm.source<"columns" : f32, 0 at 1024>] {column_pitch = 128 : i64}
 lm.weight @bias : tensor<128xf32> from [#lm.source<"bias" : f16, 0 at 0>]
 lm.weight @blocks : tensor<8x64x!lm.block<q4_0>> from [#lm.source<"blocks" : q4_0, 0 at 4096>]
@@ -34,6 +36,33 @@ func.func @packed(%x: tensor<?x64xf32>, %n: index) -> (tensor<?x64xf32>, tensor<
   %heads = tensor.expand_shape %z [[0], [1, 2]] output_shape [%n, 8, 16] : tensor<?x128xf32> into tensor<?x8x16xf32>
   %second = tensor.extract_slice %heads[0, 4, 0] [%n, 4, 16] [1, 1, 1] : tensor<?x8x16xf32> to tensor<?x4x16xf32>
   return %first, %second : tensor<?x64xf32>, tensor<?x4x16xf32>
+}
+
+// Of each head a query, a key and a value: the rows of one are runs.
+// CHECK-LABEL: func.func @heads
+func.func @heads(%x: tensor<?x64xf32>, %n: index) -> tensor<?x2x2xf32> {
+  // CHECK: %[[W:.*]] = lm.get_weight @heads3.2to10in2
+  // CHECK: %[[L:.*]] = lm.linear %arg0, %[[W]] {{.*}} -> tensor<?x4xf32>
+  // CHECK: tensor.expand_shape %[[L]] {{.*}} into tensor<?x2x2xf32>
+  %w = lm.get_weight @heads3 : tensor<12x64x!lm.block<f32>>
+  %y = lm.linear %x, %w : (tensor<?x64xf32>, tensor<12x64x!lm.block<f32>>) -> tensor<?x12xf32>
+  %heads = tensor.expand_shape %y [[0], [1, 2]] output_shape [%n, 2, 6] : tensor<?x12xf32> into tensor<?x2x6xf32>
+  %keys = tensor.extract_slice %heads[0, 0, 2] [%n, 2, 2] [1, 1, 1] : tensor<?x2x6xf32> to tensor<?x2x2xf32>
+  return %keys : tensor<?x2x2xf32>
+}
+
+// Halves that are put together again the other way round are no parts.
+// CHECK-LABEL: func.func @halves
+func.func @halves(%x: tensor<?x64xf32>, %n: index) -> tensor<?x12xf32> {
+  // CHECK: tensor.extract_slice
+  // CHECK: tensor.extract_slice
+  %w = lm.get_weight @heads3 : tensor<12x64x!lm.block<f32>>
+  %y = lm.linear %x, %w : (tensor<?x64xf32>, tensor<12x64x!lm.block<f32>>) -> tensor<?x12xf32>
+  %a = tensor.extract_slice %y[0, 0] [%n, 6] [1, 1] : tensor<?x12xf32> to tensor<?x6xf32>
+  %b = tensor.extract_slice %y[0, 6] [%n, 6] [1, 1] : tensor<?x12xf32> to tensor<?x6xf32>
+  %m = arith.negf %b : tensor<?x6xf32>
+  %turned = tensor.concat dim(1) %m, %a : (tensor<?x6xf32>, tensor<?x6xf32>) -> tensor<?x12xf32>
+  return %turned : tensor<?x12xf32>
 }
 
 // CHECK-LABEL: func.func @blocks_of_rows

@@ -116,10 +116,12 @@ private:
     return value.getDefiningOp<CausalMaskOp>();
   }
 
+  /// Of two masks, which some exporters apply, what the narrower shows both show.
   bool takeMask(CausalMaskOp mask) {
-    if (match_.mask)
-      return fail("the scores have two masks"), false;
-    match_.mask = mask;
+    if (match_.mask && match_.mask.getPositions() != mask.getPositions())
+      return fail("its scores have masks of different positions"), false;
+    if (!match_.mask || mask.getWindow().value_or(INT64_MAX) < match_.mask.getWindow().value_or(INT64_MAX))
+      match_.mask = mask;
     return true;
   }
 

@@ -78,13 +78,22 @@ Placed NodeImporter::fromBatch(ValueId id) {
   if (!rows || rows->first != kPast || (rows->kind != Kind::Cosines && rows->kind != Kind::Sines))
     return {};
   int64_t width = int64_t(rows->frequencies.size());
-  mlir::Value &table = waves_[{rows->frequencies, rows->magnitude}];
-  if (!table)
-    table = create<lm::RopeTableOp>(rowsOf(2 * width), step_.positions, b_.getDenseF64ArrayAttr(rows->frequencies),
-                                    f32(rows->magnitude));
-  mlir::Value wave = make_.sliced(table, 1, rows->kind == Kind::Cosines ? 0 : width, width, 1);
+  mlir::Value wave = make_.sliced(waveTable(*rows), 1, rows->kind == Kind::Cosines ? 0 : width, width, 1);
   auto type = make_.typeOf(value.dims, axes, b_.getF32Type());
   return {make_.reshaped(wave, type.getShape().drop_front()), axes};
+}
+
+/// The same table for cosines and sines, whose magnitudes were read off rounded elements.
+mlir::Value NodeImporter::waveTable(const RowsByPosition &rows) {
+  constexpr double kRounding = 1e-5;
+  double magnitude = std::abs(rows.magnitude - 1) < kRounding ? 1 : rows.magnitude;
+  for (lm::RopeTableOp table : waves_)
+    if (table.getFrequencies() == ArrayRef<double>(rows.frequencies) &&
+        std::abs(table.getMagnitude().convertToDouble() - magnitude) < kRounding * std::abs(magnitude))
+      return table;
+  waves_.push_back(lm::RopeTableOp::create(b_, loc_, rowsOf(2 * int64_t(rows.frequencies.size())), step_.positions,
+                                           b_.getDenseF64ArrayAttr(rows.frequencies), f32(magnitude)));
+  return waves_.back();
 }
 
 /// Reshape, Squeeze, Unsqueeze, Flatten, Identity.
@@ -235,12 +244,9 @@ LogicalResult NodeImporter::split(const Node &node) {
 }
 
 LogicalResult NodeImporter::concat(const Node &node) {
-  // Behind what a cache holds.
-  for (size_t i = 0; i < node.inputs.size(); ++i)
-    for (auto [cache, inputs] : llvm::enumerate(step_.inputs))
-      for (lm::CachePart part : {lm::CachePart::keys, lm::CachePart::values})
-        if (node.input(i) == (part == lm::CachePart::keys ? inputs.keys : inputs.values))
-          return concatCache(node, cache, part, i);
+  for (ValueId id : node.inputs)
+    if (pasts_.contains(id))
+      return concatCache(node);
   ArrayRef<Affine> to = dims(node.output(0));
   int64_t axis = attributeOr(node, "axis", int64_t(0));
   axis += axis < 0 ? int64_t(to.size()) : 0;
@@ -249,29 +255,34 @@ LogicalResult NodeImporter::concat(const Node &node) {
     return error(node) << "puts tokens behind others that no cache holds";
   SmallVector<mlir::Value> parts;
   for (size_t i = 0; i < node.inputs.size(); ++i) {
+    if (isEmpty(node.input(i)))
+      continue;
     FailureOr<Placed> x = operand(node, i);
     if (failed(x))
       return failure();
-    // One element where the result has several is an axis all the same.
     SmallVector<Affine> shape(to);
     shape[axis] = dims(node.input(i))[axis];
-    if (shape[axis].constant == 1 || x->isNumber())
-      return error(node) << "expected parts of several elements";
-    parts.push_back(make_.spread(*x, shape, axes));
+    bool one = shape[axis].constant == 1; // is an axis all the same
+    parts.push_back(one ? make_.withUnit(*x, shape, axes, axis) : make_.spread(*x, shape, axes));
+    if (!parts.back())
+      return error(node) << "expected more than one element for each token";
   }
-  define(node, 0, create<tensor::ConcatOp>(axes[axis], parts), axes);
+  define(node, 0, parts.size() == 1 ? parts[0] : create<tensor::ConcatOp>(axes[axis], parts), axes);
   return success();
 }
 
-LogicalResult NodeImporter::concatCache(const Node &node, size_t cache, lm::CachePart part, size_t past) {
-  ArrayRef<Affine> before = dims(node.input(past)), after = dims(node.output(0));
-  FailureOr<Placed> added = node.inputs.size() == 2 && past == 0 ? operand(node, 1) : FailureOr<Placed>(failure());
+/// This step's keys or values behind those of a cache.
+LogicalResult NodeImporter::concatCache(const Node &node) {
+  auto past = pasts_.find(node.input(0));
+  FailureOr<Placed> added = node.inputs.size() == 2 && past != pasts_.end() ? operand(node, 1) : FailureOr<Placed>(failure());
   if (failed(added))
     return error(node) << "expected this step's keys or values behind those of the cache";
+  ArrayRef<Affine> before = dims(node.input(0)), after = dims(node.output(0));
   int64_t axis = llvm::find(before, kPast) - before.begin();
   if (axis == int64_t(before.size()) || after[axis] != kContext || dims(node.input(1))[axis] != kTokens)
     return error(node) << "expected one row for each token";
   Placed rows = make_.inOrder(*added);
+  auto [cache, part] = past->second;
   mlir::Value result = create<lm::ConcatCacheOp>(rows.value.getType(), part, step_.caches[cache], rows.value);
   make_.setContext(result);
   define(node, 0, result, rows.axes);

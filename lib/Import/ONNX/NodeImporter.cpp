@@ -23,6 +23,10 @@ NodeImporter::NodeImporter(const Model &model, const std::vector<ProbedValue> &p
   for (ValueId id : model.graph.inputs)
     if (roleOf(model.graph.values[id]) == InputRole::Tokens && isInteger(probed[id].type))
       values_[id] = {step_.tokenIds, usualAxes(dims(id))};
+  for (auto [cache, inputs] : llvm::enumerate(step_.inputs)) {
+    pasts_[inputs.keys] = {cache, lm::CachePart::keys};
+    pasts_[inputs.values] = {cache, lm::CachePart::values};
+  }
   for (const Node &node : model.graph.nodes)
     for (ValueId id : node.outputs)
       producers_[id] = &node;
@@ -105,7 +109,20 @@ LogicalResult NodeImporter::checkAttributes(const Node &node, const Row &row) {
   return success();
 }
 
+/// Whether a node gives its input on, which exporters do to caches.
+bool NodeImporter::isCopy(const Node &node) const {
+  return node.op == "Identity" || node.op == "Cast" || (node.op == "Concat" && node.inputs.size() == 1) ||
+         (node.op == "Slice" && dims(node.input(0)) == dims(node.output(0)));
+}
+
 LogicalResult NodeImporter::import(const Node &node) {
+  if (auto past = pasts_.find(node.input(0)); past != pasts_.end() && isCopy(node)) {
+    pasts_[node.output(0)] = std::pair(past->second);
+    return success();
+  }
+  // What is behind the rotated part of a head may be nothing.
+  if (llvm::all_of(node.outputs, [&](ValueId id) { return id == kAbsent || isEmpty(id); }))
+    return success();
   llvm::SaveAndRestore<Location> here(loc_, namedLoc(node.name.empty() ? node.describe() : node.name, fileLoc_));
   if (weights_.isBlocks(node.output(0)) && (node.op == "DequantizeLinear" || node.op == "Transpose"))
     return success(); // what DequantizeLinear gives, transposed or not: products read the codes

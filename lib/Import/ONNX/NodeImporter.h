@@ -68,7 +68,7 @@ private:
   mlir::LogicalResult slice(const Node &node);
   mlir::LogicalResult split(const Node &node);
   mlir::LogicalResult concat(const Node &node);
-  mlir::LogicalResult concatCache(const Node &node, size_t cache, lm::CachePart part, size_t past);
+  mlir::LogicalResult concatCache(const Node &node);
   mlir::LogicalResult rotary(const Node &node);
   mlir::LogicalResult multiHeadAttention(const Node &node);
   mlir::LogicalResult groupQueryAttention(const Node &node);
@@ -97,6 +97,7 @@ private:
   /// An input that is computed, or known from the batch alone.
   mlir::FailureOr<Placed> operand(const Node &node, size_t input);
   Placed fromBatch(ValueId id);
+  mlir::Value waveTable(const RowsByPosition &rows);
   bool isBiasOf(const Placed &x, ValueId id) const;
   mlir::Value dropAxis(mlir::Value value, Axes &axes, size_t axis);
   /// The number that an input is everywhere.
@@ -104,6 +105,8 @@ private:
   /// Axes for the result of an elementwise operation: those of the operand that has all of them, if there is one.
   Axes resultAxes(const Node &node, llvm::ArrayRef<Placed> operands) const;
   llvm::ArrayRef<Affine> dims(ValueId id) const { return probed_[id].dims; }
+  bool isEmpty(ValueId id) const { return llvm::is_contained(dims(id), Affine{0}); }
+  bool isCopy(const Node &node) const;
   mlir::FailureOr<Tensor> constant(const Node &node, size_t input);
   mlir::Value weight(lm::WeightOp weight);
   mlir::Value bias(mlir::Value x, ValueId bias);
@@ -133,10 +136,11 @@ private:
   PlacedBuilder make_;
   llvm::DenseMap<ValueId, Placed> values_;
   llvm::DenseMap<ValueId, mlir::Value> apart_; ///< rotated rows whose pairs were moved apart; attention alone reads them
+  llvm::DenseMap<ValueId, std::pair<size_t, lm::CachePart>> pasts_; ///< what caches hold
   llvm::DenseMap<ValueId, const Node *> producers_;
   llvm::DenseMap<ValueId, ValueId> transposes_; ///< of constants, too large to be folded
   std::map<std::pair<ValueId, ValueId>, mlir::Value> ropeTables_; ///< by tables
-  std::map<std::pair<std::vector<double>, double>, mlir::Value> waves_; ///< by frequencies and magnitude
+  llvm::SmallVector<lm::RopeTableOp> waves_; ///< that tables by position became
   size_t attentions_ = 0;
   std::optional<int64_t> longest_;
 };

@@ -108,6 +108,19 @@ mlir::Value PlacedBuilder::spread(const Placed &x, ArrayRef<Affine> dims, const 
   return linalg::BroadcastOp::create(b_, loc_, value, init, added)->getResult(0);
 }
 
+mlir::Value PlacedBuilder::withUnit(const Placed &x, ArrayRef<Affine> dims, const Axes &axes, size_t unit) {
+  Axes without = axes;
+  for (int64_t &axis : without)
+    axis -= axis > axes[unit] ? 1 : 0;
+  without[unit] = kUnit;
+  mlir::Value value = spread(x, dims, without);
+  SmallVector<int64_t> row(cast<RankedTensorType>(value.getType()).getShape().drop_front());
+  if (row.empty())
+    return {};
+  row.insert(row.begin() + (axes[unit] - 1), 1);
+  return reshaped(value, row);
+}
+
 Placed PlacedBuilder::inOrder(const Placed &x) {
   SmallVector<int64_t> permutation{0};
   for (int64_t axis : x.axes)

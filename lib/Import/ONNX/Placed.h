@@ -43,6 +43,9 @@ public:
   mlir::Value filled(double value, llvm::ArrayRef<Affine> dims, const Axes &axes);
   /// `x` spread over the shape `dims`, with which its axes are aligned from the last on, as a tensor of these axes.
   mlir::Value spread(const Placed &x, llvm::ArrayRef<Affine> dims, const Axes &axes);
+  /// The same, but the axis of the graph's value `unit`, of one element, is one of the tensor all the same. Null if no others are
+  /// but the leading one.
+  mlir::Value withUnit(const Placed &x, llvm::ArrayRef<Affine> dims, const Axes &axes, size_t unit);
   /// With the tensor's axes in the graph's order, but for the leading one.
   Placed inOrder(const Placed &x);
   /// A value of one leading axis in another shape of as many elements for each token.
