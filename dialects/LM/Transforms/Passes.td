@@ -30,8 +30,9 @@ def LMSplitLinearsPass : Pass<"lm-split-linears", "::mlir::ModuleOp"> {
   let summary = "makes parts of a product products of their own";
   let description = [{
     Exporters pack the matrices of query, key and value, or of gate and up, and take the product apart. Elements of a
-    product (and its bias) that lie one after another become a product with these rows of the weight, whatever way they
-    were taken: rows of a matrix are a place in the file like the whole. Where rotary pairs that lie side by side are moved
+    product (and its bias) that lie one after another, or so for each head, become a product with these rows of the
+    weight, whatever way they were taken: rows of a matrix are places in the file like the whole. What is put together
+    again with other elements of the product, as halves of rotated heads are, is no part. Where rotary pairs that lie side by side are moved
     half a head apart before `lm.rotary_embedding`, that becomes the weight's `rope_heads` and `rope_length`.
 
     Before:
