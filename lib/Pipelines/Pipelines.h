@@ -10,7 +10,7 @@
 #include "lib/Import/GGUF/ImportGGUF.h"
 #include "lib/Import/ModelFiles.h"
 #include "lib/Pipelines/Phases.h"
-#include "lib/Support/CompileDefaults.h"
+#include "runtime/io/CompileDefaults.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"

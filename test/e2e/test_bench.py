@@ -92,7 +92,7 @@ class Bench(unittest.TestCase):
 
     def test_refusals(self):
         model = compiled(DEMO, "--max-context=64")
-        self.refused(2, "nothing to measure: give MODEL or --probe")
+        self.refused(2, "nothing to measure: give MODEL, --probe or --cuda")
         self.refused(2, "--n-prompt: expected up to 10000 numbers", model, "-p", "many")
         self.refused(2, "these lists make ", model, "-p", "1-5000", "-d", "1-5000")
         self.refused(2, "--frobnicate", model, "--frobnicate")

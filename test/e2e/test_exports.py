@@ -11,7 +11,7 @@ from harness import OPT, ROOT, WORK, compiled, generate, relative_l2, succeed
 class Exports(unittest.TestCase):
     def test_every_export(self):
         folder = WORK / "exports"
-        with tarfile.open(ROOT / "test/data/onnx/exports.tar.xz") as archive:
+        with tarfile.open(ROOT / "test/data/exports.tar.xz") as archive:
             archive.extractall(folder, filter="data")
         models = sorted(folder.iterdir())
         self.assertGreaterEqual(len(models), 20)

@@ -5,7 +5,7 @@
 
 Makes OUT/MODEL-EXPORTER/model.onnx and beside it golden.json: the ids of a prompt, the logits of each of its positions and
 the ids that follow greedily. Needs torch, transformers, onnx and onnxscript, or optimum-onnx with the transformers that it
-works with; these are for development alone. The archive has all of OUT: test/data/onnx/exports.tar.xz, which
+works with; these are for development alone. The archive has all of OUT: test/data/exports.tar.xz, which
 test/e2e/test_exports.py runs, was made with --models llama qwen2 gemma2 phi3 gpt2 opt gptneox, once with each set of packages.
 """
 

@@ -2,9 +2,9 @@
 
 #include "tools/lamina-bench/Needs.h"
 
-#include "lib/Support/CompileDefaults.h"
 #include "runtime/base/StrCat.h"
 #include "runtime/generate/ContextBound.h"
+#include "runtime/io/CompileDefaults.h"
 
 #include <algorithm>
 

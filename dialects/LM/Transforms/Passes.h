@@ -4,7 +4,7 @@
 #define LAMINA_DIALECTS_LM_TRANSFORMS_PASSES_H
 
 #include "dialects/LM/IR/LM.h"
-#include "lib/Support/CompileDefaults.h"
+#include "runtime/io/CompileDefaults.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Pass/Pass.h"
 

@@ -4,8 +4,8 @@
 //
 //===----------------------------------------------------------------------------------------------------===//
 
-#ifndef LAMINA_LIB_SUPPORT_COMPILEDEFAULTS_H
-#define LAMINA_LIB_SUPPORT_COMPILEDEFAULTS_H
+#ifndef LAMINA_RUNTIME_IO_COMPILEDEFAULTS_H
+#define LAMINA_RUNTIME_IO_COMPILEDEFAULTS_H
 
 #include <cstdint>
 
@@ -19,4 +19,4 @@ inline constexpr int64_t kDefaultSequences = 16;    ///< in flight
 
 } // namespace lamina
 
-#endif // LAMINA_LIB_SUPPORT_COMPILEDEFAULTS_H
+#endif // LAMINA_RUNTIME_IO_COMPILEDEFAULTS_H
