@@ -66,7 +66,7 @@ TEST(AssemblerTest, RowsFit) {
                      "lm.layer_norm %a, %b, %c {epsilon = 1.0e-5 : f32} : " + rows + ", " + vector + ", " + vector);
   text += kernelText("rotate", {rows, table, rows}, "lm.rotary_embedding %a, %b {head_length = 128 : i64} : " + rows + ", " + table);
   text += kernelText("round", {rows, "tensor<?x4096x!lm.q8>"}, "lm.quantize %a : " + rows + " -> tensor<?x4096x!lm.q8>");
-  text += kernelText("gather", {rows, "tensor<?xi32>", rows}, "lm.gather_rows %a, %b : " + rows + ", tensor<?xi32>");
+  text += kernelText("gather", {rows, "tensor<?xi32>", rows}, "lm.gather_rows %a, %b : (" + rows + ", tensor<?xi32>) -> " + rows);
   for (const char *activation : {"silu", "gelu", "gelu_tanh", "sigmoid", "relu"})
     text += kernelText(activation, {rows, rows, rows}, "lm.gated_activation " + std::string(activation) + " %a, %b : " + rows);
   expectNoSpills(text);
