@@ -1,7 +1,7 @@
 // Cluster files: what they say arrives in the topology; a bad one is one error with line and column, and status 1.
 
 // RUN: %python %source_dir/tools/dev/make_tiny_gguf.py %t.gguf
-// RUN: split-file %s %t
+// RUN: split-file %s %t && rm -rf %t.lamina
 
 // RUN: lamina-opt %t.gguf --cluster %t/good.yaml --compile-to=partition | FileCheck %s --check-prefix=GOOD
 // GOOD:      mpmd.topology @cluster {
