@@ -13,14 +13,18 @@ using namespace lamina::test;
 
 namespace {
 
-/// Every kernel of `text` for every architecture; the assembler may know fewer.
+/// Every kernel of `text` for every architecture that the assembler knows. Needs NVIDIA's toolkit, which no
+/// test of ours may require; the PTX itself is checked without it.
 void expectNoSpills(const std::string &text) {
   std::optional<std::string> assembler = findAssembler();
   if (!assembler)
     GTEST_SKIP() << "skipped: no ptxas";
   std::vector<std::string> ptx = compileText(text, {"ptx"});
   ASSERT_EQ(ptx.size(), 1);
+  ASSERT_TRUE(knowsArchitecture(*assembler, cudaArchitectures().front()));
   for (llvm::StringRef architecture : cudaArchitectures()) {
+    if (!knowsArchitecture(*assembler, architecture))
+      continue;
     std::string report;
     llvm::Expected<std::string> cubin = assemble(*assembler, ptx[0], architecture, &report);
     ASSERT_TRUE(bool(cubin)) << llvm::toString(cubin.takeError());
