@@ -5,6 +5,7 @@
 #include "runtime/base/Clock.h"
 
 namespace lamina {
+
 absl::Status Executor::execute(const WorkerProgram::Op &op, const LaminaStep &step) {
   switch (op.kind) {
   case WorkerProgram::OpKind::Dispatch:

@@ -26,9 +26,6 @@ public:
   /// Runs the instructions [begin, end) of the program, all of them dispatches.
   absl::Status run(size_t begin, size_t end, const LaminaStep &step);
 
-  /// Runs recorded so far.
-  size_t size() const { return recorded_.size(); }
-
 private:
   absl::StatusOr<RecordedHandle> record(size_t begin, size_t end, const LaminaStep &largest);
 

@@ -9,8 +9,8 @@
 
 namespace lamina {
 
-/// A ring of trace records for each worker, shared with processes that are forked later. Without memory, as it is made by
-/// default, nothing is recorded.
+/// A ring of trace records for each worker, shared with processes that are forked later. Without memory, as it
+/// is made by default, nothing is recorded.
 class TraceSegment {
 public:
   static absl::StatusOr<TraceSegment> create(int workers);

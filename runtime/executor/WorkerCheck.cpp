@@ -193,7 +193,7 @@ private:
     return absl::OkStatus();
   }
 
-  /// What every GPU can launch.
+  /// Beyond these limits no GPU launches; that it has less a smaller one tells when the kernel is loaded.
   absl::Status checkBlocks(const plan::Kernel &kernel, const plan::KernelVariant &variant) {
     uint32_t threads = variant.block_threads();
     if (threads == 0 || threads > LAMINA_CUDA_MAX_BLOCK || threads % LAMINA_CUDA_WARP != 0)

@@ -14,16 +14,6 @@ constexpr uint64_t kPollNanoseconds = 20'000;
 
 } // namespace
 
-void HostEndpoint::releaseConsumed(Outgoing &out) {
-  uint32_t consumed = out.channel->state->consumed.load();
-  while (uint32_t(out.released) != consumed && out.released != out.sequence)
-    out.releaseOne();
-  // The usual case is one frame at a time: starting over keeps the same few lines in the caches of both
-  // sides.
-  if (out.released == out.sequence && !out.channel->queued)
-    out.cursor = 0;
-}
-
 absl::Status HostEndpoint::sleepOn(const Channel &channel, SharedWaitWord &word, uint32_t seen,
                                    const char *purpose, uint32_t transfer) {
   uint64_t begin = monotonicNanoseconds();
@@ -41,7 +31,11 @@ absl::Status HostEndpoint::waitForSpace(Outgoing &out, uint64_t space, uint32_t 
   LAMINA_RETURN_IF_ERROR(checkSpace(out, space, transfer));
   while (true) {
     uint32_t consumed = channel.state->consumed.load();
-    releaseConsumed(out);
+    out.releaseConsumed();
+    // The usual case is one frame at a time: starting over keeps the same few lines in the caches of both
+    // sides.
+    if (out.released == out.sequence && !channel.queued)
+      out.cursor = 0;
     if (out.hasRoom(space))
       return absl::OkStatus();
     LAMINA_RETURN_IF_ERROR(sleepOn(channel, channel.state->consumed, consumed, "for room to send", transfer));
@@ -52,7 +46,7 @@ absl::Status HostEndpoint::send(uint32_t transfer, int64_t rows) {
   LAMINA_ASSIGN_OR_RETURN(Binding * binding, find(transfer, "send", true));
   Outgoing &out = *binding->outgoing;
   const Channel &channel = *out.channel;
-  uint64_t bytes = links_.transfer(transfer).bytesPerRow * uint64_t(rows);
+  uint64_t bytes = messageBytes(transfer, rows);
   LAMINA_RETURN_IF_ERROR(waitForSpace(out, frameSpace(bytes), transfer));
   uint64_t began = monotonicNanoseconds();
   LAMINA_RETURN_IF_ERROR(

@@ -24,7 +24,6 @@ public:
   uint64_t communicationNanoseconds() const override { return communication_; }
 
 private:
-  void releaseConsumed(Outgoing &out);
   absl::Status sleepOn(const Channel &channel, SharedWaitWord &word, uint32_t seen, const char *purpose,
                        uint32_t transfer);
   absl::Status waitForSpace(Outgoing &out, uint64_t space, uint32_t transfer);

@@ -18,16 +18,14 @@ constexpr useconds_t kSleepMicroseconds = 20;
 void QueuedEndpoint::beginStep(uint64_t step) {
   RingEndpoint::beginStep(step);
   for (Outgoing &out : outgoing_)
-    for (uint32_t consumed = out.channel->state->consumed.load();
-         uint32_t(out.released) != consumed && out.released != out.sequence;)
-      out.releaseOne();
+    out.releaseConsumed();
 }
 
 absl::Status QueuedEndpoint::send(uint32_t transfer, int64_t rows) {
   LAMINA_ASSIGN_OR_RETURN(Binding * binding, find(transfer, "send", true));
   Outgoing &out = *binding->outgoing;
   const Channel &channel = *out.channel;
-  uint64_t bytes = links_.transfer(transfer).bytesPerRow * uint64_t(rows);
+  uint64_t bytes = messageBytes(transfer, rows);
   LAMINA_RETURN_IF_ERROR(checkSpace(out, frameSpace(bytes), transfer));
   uint64_t released = out.released;
   while (!out.hasRoom(frameSpace(bytes)))
@@ -48,7 +46,7 @@ absl::Status QueuedEndpoint::receiveNext(Incoming &in) {
   const Channel &channel = *in.channel;
   uint32_t transfer = nextPosted(in);
   Binding &binding = bindings_[transfer];
-  uint64_t bytes = links_.transfer(transfer).bytesPerRow * uint64_t(binding.rows);
+  uint64_t bytes = messageBytes(transfer, binding.rows);
   ++in.postedBegin;
   taken_.push_back({&in, ++in.sequence, in.cursor, transfer});
   LAMINA_RETURN_IF_ERROR(queue_.waitForWord(channel.state->published.word(), uint32_t(in.sequence)));

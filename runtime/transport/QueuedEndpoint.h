@@ -6,9 +6,8 @@
 //
 // * Where a frame lies follows from the sizes of those before it, so the destination knows it without a look.
 // * A header is not reused before the step after the next. By then the destination has finished this step, so
-// the
-//   source's host writes headers when it hands the step over, and the destination's host checks them when the
-//   step is done: after the bytes were used, before anybody hears of the result.
+//   the source's host writes headers when it hands the step over, and the destination's host checks them when
+//   the step is done: after the bytes were used, before anybody hears of the result.
 //
 //===--------------------------------------------------------------------------------------------------------===//
 

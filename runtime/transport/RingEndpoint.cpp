@@ -100,7 +100,7 @@ void RingEndpoint::writeHeader(Outgoing &out, uint32_t transfer, uint64_t bytes,
 absl::Status RingEndpoint::checkFrame(const Incoming &in, uint64_t sequence, uint32_t expected,
                                       const FrameHeader &frame) const {
   const Binding &binding = bindings_[expected];
-  uint64_t bytes = links_.transfer(expected).bytesPerRow * uint64_t(binding.rows);
+  uint64_t bytes = messageBytes(expected, binding.rows);
   auto differs = [&](const char *what, uint64_t want, uint64_t got) {
     return absl::DataLossError(absl::StrCat("worker ", in.channel->source, " sent an unexpected frame where ",
                                             describe(expected), " was due: expected ", what, " ", want,

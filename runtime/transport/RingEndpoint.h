@@ -37,6 +37,12 @@ protected:
       return sequence - released < channel->frames && bytesInFlight + space <= channel->payloadBytes;
     }
     void releaseOne() { bytesInFlight -= frames[released++ & (channel->frames - 1)]; }
+    /// What the destination has taken so far.
+    void releaseConsumed() {
+      uint32_t consumed = channel->state->consumed.load();
+      while (uint32_t(released) != consumed && released != sequence)
+        releaseOne();
+    }
   };
   /// The destination's private view of a channel.
   struct Incoming {
@@ -70,6 +76,9 @@ protected:
                           const FrameHeader &frame) const;
   std::string describe(uint32_t transfer) const;
 
+  uint64_t messageBytes(uint32_t transfer, int64_t rows) const {
+    return links_.transfer(transfer).bytesPerRow * uint64_t(rows);
+  }
   uint32_t nextPosted(const Incoming &in) const { return in.posted[in.postedBegin % in.posted.size()]; }
 
   static uint64_t frameSpace(uint64_t bytes) {

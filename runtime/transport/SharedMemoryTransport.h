@@ -4,10 +4,11 @@
 // payload bytes, written by the source alone and read by the destination alone. It serves threads and forked
 // processes alike.
 //
-//   frame header: sequence, step, payload bytes, payload offset, time, transfer (64 bytes, one slot per
-//   frame) payload:      the rows of each buffer one after another, wrapping at the ring's end
+//   frame header: sequence, step, payload bytes, offset, time, transfer (64 bytes, one slot for each frame)
+//   payload:      the rows of each buffer one after another, wrapping at the ring's end
 //
-// The destination checks every header against what the plan lets it expect before it copies a byte.
+// The destination checks every header against what the plan lets it expect: before it copies a byte, or where
+// its device copies by itself before anybody hears of the result (QueuedEndpoint.h).
 //
 //===--------------------------------------------------------------------------------------------------------===//
 

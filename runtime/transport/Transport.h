@@ -53,10 +53,10 @@ public:
   /// After an error: lets the device finish by itself what it was given, whatever comes of it.
   virtual void abandonStep() {}
 
+  // The two that follow are 0 where the device moves transfers by itself: only a trace tells then.
+
   /// Time spent since the start waiting for peers in send and wait.
   virtual uint64_t waitedNanoseconds() const = 0;
-
-  // Both are 0 where the device moves transfers by itself: only a trace tells then.
 
   /// Time spent since the start in which transfers alone kept the caller from its work: sending, but not
   /// waiting for room; and in wait, from when the peer had begun to send until the message was in the

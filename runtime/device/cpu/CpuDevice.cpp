@@ -2,14 +2,14 @@
 
 #include "runtime/device/cpu/CpuDevice.h"
 
+#include "runtime/device/WeightsFile.h"
+
 #include "absl/strings/str_cat.h"
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 namespace lamina {
@@ -92,16 +92,7 @@ absl::StatusOr<std::byte *> CpuDevice::allocate(uint64_t bytes, const std::strin
 }
 
 absl::StatusOr<std::byte *> CpuDevice::loadWeights(const std::string &path, uint64_t bytes) {
-  int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0)
-    return absl::NotFoundError(absl::StrCat("cannot open weights file ", path, ": ", strerror(errno)));
-  struct stat info;
-  if (fstat(file, &info) != 0 || uint64_t(info.st_size) < bytes) {
-    close(file);
-    return absl::DataLossError(absl::StrCat("weights file ", path, " has ", info.st_size,
-                                            " bytes, the plan needs ", bytes,
-                                            ": the artifact is incomplete, copy or compile it again"));
-  }
+  LAMINA_ASSIGN_OR_RETURN(int file, openWeights(path, bytes));
   void *address = mapMemory(bytes, PROT_READ, MAP_PRIVATE, file);
   int error = errno;
   close(file);

@@ -2,12 +2,12 @@
 
 #include "runtime/device/cuda/WeightUpload.h"
 
+#include "runtime/device/WeightsFile.h"
+
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstring>
-#include <fcntl.h>
-#include <sys/stat.h>
 #include <thread>
 #include <unistd.h>
 #include <vector>
@@ -91,19 +91,9 @@ absl::Status runThreads(Upload &upload) {
 
 absl::Status uploadFile(const Driver &driver, CUcontext context, const std::string &path, uint64_t bytes,
                         CUdeviceptr to) {
-  int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0)
-    return absl::NotFoundError(absl::StrCat("cannot open weights file ", path, ": ", strerror(errno)));
-  struct stat info;
-  absl::Status status;
-  if (fstat(file, &info) != 0 || uint64_t(info.st_size) < bytes) {
-    status = absl::DataLossError(absl::StrCat("weights file ", path, " has ", info.st_size,
-                                              " bytes, the plan needs ", bytes,
-                                              ": the artifact is incomplete, copy or compile it again"));
-  } else {
-    Upload upload{driver, context, path, file, bytes, to};
-    status = runThreads(upload);
-  }
+  LAMINA_ASSIGN_OR_RETURN(int file, openWeights(path, bytes));
+  Upload upload{driver, context, path, file, bytes, to};
+  absl::Status status = runThreads(upload);
   close(file);
   return status;
 }

@@ -5,6 +5,17 @@
 #include <gtest/gtest.h>
 
 #if __has_include(<cuda.h>)
+namespace {
+
+/// What is a macro there and cannot be named once the header is included.
+constexpr uintptr_t kPortableHost = lamina::cuda::CU_MEMHOSTALLOC_PORTABLE,
+                    kPortableRegister = lamina::cuda::CU_MEMHOSTREGISTER_PORTABLE,
+                    kDeviceMap = lamina::cuda::CU_MEMHOSTREGISTER_DEVICEMAP,
+                    kEnd = lamina::cuda::CU_LAUNCH_PARAM_END,
+                    kPointer = lamina::cuda::CU_LAUNCH_PARAM_BUFFER_POINTER,
+                    kSize = lamina::cuda::CU_LAUNCH_PARAM_BUFFER_SIZE;
+
+} // namespace
 #include <cuda.h>
 #endif
 
@@ -40,6 +51,12 @@ TEST(DriverTypes, AgreeWithTheDriversHeader) {
   SAME(CU_STREAM_WRITE_VALUE_DEFAULT);
   SAME(CU_EVENT_DEFAULT);
 #undef SAME
+  EXPECT_EQ(kPortableHost, uintptr_t(CU_MEMHOSTALLOC_PORTABLE));
+  EXPECT_EQ(kPortableRegister, uintptr_t(CU_MEMHOSTREGISTER_PORTABLE));
+  EXPECT_EQ(kDeviceMap, uintptr_t(CU_MEMHOSTREGISTER_DEVICEMAP));
+  EXPECT_EQ(kEnd, uintptr_t(CU_LAUNCH_PARAM_END));
+  EXPECT_EQ(kPointer, uintptr_t(CU_LAUNCH_PARAM_BUFFER_POINTER));
+  EXPECT_EQ(kSize, uintptr_t(CU_LAUNCH_PARAM_BUFFER_SIZE));
   EXPECT_EQ(sizeof(cuda::CUdeviceptr), sizeof(::CUdeviceptr));
 #else
   GTEST_SKIP() << "skipped: the CUDA Toolkit's cuda.h is not installed";
