@@ -6,8 +6,8 @@ import os
 import pathlib
 import unittest
 
-from harness import (BUILD, DEMO, F32_LIMIT, Q8_LIMIT, RUN, agreeing_prefix, compiled, data, generate, program, read_npy,
-                     relative_l2)
+from harness import (BENCH, BUILD, DEMO, F32_LIMIT, Q8_LIMIT, RUN, agreeing_prefix, compiled, data, generate, program,
+                     read_npy, relative_l2, succeed)
 
 COMPUTE, MEMORY = "--target=compute=cuda:sim", "--target=memory=cuda:sim"
 PLACEMENTS = {"compute on a GPU": (COMPUTE,), "both on GPUs": (COMPUTE, MEMORY), "memory on a GPU": (MEMORY,),
@@ -58,6 +58,13 @@ class Simulated(unittest.TestCase):
             with self.subTest(size=size):
                 parts = generate(artifact, CASE["prompt_ids"], "--prefill-chunk", size, count=4)
                 self.assertTrue(whole.logits == parts.logits, "logits differ")
+
+    def test_workers_in_one_process_can_be_measured(self):
+        artifact = compiled(DEMO, COMPUTE, MEMORY)
+        result = succeed([BENCH, artifact, "--inproc", "-p", 4, "-n", 2, "-r", 1, "-t", 1, "-o", "jsonl"])
+        for test in map(json.loads, result.out.splitlines()):
+            self.assertEqual((test["backends"], test["gpu_info"]), ("CUDA", "simulated GPU 0"))
+            self.assertTrue(all(worker["bandwidth_share"] > 0 for worker in test["workers"]), test["workers"])
 
     def test_golden_models_agree_with_float64(self):
         golden = json.loads(data("golden/golden.json").read_text())["models"]

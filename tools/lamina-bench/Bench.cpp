@@ -50,14 +50,17 @@ private:
   size_t count_, done_ = 0;
 };
 
-bool usesCuda(const plan::Plan &plan) {
-  return std::any_of(plan.classes().begin(), plan.classes().end(),
-                     [](const plan::DeviceClass &deviceClass) { return deviceClass.device() == "cuda"; });
+/// What GPU 0 can do, if a worker has a GPU.
+absl::StatusOr<std::optional<CudaFigures>> probeIfUsed(const plan::Plan &plan) {
+  for (const plan::Worker &worker : plan.workers())
+    if (runsOnGpu(plan, worker))
+      return probeCuda();
+  return std::nullopt;
 }
 
 /// Everything with one number of threads.
 absl::Status runWith(const BenchOptions &options, const ArtifactReader &artifact, int threads, uint64_t began,
-                     Output &output, Progress &progress) {
+                     const std::optional<CudaFigures> &gpu, Output &output, Progress &progress) {
   LAMINA_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine,
                           Engine::create(artifact.plan(), artifact.path(),
                                          {.threadsPerWorker = threads, .inProcess = options.inProcess}));
@@ -69,9 +72,9 @@ absl::Status runWith(const BenchOptions &options, const ArtifactReader &artifact
   LAMINA_RETURN_IF_ERROR(bencher.prompt(environment.firstPrompt));
   environment.firstTokenNs = monotonicNanoseconds() - began;
   LAMINA_ASSIGN_OR_RETURN(environment.readBandwidth, readBandwidth(threads));
-  if (usesCuda(artifact.plan())) {
-    LAMINA_ASSIGN_OR_RETURN(CudaFigures gpu, probeCuda());
-    environment.gpuBandwidth = std::max(gpu.copy, gpu.read);
+  if (gpu) {
+    environment.gpu = gpu->name;
+    environment.gpuBandwidth = std::max(gpu->copy, gpu->read);
   }
   for (const TestSpec &spec : options.tests) {
     progress.begin(spec.name());
@@ -107,10 +110,14 @@ absl::Status runTests(const BenchOptions &options, uint64_t began) {
   std::error_code ignored; // what has been opened exists
   if (!std::filesystem::is_directory(options.model, ignored))
     began = opened;
+  // Workers in this process open the driver, and then no process that is forked can.
+  uint64_t before = monotonicNanoseconds();
+  LAMINA_ASSIGN_OR_RETURN(std::optional<CudaFigures> gpu, probeIfUsed(artifact.plan()));
+  began += monotonicNanoseconds() - before;
   Output output = {Writer::create(options.output, stdout), Writer::create(options.errorOutput, stderr)};
   Progress progress(options);
   for (int threads : options.threads) {
-    LAMINA_RETURN_IF_ERROR(runWith(options, artifact, threads, began, output, progress));
+    LAMINA_RETURN_IF_ERROR(runWith(options, artifact, threads, began, gpu, output, progress));
     began = monotonicNanoseconds(); // what follows has no process of its own
   }
   output.writer->finish();

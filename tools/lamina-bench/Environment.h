@@ -26,7 +26,11 @@ struct Environment {
   uint64_t firstTokenNs = 0; ///< and until the logits of a first prompt of `firstPrompt` tokens
   int64_t firstPrompt = 0;
   double readBandwidth = 0; ///< bytes per second, measured with the same threads
-  double gpuBandwidth = 0;  ///< of GPU 0, if a worker has a GPU
+  std::string gpu;          ///< GPU 0's name, if a worker has a GPU
+  double gpuBandwidth = 0;  ///< of GPU 0
+
+  /// What llama-bench calls it.
+  const char *backend() const { return gpu.empty() ? "CPU" : "CUDA"; }
 };
 
 /// Share of the bandwidth of its device that a worker made use of; 0 if that was not measured.

@@ -46,7 +46,7 @@ std::string testRow(const Environment &environment, const TestResult &result) {
   // "±" is two bytes and one column.
   return formatted("| %-30s | %10s | %10s | %-10s | %7d | %15s | %21s |\n", environment.modelType.c_str(),
                    sizeText(environment.modelBytes).c_str(), parametersText(environment.parameters).c_str(),
-                   "CPU", environment.threads, result.spec.name().c_str(), rate.c_str());
+                   environment.backend(), environment.threads, result.spec.name().c_str(), rate.c_str());
 }
 
 std::string batchedHeader() {

@@ -6,6 +6,10 @@
 
 namespace lamina::bench {
 
+bool runsOnGpu(const plan::Plan &plan, const plan::Worker &worker) {
+  return plan.classes(static_cast<int>(worker.device_class())).device() == "cuda";
+}
+
 Traffic::Traffic(const plan::Plan &plan) : workers_(static_cast<size_t>(plan.workers_size())) {
   for (int w = 0; w < plan.workers_size(); ++w) {
     const plan::Worker &worker = plan.workers(w);
@@ -37,7 +41,8 @@ double Traffic::bytesRead(size_t worker, int64_t context, int64_t outputRows) co
 }
 
 UseMeter::UseMeter(const plan::Plan &plan, const Engine &engine, const EngineRunner &runner)
-    : engine_(engine), runner_(runner), traffic_(plan), workers_(static_cast<size_t>(plan.workers_size())) {}
+    : plan_(plan), engine_(engine), runner_(runner), traffic_(plan),
+      workers_(static_cast<size_t>(plan.workers_size())) {}
 
 void UseMeter::start() { count(-1); }
 void UseMeter::stop() { count(1); }
@@ -74,7 +79,7 @@ std::vector<WorkerUse> UseMeter::uses() const {
                     .communicationNsPerStep = sums.communicationNs / steps_,
                     .bytesReadPerStep = sums.bytesRead / steps_,
                     .bandwidth = sums.busyNs > 0 ? sums.bytesRead / sums.busyNs * 1e9 : 0,
-                    .onGpu = infos[i].device.starts_with("cuda ")});
+                    .onGpu = runsOnGpu(plan_, plan_.workers(static_cast<int>(i)))});
   }
   return uses;
 }

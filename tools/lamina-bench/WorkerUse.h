@@ -24,6 +24,9 @@ struct WorkerUse {
   bool onGpu = false;                ///< there busy includes waiting for a peer
 };
 
+/// Whether the plan puts the worker on a GPU.
+bool runsOnGpu(const plan::Plan &plan, const plan::Worker &worker);
+
 /// What must come from memory in a step, by the plan: every weight that is multiplied with counts once, and
 /// so does the cache of every sequence up to its last token. Rows of the embedding table are left out. Of
 /// experts all count, routed to or not.
@@ -63,6 +66,7 @@ private:
   /// The engine's counters, times `sign`.
   void count(int sign);
 
+  const plan::Plan &plan_;
   const Engine &engine_;
   const EngineRunner &runner_;
   const Traffic traffic_;
