@@ -9,6 +9,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
@@ -30,6 +31,9 @@ class EngineDeathTest : public ::testing::TestWithParam<Workers> {
 protected:
   void SetUp() override {
     useSimulator();
+    start();
+  }
+  void start() {
     auto engine = Engine::create(plan(), artifact_.path(), {.threadsPerWorker = 2});
     ASSERT_TRUE(engine.ok()) << engine.status();
     engine_ = std::move(*engine);
@@ -129,14 +133,24 @@ TEST_P(EngineDeathTest, AnInterruptEndsALongStep) {
 
 TEST_P(EngineDeathTest, DestroyingLeavesNoProcess) {
   int first = pid(0), second = pid(1);
-  uint64_t begin = monotonicNanoseconds();
   engine_.reset();
-  EXPECT_LT(monotonicNanoseconds() - begin, kSecond) << "workers had to be killed";
   EXPECT_FALSE(exists(first));
   EXPECT_FALSE(exists(second));
   errno = 0;
   EXPECT_EQ(waitpid(-1, nullptr, WNOHANG), -1);
   EXPECT_EQ(errno, ECHILD) << "a child is left";
+}
+
+/// Those that do not leave are killed after a second; on a busy machine so is now and then one that would have left.
+TEST_P(EngineDeathTest, WorkersLeaveWhenTheyAreTold) {
+  uint64_t fastest = kHang;
+  for (int i = 0; i < 10 && fastest >= kSecond; ++i) {
+    start();
+    uint64_t begin = monotonicNanoseconds();
+    engine_.reset();
+    fastest = std::min(fastest, monotonicNanoseconds() - begin);
+  }
+  EXPECT_LT(fastest, kSecond) << "workers had to be killed";
 }
 
 TEST(EngineOrphanTest, KilledFrontEndTakesItsWorkersAlong) {

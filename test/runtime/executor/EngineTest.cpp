@@ -109,7 +109,7 @@ TEST_P(PlacedEngineTest, CountsBytesAndTime) {
   }
   if (!GetParam().placement.computeOnCuda) // a GPU waits by itself
     EXPECT_GT(timings.workers[0].waitNanoseconds, 2'000'000u) << "compute0 waits while memory0 works";
-  EXPECT_GT(timings.workers[1].busyNanoseconds, 4'000'000u);
+  EXPECT_GT(timings.workers[1].busyNanoseconds, 40'000'000u);
 }
 
 TEST_P(PlacedEngineTest, TraceHoldsEveryInstructionInOrder) {
@@ -149,7 +149,7 @@ TEST_P(PlacedEngineTest, TraceShowsWhenWorkRanAndNotWhenItWasHandedOver) {
         sum += event.endNanoseconds - event.beginNanoseconds;
     return sum;
   };
-  EXPECT_GT(nanoseconds("blk.0.attention", TraceEvent::Kind::Dispatch), 4'000'000u);
+  EXPECT_GT(nanoseconds("blk.0.attention", TraceEvent::Kind::Dispatch), 40'000'000u);
   EXPECT_GT(nanoseconds("blk.0 out", TraceEvent::Kind::Wait), 2'000'000u) << "compute0 waits meanwhile";
 }
 

@@ -1,5 +1,4 @@
-//===- EngineTest.h - an engine over the hand-written plan, wherever its workers are ------------*- C++
-//-*-===//
+//===- EngineTest.h - an engine over the hand-written plan, wherever its workers are --------*- C++ -*-===//
 
 #ifndef LAMINA_TEST_RUNTIME_EXECUTOR_ENGINETEST_H
 #define LAMINA_TEST_RUNTIME_EXECUTOR_ENGINETEST_H

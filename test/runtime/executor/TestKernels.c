@@ -49,7 +49,7 @@ EXPORT void test_attend(void *const *bindings, const LaminaStep *step, int64_t b
   float *out = bindings[6];
   for (int64_t t = begin; t < end; ++t) {
     if (tokens[t] == SLOW_TOKEN)
-      usleep(5000);
+      usleep(50000);
     if (tokens[t] == CRASH_TOKEN)
       raise(SIGSEGV);
     if (tokens[t] == HANG_TOKEN)

@@ -18,7 +18,7 @@ namespace lamina::test {
 
 inline constexpr int kRow = 16;
 inline constexpr int kVocab = 32;
-inline constexpr int kSlowToken = 29;  ///< memory0 sleeps for 5 ms; ids below do nothing special
+inline constexpr int kSlowToken = 29;  ///< memory0 sleeps for 50 ms; ids below do nothing special
 inline constexpr int kCrashToken = 30; ///< memory0 raises SIGSEGV
 inline constexpr int kHangToken = 31;  ///< memory0 sleeps for half a minute
 inline constexpr int kMaxTokens = 40;
