@@ -5,6 +5,7 @@
 #include "runtime/base/StrCat.h"
 #include "runtime/io/GGUFWriter.h"
 
+#include <algorithm>
 #include <limits>
 
 namespace lamina {
@@ -22,12 +23,14 @@ absl::Status readFloat(const GGUFReader &reader, const char *key, float &value) 
   return absl::OkStatus();
 }
 
-/// Below 0 some writers mean none of it.
-absl::Status readCount(const GGUFReader &reader, const char *key, int32_t &value) {
+constexpr int32_t kNoLimit = std::numeric_limits<int32_t>::max();
+
+/// Numbers below 0 stand for all: `all` says that for this key.
+absl::Status readCount(const GGUFReader &reader, const char *key, int32_t all, int32_t &value) {
   if (!reader.has(key))
     return absl::OkStatus();
   LAMINA_ASSIGN_OR_RETURN(int64_t number, reader.getSigned(key));
-  value = static_cast<int32_t>(std::clamp<int64_t>(number, 0, std::numeric_limits<int32_t>::max()));
+  value = number < 0 ? all : static_cast<int32_t>(std::min<int64_t>(number, kNoLimit));
   return absl::OkStatus();
 }
 
@@ -36,11 +39,11 @@ absl::Status readCount(const GGUFReader &reader, const char *key, int32_t &value
 absl::StatusOr<SamplerOptions> samplerOptionsFromGGUF(const GGUFReader &reader) {
   SamplerOptions options;
   LAMINA_RETURN_IF_ERROR(readFloat(reader, kTemperature, options.temperature));
-  LAMINA_RETURN_IF_ERROR(readCount(reader, kTopK, options.topK));
+  LAMINA_RETURN_IF_ERROR(readCount(reader, kTopK, 0, options.topK));
   LAMINA_RETURN_IF_ERROR(readFloat(reader, kTopP, options.topP));
   LAMINA_RETURN_IF_ERROR(readFloat(reader, kMinP, options.minP));
   LAMINA_RETURN_IF_ERROR(readFloat(reader, kPenalty, options.repetitionPenalty));
-  LAMINA_RETURN_IF_ERROR(readCount(reader, kWindow, options.repetitionWindow));
+  LAMINA_RETURN_IF_ERROR(readCount(reader, kWindow, kNoLimit, options.repetitionWindow));
   if (absl::Status status = options.validate(); !status.ok())
     return absl::Status(status.code(), strCat(reader.path(), ": general.sampling: ", status.message()));
   return options;

@@ -6,8 +6,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cstdio>
 #include <fstream>
+#include <limits>
 #include <unistd.h>
 
 namespace lamina {
@@ -44,6 +46,17 @@ TEST(SamplerGGUF, WhatIsNotSaidStaysAsItIs) {
   expected.temperature = 0.5f;
   EXPECT_EQ(*throughFile(writer), expected);
   EXPECT_EQ(*throughFile(GGUFWriter()), SamplerOptions());
+}
+
+TEST(SamplerGGUF, LessThanNothingIsAll) {
+  const std::array<uint8_t, 4> minusOne = {0xff, 0xff, 0xff, 0xff};
+  GGUFWriter writer;
+  for (const char *key : {"general.sampling.top_k", "general.sampling.penalty_last_n"})
+    writer.addPair({.key = key, .type = gguf::ValueType::I32, .elementType = gguf::ValueType::I32, .bytes = minusOne});
+  SamplerOptions expected;
+  expected.topK = 0;
+  expected.repetitionWindow = std::numeric_limits<int32_t>::max();
+  EXPECT_EQ(*throughFile(writer), expected);
 }
 
 TEST(SamplerGGUF, NonsenseIsNamed) {
