@@ -151,42 +151,24 @@ absl::Status lpNorm(OpContext &context) {
   return absl::OkStatus();
 }
 
+/// Over what follows an axis; scale and perhaps bias beside the input.
+constexpr OpRow ofRows(std::string_view name, int since, unsigned most, Semantics semantics) {
+  return {.name = name, .since = since, .required = 2, .most = most, .rule = rowsRule, .semantics = semantics};
+}
+
+/// Over the places of channels.
+constexpr OpRow ofChannels(std::string_view name, int since, unsigned inputs, Semantics semantics) {
+  return {.name = name, .since = since, .required = inputs, .most = inputs, .rule = channelsRule, .semantics = semantics};
+}
+
 constexpr OpRow kRows[] = {
-    {.name = "LayerNormalization",
-     .required = 2,
-     .most = 3,
-     .rule = rowsRule,
-     .semantics = normalizeRows<true>},
-    {.name = "RMSNormalization",
-     .since = 23,
-     .required = 2,
-     .most = 2,
-     .rule = rowsRule,
-     .semantics = normalizeRows<false>},
+    ofRows("LayerNormalization", 1, 3, normalizeRows<true>),
+    ofRows("RMSNormalization", 23, 2, normalizeRows<false>),
     // onnxruntime's, which its exporters put into the standard's domain.
-    {.name = "SimplifiedLayerNormalization",
-     .required = 2,
-     .most = 2,
-     .rule = rowsRule,
-     .semantics = normalizeRows<false>},
-    {.name = "BatchNormalization",
-     .since = 9,
-     .required = 5,
-     .most = 5,
-     .rule = channelsRule,
-     .semantics = batchNorm},
-    {.name = "InstanceNormalization",
-     .since = 6,
-     .required = 3,
-     .most = 3,
-     .rule = channelsRule,
-     .semantics = groupNorm<true>},
-    {.name = "GroupNormalization",
-     .since = 18,
-     .required = 3,
-     .most = 3,
-     .rule = channelsRule,
-     .semantics = groupNorm<false>},
+    ofRows("SimplifiedLayerNormalization", 1, 2, normalizeRows<false>),
+    ofChannels("BatchNormalization", 9, 5, batchNorm),
+    ofChannels("InstanceNormalization", 6, 3, groupNorm<true>),
+    ofChannels("GroupNormalization", 18, 3, groupNorm<false>),
     {.name = "LpNormalization", .rule = lpRule, .semantics = lpNorm},
 };
 } // namespace
