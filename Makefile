@@ -4,7 +4,7 @@
 BUILD := build
 JOBS := $(shell nproc)
 
-.PHONY: all deps demo test test-fast test-sanitizers clean
+.PHONY: all deps demo test clean
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)

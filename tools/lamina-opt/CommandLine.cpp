@@ -177,7 +177,7 @@ std::optional<int> lamina::parseCommandLine(int argc, char **argv, CommandLine &
                  "see lamina-opt --help\n";
     return 2;
   }
-  if (line.compile.monolithic && line.compile.memoryOnCuda != line.compile.computeOnCuda && line.compile.memoryOnCuda) {
+  if (line.compile.monolithic && line.compile.memoryOnCuda && !line.compile.computeOnCuda) {
     std::cerr << "lamina-opt: --placement=monolithic has the class compute alone; see lamina-opt --help\n";
     return 2;
   }

@@ -139,6 +139,8 @@ std::string compileWithModels(ArrayRef<KernelSource> kernels) {
 
 class ByteTilesTest : public testing::Test {
 protected:
+  /// All but the tiles is vector code, which only a machine with these instructions runs; AssemblyTest reads it on
+  /// every machine.
   void SetUp() override {
     if (!llvm::is_contained(runnableTargets(), "x86-64-v4-vnni"))
       GTEST_SKIP() << "skipped: this machine has no AVX-512 with VNNI";
