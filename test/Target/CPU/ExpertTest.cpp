@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 using namespace lamina;
@@ -55,6 +56,28 @@ TEST(ExpertTest, RoutesByProbabilityAndBreaksTiesByIndex) {
       EXPECT_TRUE(weights.paddingIsZero());
       EXPECT_TRUE(indices.paddingIsZero());
     }
+}
+
+/// Products read the matrices of what is chosen, whatever the logits are.
+TEST(ExpertTest, ChoosesExpertsThatExistWhereLogitsAreNoNumbers) {
+  constexpr float nan = std::numeric_limits<float>::quiet_NaN(), infinity = std::numeric_limits<float>::infinity();
+  for (const std::string &target : runnableTargets()) {
+    auto library = KernelLibrary::compile(routeText(40, 3, "{normalize}"), target);
+    ASSERT_TRUE(library);
+    Rows logits(4, 40), weights(4, 3), indices(4, 3);
+    std::fill(logits.data.begin(), logits.data.end(), 0.5f);
+    std::fill_n(logits.row(0), 40, nan);
+    std::fill_n(logits.row(1), 40, -infinity);
+    logits.row(2)[33] = infinity;
+    logits.row(3)[7] = nan;
+    library->run("route", {logits.pointer(), indices.pointer(), weights.pointer()}, LaminaStep{4, 0, 1, 1});
+    for (int64_t t = 0; t < 4; ++t)
+      for (int64_t j = 0; j < 3; ++j) {
+        int32_t index;
+        std::memcpy(&index, indices.row(t) + j, 4);
+        EXPECT_TRUE(0 <= index && index < 40) << target << " token " << t << ": " << index;
+      }
+  }
 }
 
 /// The matrices of five experts, 40 rows of 64 columns.
