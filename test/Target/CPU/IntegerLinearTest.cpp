@@ -104,11 +104,14 @@ TEST(IntegerLinearTest, BatchesAndSplitsAgreeBitForBit) {
     QuantizedRows all = quantized(randomRows(random, 133, w.columns));
     Rows expected = runLinear(*libraries[0], name, 2, all, w);
     EXPECT_LT(relativeError(product(all, w), expected.unpadded()), 2e-6) << name;
-    for (int64_t tokens : {1, 2, 4, 5, 7, 8, 9, 17, 33, 133}) {
+    std::vector<int64_t> counts = {1, 4, 9, 33};
+    if (!slowDevice())
+      counts.insert(counts.end(), {2, 5, 7, 8, 17, 133});
+    for (int64_t tokens : counts) {
       QuantizedRows x = firstRows(all, tokens);
       for (const auto &library : libraries)
         for (size_t form = tokens == 1 ? 0 : tokens <= 4 ? 1 : 2; form < 3; ++form)
-          for (int64_t parts : {1, 3}) {
+          for (int64_t parts = 1; parts <= (slowDevice() ? 1 : 3); parts += 2) {
             Rows y = runLinear(*library, name, form, x, w, parts);
             EXPECT_EQ(std::memcmp(y.data.data(), expected.data.data(), y.data.size() * sizeof(float)), 0)
                 << name << " form " << form << " tokens " << tokens << " parts " << parts;

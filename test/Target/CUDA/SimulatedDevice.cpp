@@ -15,9 +15,12 @@ mlir::FailureOr<std::vector<KernelVariant>> test::describeForDevice(const Kernel
   return describeCudaKernel(kernel);
 }
 
-/// The other target is ptx, as text.
+/// The other target is ptx, as text. Artifacts too are described before they are compiled.
 mlir::FailureOr<std::vector<std::string>> test::compileForDevice(llvm::ArrayRef<KernelSource> kernels,
                                                                  llvm::ArrayRef<llvm::StringRef> targets) {
+  for (const KernelSource &kernel : kernels)
+    if (failed(describeCudaKernel(kernel)))
+      return mlir::failure();
   mlir::FailureOr<std::string> object =
       targets.front() == "ptx" ? compileToPTX(kernels, 2) : compileForSimulator(kernels, 2);
   if (failed(object))
