@@ -4,7 +4,7 @@
 
 #include "lib/Target/CPU/KernelEmitter.h"
 #include "lib/Target/CPU/ObjectEmitter.h"
-#include "lib/Target/Kernels/CodeGeneration.h"
+#include "lib/Target/Kernels/Parallel.h"
 
 using namespace mlir;
 using namespace lamina;

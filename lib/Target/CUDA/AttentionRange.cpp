@@ -36,8 +36,7 @@ AttentionRange::AttentionRange(DeviceContext &kernel, lm::OnlineAttentionOp op)
 
 Value AttentionRange::firstRange() { return b_.div(first_, op_.getRange()); }
 
-//===--- Partial results
-//-------------------------------------------------------------------------------------===//
+//===--- Partial results ------------------------------------------------------------------------------===//
 
 AttentionRange::Partial AttentionRange::empty() {
   return {Values(heads_, number(-double(std::numeric_limits<float>::max()))), Values(heads_, number(0.0)),
@@ -81,8 +80,7 @@ void AttentionRange::store(const Partial &partial, Value slot) {
   }
 }
 
-//===--- A range
-//---------------------------------------------------------------------------------------------===//
+//===--- A range --------------------------------------------------------------------------------------===//
 
 void AttentionRange::open(Value row, Value head, Value queryHead) {
   row_ = row;
@@ -145,8 +143,7 @@ Value AttentionRange::pageAddress(Value page) {
                        b_.min(page, lastPage_));
 }
 
-//===--- Scores
-//----------------------------------------------------------------------------------------------===//
+//===--- Scores ---------------------------------------------------------------------------------------===//
 
 /// Of the thread's position: -infinity where the row does not attend.
 Values AttentionRange::scores(Value position) {
@@ -214,8 +211,7 @@ Values AttentionRange::foldMaxima(Values scores, ValueRange before) {
   return greatest;
 }
 
-//===--- Values
-//----------------------------------------------------------------------------------------------===//
+//===--- Values ---------------------------------------------------------------------------------------===//
 
 /// Adds the values of a block by weight. Only those of positions that are attended to: what lies in other
 /// places of a page is unknown and could be infinite.

@@ -5,7 +5,7 @@
 #include "lib/Target/CPU/CPUTarget.h"
 #include "lib/Target/CPU/ObjectEmitter.h"
 #include "lib/Target/CUDA/PTXEmitter.h"
-#include "lib/Target/Kernels/CodeGeneration.h"
+#include "lib/Target/Kernels/Parallel.h"
 
 #include "mlir/IR/BuiltinOps.h"
 

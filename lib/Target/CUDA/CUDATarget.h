@@ -4,7 +4,7 @@
 // says, and with NVIDIA's assembler at hand into code for the GPUs that it knows. The bindings of a kernel,
 // its rows, its weights and its caches are those of CPUTarget.h. Same input gives the same bytes.
 //
-// docs/dev/cuda.md explains the generator.
+// docs/dev/cuda-kernels.md explains the generators.
 //
 //===--------------------------------------------------------------------------------------------------------===//
 

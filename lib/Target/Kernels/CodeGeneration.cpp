@@ -16,9 +16,6 @@
 #include "llvm/Passes/PassBuilder.h"
 #include "llvm/Target/TargetMachine.h"
 
-#include <atomic>
-#include <thread>
-
 using namespace mlir;
 using namespace lamina;
 
@@ -60,18 +57,4 @@ void lamina::optimizeKernels(llvm::Module &module, llvm::TargetMachine &machine)
   builder.registerLoopAnalyses(loops);
   builder.crossRegisterProxies(loops, functions, callGraph, modules);
   builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2).run(module, modules);
-}
-
-void lamina::forEachInParallel(size_t count, unsigned threads, llvm::function_ref<void(size_t)> body) {
-  std::atomic<size_t> next = 0;
-  auto work = [&] {
-    for (size_t i; (i = next.fetch_add(1)) < count;)
-      body(i);
-  };
-  std::vector<std::thread> helpers;
-  for (size_t i = 1; i < std::min<size_t>(threads, count); ++i)
-    helpers.emplace_back(work);
-  work();
-  for (std::thread &helper : helpers)
-    helper.join();
 }

@@ -4,7 +4,6 @@
 #define LAMINA_LIB_TARGET_KERNELS_CODEGENERATION_H
 
 #include "mlir/IR/BuiltinOps.h"
-#include "llvm/ADT/STLFunctionalExtras.h"
 #include "llvm/Support/Error.h"
 
 #include <memory>
@@ -22,9 +21,6 @@ namespace lamina {
 llvm::Expected<std::unique_ptr<llvm::Module>> translateKernels(mlir::ModuleOp module, llvm::LLVMContext &context);
 
 void optimizeKernels(llvm::Module &module, llvm::TargetMachine &machine);
-
-/// Calls `body` for [0, count) on up to `threads` threads, this one among them.
-void forEachInParallel(size_t count, unsigned threads, llvm::function_ref<void(size_t)> body);
 
 } // namespace lamina
 

@@ -7,15 +7,15 @@
 
 namespace lamina {
 
-/// Generates loops that decode the weights of some groups of rows, element after element along the row. Every
-/// number comes out exactly as runtime/io/BlockFormat.h defines it, in f32 or as an integer with its scale
-/// and min.
 /// The rows of a group that are decoded as the lanes of a vector: all, or on a GPU those of one thread.
 struct DecodedRows {
   int64_t lanes = kPackedRows;
   Value first = {}; ///< i64; null for 0
 };
 
+/// Generates loops that decode the weights of some groups of rows, element after element along the row. Every
+/// number comes out exactly as runtime/io/BlockFormat.h defines it, in f32 or as an integer with its scale
+/// and min.
 class WeightDecoder {
 public:
   /// `weight` is a source value of type tensor<…xNxKx!lm.block<…>>.

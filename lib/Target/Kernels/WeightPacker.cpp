@@ -4,6 +4,7 @@
 
 #include "dialects/LM/IR/LM.h"
 #include "lib/Target/Kernels/PackedLayout.h"
+#include "lib/Target/Kernels/Parallel.h"
 #include "runtime/base/Float16.h"
 #include "runtime/base/Status.h"
 #include "runtime/device/KernelABI.h"
@@ -12,9 +13,7 @@
 #include "llvm/Support/MathExtras.h"
 
 #include <array>
-#include <atomic>
 #include <cstring>
-#include <thread>
 
 using namespace mlir;
 using namespace lamina;
@@ -252,21 +251,6 @@ absl::Status packVector(const WeightSource &weight,
   return sink({reinterpret_cast<const uint8_t *>(ordered.data()), ordered.size() * sizeof(float)});
 }
 
-/// Calls `body(i)` for i in [0, count) on up to `threads` threads.
-void parallelFor(int64_t count, unsigned threads, llvm::function_ref<void(int64_t)> body) {
-  std::atomic<int64_t> next = 0;
-  auto work = [&] {
-    for (int64_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < count;)
-      body(i);
-  };
-  std::vector<std::thread> helpers;
-  for (int64_t i = 1; i < std::min<int64_t>(threads, count); ++i)
-    helpers.emplace_back(work);
-  work();
-  for (std::thread &helper : helpers)
-    helper.join();
-}
-
 absl::Status checkParts(const WeightSource &weight, const BlockFormat &format) {
   int64_t rowLength = weight.type.getShape().back();
   for (const WeightBytes &part : weight.parts) {
@@ -311,8 +295,9 @@ absl::Status lamina::packWeight(const WeightSource &weight, unsigned threads,
   for (int64_t first = 0; first < packer.groups(); first += groupsPerChunk) {
     int64_t count = std::min(groupsPerChunk, packer.groups() - first);
     chunk.assign(count * packer.groupBytes(), 0);
-    parallelFor(count, threads,
-                [&](int64_t i) { packer.pack(first + i, chunk.data() + i * packer.groupBytes()); });
+    forEachInParallel(count, threads, [&](size_t i) {
+      packer.pack(first + int64_t(i), chunk.data() + int64_t(i) * packer.groupBytes());
+    });
     LAMINA_RETURN_IF_ERROR(sink(chunk));
   }
   return absl::OkStatus();
