@@ -21,10 +21,10 @@
 // FROM:      lamina-opt: --compile-from: begin not in {import,
 // FROM-NEXT: status 2
 // RUN: (lamina-opt %t.gguf --frobnicate -o %t.lamina; echo status $?) 2>&1 | FileCheck %s --check-prefix=UNKNOWN
-// UNKNOWN:      lamina-opt: {{.*}}--frobnicate; see lamina-opt --help
+// UNKNOWN:      lamina-opt: there is no option '--frobnicate'; see lamina-opt --help
 // UNKNOWN-NEXT: status 2
 // RUN: (lamina-opt %t.gguf %t.gguf --plan-only; echo status $?) 2>&1 | FileCheck %s --check-prefix=TWO
-// TWO:      lamina-opt: The following argument was not expected:{{.*}}; see lamina-opt --help
+// TWO:      lamina-opt: '{{.*}}.gguf' is one argument too many; see lamina-opt --help
 // TWO-NEXT: status 2
 // RUN: (lamina-opt %t.gguf --plan-only --output=yaml; echo status $?) 2>&1 | FileCheck %s --check-prefix=OUTPUT
 // OUTPUT:      lamina-opt: --output: yaml not in {text,json}; see lamina-opt --help

@@ -2,6 +2,7 @@
 
 #include "runtime/base/Affinity.h"
 #include "runtime/device/cpu/ThreadPool.h"
+#include "tools/common/CommandLineError.h"
 #include "tools/lamina-bench/Options.h"
 #include "tools/lamina-bench/Ranges.h"
 
@@ -246,7 +247,7 @@ ParsedCommandLine parseCommandLine(int argc, const char *const *argv) {
   } catch (const CLI::ParseError &error) {
     if (error.get_exit_code() == 0)
       return {std::nullopt, app.exit(error)};
-    problem = error.what();
+    problem = commandLineError(app, error);
   }
   if (problem.empty())
     return {std::move(parser.options), 0};

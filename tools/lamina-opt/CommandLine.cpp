@@ -5,6 +5,7 @@
 #include "lib/Target/CPU/CPUTarget.h"
 #include "lib/Target/CUDA/CUDATarget.h"
 #include "lib/Target/Plan/ArtifactTarget.h"
+#include "tools/common/CommandLineError.h"
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
@@ -165,7 +166,7 @@ std::optional<int> lamina::parseCommandLine(int argc, char **argv, CommandLine &
   } catch (const CLI::ParseError &error) {
     if (error.get_exit_code() == 0)
       return app.exit(error);
-    std::cerr << "lamina-opt: " << error.what() << "; see lamina-opt --help\n";
+    std::cerr << "lamina-opt: " << commandLineError(app, error) << "; see lamina-opt --help\n";
     return 2;
   }
   if (line.compile.monolithic && !line.compile.clusterFile.empty()) {

@@ -1,6 +1,7 @@
 //===- CommandLine.cpp - lamina-run's command line ----------------------------------------------------===//
 
 #include "runtime/device/cpu/ThreadPool.h"
+#include "tools/common/CommandLineError.h"
 #include "tools/lamina-run/Options.h"
 
 #include <CLI/CLI.hpp>
@@ -74,7 +75,7 @@ struct Parser {
   bool describe = false, check = false, tokenize = false;
 
   void addPrompts(CLI::App &app) {
-    app.add_option("--prompt", options.prompt, "Text to continue; with --chat the user's message")
+    app.add_option("-p,--prompt", options.prompt, "Text to continue; with --chat the user's message")
         ->type_name("TEXT");
     app.add_option("--prompt-file", options.promptFile, "A file with one prompt a line")->type_name("FILE");
     app.add_option("--prompt-tokens", promptTokens, "Token ids, used as they are: 1,2,3")->type_name("IDS");
@@ -89,7 +90,7 @@ struct Parser {
                    "Tokens to generate (default 128, with --chat no limit); -1: until the model stops")
         ->type_name("N")
         ->check(atLeast(-1));
-    app.add_option("--temperature", options.sampling.temperature,
+    app.add_option("--temperature,--temp", options.sampling.temperature,
                    "0: always the most probable token. What is not given of sampling is as the model says, otherwise 0")
         ->type_name("T");
     app.add_option("--top-k", options.sampling.topK, "Choose among the K most probable tokens; 0: all")
@@ -114,7 +115,7 @@ struct Parser {
   }
 
   void addExecution(CLI::App &app) {
-    app.add_option("--threads", options.threads, "Threads of each worker; 0 (default): one per CPU that the process may use")
+    app.add_option("-t,--threads", options.threads, "Threads of each worker; 0 (default): one per CPU that the process may use")
         ->type_name("N")
         ->check(CLI::Range(0, ThreadPool::kMaxThreads).description(""));
     app.add_flag("--inproc", options.inProcess, "Run the workers as threads of this process");
@@ -164,7 +165,7 @@ struct Parser {
     if (!describe && !check && !tokenize)
       return "";
     std::string action = describe ? "--describe" : check ? "--check" : "--tokenize";
-    std::set<std::string> used = {"MODEL", "--output", "--threads", action};
+    std::set<std::string> used = {"--model", "--output", "--threads", action};
     if (tokenize)
       used.insert({"--prompt", "--prompt-file", "--no-bos"});
     for (const CLI::Option *option : app.get_options())
@@ -175,6 +176,8 @@ struct Parser {
 
   /// What no single option can check; empty if all is well.
   std::string finish(const CLI::App &app) {
+    if (options.model.empty())
+      return "nothing to run: give MODEL, an artifact or a GGUF file";
     if (std::string problem = conflict(); !problem.empty())
       return problem;
     if (std::string problem = withoutEffect(app); !problem.empty())
@@ -217,7 +220,7 @@ ParsedCommandLine parseCommandLine(int argc, const char *const *argv) {
   app.footer(kFooter);
   app.set_version_flag("--version", "lamina-run " LAMINA_VERSION);
   Parser parser;
-  app.add_option("MODEL", parser.options.model, "An artifact or a GGUF file")->required()->type_name("");
+  app.add_option("-m,--model,MODEL", parser.options.model, "An artifact or a GGUF file")->type_name("");
   // Options added from here on stand under this heading of --help.
   auto heading = [&](const char *text) { app.option_defaults()->group(text); };
   heading("Prompt");
@@ -230,17 +233,19 @@ ParsedCommandLine parseCommandLine(int argc, const char *const *argv) {
   parser.addOutput(app);
   heading("Instead of generating");
   parser.addActions(app);
-  // CLI11 reports by exceptions; they end here.
-  try {
+  std::string problem;
+  try { // CLI11 reports by exception
     app.parse(argc, argv);
+    problem = parser.finish(app);
   } catch (const CLI::ParseError &error) {
-    return {std::nullopt, app.exit(error) == 0 ? kSuccess : kWrongCommandLine};
+    if (error.get_exit_code() == 0)
+      return {std::nullopt, app.exit(error)};
+    problem = commandLineError(app, error);
   }
-  if (std::string problem = parser.finish(app); !problem.empty()) {
-    std::cerr << problem << "\nRun with --help for more information.\n";
-    return {std::nullopt, kWrongCommandLine};
-  }
-  return {std::move(parser.options), kSuccess};
+  if (problem.empty())
+    return {std::move(parser.options), kSuccess};
+  std::cerr << "lamina-run: " << problem << "; see lamina-run --help\n";
+  return {std::nullopt, kWrongCommandLine};
 }
 
 } // namespace lamina::run

@@ -252,13 +252,18 @@ TEST_F(LaminaRun, AWrongCommandLineIsExitStatusTwo) {
                                              {"--describe", "--check"}}) {
     Outcome outcome = run(arguments);
     EXPECT_EQ(outcome.status, 2) << testing::PrintToString(arguments);
-    EXPECT_NE(outcome.err, "");
+    EXPECT_THAT(outcome.err, testing::MatchesRegex("lamina-run: [^\n]+; see lamina-run --help\n"));
     EXPECT_EQ(outcome.out, "");
   }
-  EXPECT_THAT(run({"--check", "--trace", "x"}).err, StartsWith("--trace does nothing with --check\n"));
+  EXPECT_THAT(run({"--check", "--trace", "x"}).err, StartsWith("lamina-run: --trace does nothing with --check;"));
+  EXPECT_THAT(run({"--promt", "a", "-n", "1"}).err, StartsWith("lamina-run: there is no option '--promt';"));
+  EXPECT_THAT(run({"a", "b"}).err, StartsWith("lamina-run: 'a' is one argument too many;"));
+  EXPECT_THAT(laminaRun({}).err, StartsWith("lamina-run: nothing to run: give MODEL"));
   EXPECT_EQ(run({"--prompt", kFifteen, "-n", "1", "--seed=18446744073709551615"}).status, 0);
   EXPECT_EQ(laminaRun({}).status, 2);
   EXPECT_EQ(laminaRun({"--help"}).status, 0);
+  EXPECT_EQ(laminaRun({"-m", model_.artifact(), "-p", kFifteen, "-n", "1", "--temp", "0", "-t", "1"}).out,
+            run({"--prompt", kFifteen, "-n", "1"}).out);
   EXPECT_THAT(laminaRun({"--version"}).out, StartsWith("lamina-run "));
 }
 
