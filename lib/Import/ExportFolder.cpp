@@ -19,7 +19,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char *kGenAI = "genai_config.json", *kGeneration = "generation_config.json";
+constexpr const char *kDecoder = "model.onnx", *kGenAI = "genai_config.json", *kGeneration = "generation_config.json";
 
 /// Files of one folder, empty if they are not there.
 class Folder {
@@ -163,8 +163,11 @@ absl::StatusOr<std::string> decoderName(const Folder &folder) {
   LAMINA_ASSIGN_OR_RETURN(Json genai, folder.object(kGenAI));
   const Json *model = member(genai, "model"), *decoder = model ? member(*model, "decoder") : nullptr;
   std::string name = decoder ? textOr(*decoder, "filename", "") : "";
+  if (name.empty() && !folder.has(kDecoder))
+    return absl::NotFoundError(strCat("the folder holds no ", kDecoder, ", and no ", kGenAI,
+                                      " that names a decoder; give a model file, or the folder that an exporter wrote"));
   if (name.empty())
-    return "model.onnx";
+    return kDecoder;
   absl::StatusOr<std::string> location = onnx::normalLocation(name);
   if (!location.ok())
     return absl::InvalidArgumentError(

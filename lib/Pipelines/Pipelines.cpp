@@ -203,10 +203,17 @@ static LogicalResult dump(ModuleOp module, const PhaseInfo &phase, StringRef fol
   SmallString<128> path(folder);
   llvm::sys::path::append(path, llvm::formatv("{0}.{1}.mlir", int(phase.phase), phase.name).str());
   std::error_code error = llvm::sys::fs::create_directories(folder);
-  llvm::raw_fd_ostream os(path, error);
+  if (!error) {
+    llvm::raw_fd_ostream os(path, error);
+    if (!error) {
+      module.print(os, OpPrintingFlags().enableDebugInfo());
+      os.flush();
+      error = os.error();
+      os.clear_error(); // reported here; the stream would abort
+    }
+  }
   if (error)
     return module.emitError() << "cannot write " << path << ": " << error.message();
-  module.print(os, OpPrintingFlags().enableDebugInfo());
   return success();
 }
 

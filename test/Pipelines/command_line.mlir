@@ -78,6 +78,16 @@
 // RUN: not lamina-opt %t.gguf --compile-to=import -o %t.absent/x.mlir 2>&1 | FileCheck %s --check-prefix=WRITE
 // WRITE: lamina-opt: error: {{.*}}cannot write {{.*}}x.mlir: No such file or directory
 
+// RUN: not lamina-opt %t.gguf --compile-to=import --dump-phases=%t.gguf/phases 2>&1 | FileCheck %s --check-prefix=DUMP
+// DUMP: lamina-opt: error: {{.*}}cannot write {{.*}}phases/0.import.mlir: Not a directory
+// RUN: mkdir -p %t.full && ln -sf /dev/full %t.full/0.import.mlir
+// RUN: not lamina-opt %t.gguf --compile-to=import --dump-phases=%t.full 2>&1 | FileCheck %s --check-prefix=FULL
+// FULL-NOT: LLVM ERROR
+// FULL: lamina-opt: error: {{.*}}cannot write {{.*}}0.import.mlir: No space left on device
+// RUN: rm -rf %t.empty && mkdir %t.empty
+// RUN: not lamina-opt %t.empty --plan-only 2>&1 | FileCheck %s --check-prefix=FOLDER
+// FOLDER: lamina-opt: error: {{.*}}.empty: the folder holds no model.onnx, and no genai_config.json that names a decoder; give a model file, or the folder that an exporter wrote
+
 // What a class runs on. A mistake is one line.
 // RUN: lamina-opt %t.gguf --target compute=cuda --target memory=cpu --compile-to=partition | FileCheck %s --check-prefix=CUDA-TARGET
 // CUDA-TARGET:      mpmd.device_class @compute : compute on cuda

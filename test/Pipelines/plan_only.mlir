@@ -6,7 +6,7 @@
 // TEXT-NEXT: compute0 {{ *}}compute {{ *}}0.1 {{ *}}0.0 {{.*}}unknown
 // TEXT-NEXT: memory0 {{ *}}memory {{ *}}0.0 {{ *}}0.1 {{.*}}unknown
 // TEXT:      KV cache: 128 bytes a token, 512 tokens as compiled; trained for contexts of 128 tokens
-// TEXT:      largest context: unknown
+// TEXT:      largest context: unknown without a cluster file
 // TEXT:      link: 768 bytes a token
 
 // What the model was trained for does not follow what was asked for.

@@ -62,7 +62,7 @@ void lamina::printFitTable(const FitTable &table, llvm::raw_ostream &os) {
   if (table.largestContext)
     os << llvm::formatv("largest context that fits the memory: {0} tokens\n", *table.largestContext);
   else
-    os << "largest context: unknown, the cluster file states no memory for the class that holds the cache\n";
+    os << "largest context: unknown without a cluster file that states the memory of the class with the cache (--cluster)\n";
   os << llvm::formatv("link: {0} bytes a token\n", table.linkBytesPerToken);
 }
 
