@@ -105,8 +105,11 @@ class Export(unittest.TestCase):
     def test_without_a_tokenizer(self):
         path = folder("export-ids")
         (path / "tokenizer.json").unlink()
-        result = program([RUN, compiled(path), "--prompt", "x"])
+        artifact = compiled(path)
+        result = program([RUN, artifact, "--prompt", "x"])
         self.assertIn("the model has no vocabulary; give token ids with --prompt-tokens", result.err)
+        ids = generated(artifact, "--prompt-tokens", "1,400")["tokens"]
+        self.assertEqual(succeed([RUN, artifact, "-n", 12, "--prompt-tokens", "1,400"]).out, ids_text(ids) + "\n")
 
     def test_refusals(self):
         tokenizer = tokenizer_json(Gguf(DEMO))

@@ -14,6 +14,7 @@
 
 #include <cstdio>
 #include <optional>
+#include <span>
 
 namespace lamina::run {
 namespace {
@@ -51,6 +52,14 @@ absl::StatusOr<std::vector<int32_t>> promptIds(const RunOptions &options, const 
                           Conversation::create(session.tokenizer.get(), options.system));
   conversation.add("user", text);
   return conversation.encode();
+}
+
+/// As --prompt-tokens takes them.
+std::string idsText(std::span<const int32_t> ids) {
+  std::string text;
+  for (int32_t id : ids)
+    text += strCat(text.empty() ? "" : ",", id);
+  return text;
 }
 
 /// Shows results in the order of the requests, each when it and all before it are finished. Only the text of
@@ -96,8 +105,8 @@ private:
       std::printf("%s\n", dumpLine(generationJson(result, session_)).c_str());
     else if (prompts_.size() > 1)
       std::printf("[%zu] %s\n%s\n\n", shown_ + 1, prompts_[shown_].c_str(), result.text.c_str());
-    else
-      std::printf("\n");
+    else // the text is there already; a model without a vocabulary has none
+      std::printf("%s\n", session_.tokenizer ? "" : idsText(result.tokens).c_str());
     std::fflush(stdout);
     if (result.contextFull)
       std::fprintf(stderr, "lamina-run: warning: %s\n",
