@@ -53,6 +53,30 @@ class Bench(unittest.TestCase):
         self.assertEqual([(o["pp"], o["tg"], o["pl"], o["n_kv"]) for o in objects[2:]], [(8, 4, 1, 12), (8, 4, 3, 36)])
         self.assertAlmostEqual(objects[3]["speed_tg"] * objects[3]["t_tg"], 12)
 
+    def test_long_contexts_need_not_be_computed(self):
+        objects = [json.loads(line) for line in
+                   bench("--npl", "1,3", "--npp", 100, "--ntg", 4, "-t", 1, "--no-fill", "-o", "jsonl").out.splitlines()]
+        self.assertEqual([(o["pl"], o["n_kv"], o["t_pp"], o["speed_pp"]) for o in objects], [(1, 104, 0, 0), (3, 312, 0, 0)])
+        self.assertAlmostEqual(objects[1]["speed"], objects[1]["speed_tg"])
+        filled, touched = (json.loads(bench("-p", 0, "-n", 4, "-d", 100, "-r", 1, "-t", 1, "-o", "json", *flags).out)[0]
+                           for flags in ([], ["--no-fill"]))
+        self.assertEqual([w["bytes_read_per_step"] for w in filled["workers"]],
+                         [w["bytes_read_per_step"] for w in touched["workers"]])
+
+    def test_kernels(self):
+        kernels = [json.loads(line) for line in
+                   bench("--kernels", "--npl", "1,2", "--npp", 31, "-t", 1, "-o", "jsonl").out.splitlines()]
+        self.assertTrue(all(k["seconds"] > 0 and k["launches"] > 0 and not k["gpu"] for k in kernels))
+        self.assertEqual({(k["pl"], k["pp"]) for k in kernels}, {(1, 31), (2, 31)})
+        whole = json.loads(bench("--npl", 2, "--npp", 31, "--ntg", 1, "-t", 1, "-o", "jsonl").out)
+        for worker in whole["workers"]:  # each byte is read by one kernel
+            own = [k for k in kernels if k["worker"] == worker["name"] and k["pl"] == 2]
+            self.assertEqual(sum(k["bytes_read"] for k in own), worker["bytes_read_per_step"])
+        attention = [k for k in kernels if k["kernel"] == "online_attention"]
+        self.assertEqual([k["worker"] for k in attention], ["memory0"] * 2)
+        self.assertEqual(attention[1]["bytes_read"], 2 * attention[0]["bytes_read"])
+        self.assertIn("online_attention", bench("--kernels", "-t", 1).out)
+
     def test_csv(self):
         rows = list(csv.DictReader(io.StringIO(bench(*SHORT, "-o", "csv").out)))
         self.assertEqual([list(r) for r in rows], [COLUMNS] * 2)
@@ -96,6 +120,8 @@ class Bench(unittest.TestCase):
         self.refused(2, "--n-prompt: expected up to 10000 numbers", model, "-p", "many")
         self.refused(2, "these lists make ", model, "-p", "1-5000", "-d", "1-5000")
         self.refused(2, "--frobnicate", model, "--frobnicate")
+        self.refused(2, "--kernels prints md or jsonl, got 'csv'", model, "--kernels", "-o", "csv")
+        self.refused(2, "--kernels times single steps of --npl and --npp and takes no --n-gen", model, "--kernels", "-n", 4)
         self.refused(2, "--output: expected md, csv, json, jsonl or none, got 'xml'", model, "-o", "xml")
         self.refused(1, "cannot open", WORK / "nowhere.lamina")
         self.refused(1, "tg8 @ d60 needs 68 tokens, but the artifact's context is 64; lower -p, -n or -d or compile with "

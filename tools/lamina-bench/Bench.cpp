@@ -4,10 +4,14 @@
 
 #include "runtime/base/Clock.h"
 #include "runtime/base/StrCat.h"
+#include "runtime/executor/PlanCheck.h"
 #include "tools/common/OpenArtifact.h"
 #include "tools/lamina-bench/CudaProbe.h"
+#include "tools/lamina-bench/Fields.h"
+#include "tools/lamina-bench/KernelBench.h"
 #include "tools/lamina-bench/Needs.h"
 #include "tools/lamina-bench/Probe.h"
+#include "tools/lamina-bench/Tables.h"
 #include "tools/lamina-bench/Writer.h"
 
 #include <algorithm>
@@ -50,12 +54,20 @@ private:
   size_t count_, done_ = 0;
 };
 
-/// What GPU 0 can do, if a worker has a GPU.
+/// What GPU 0 can do, if a worker has a GPU. Before any in this process: what opened the driver cannot fork a
+/// process that measures.
 absl::StatusOr<std::optional<CudaFigures>> probeIfUsed(const plan::Plan &plan) {
   for (const plan::Worker &worker : plan.workers())
     if (runsOnGpu(plan, worker))
       return probeCuda();
   return std::nullopt;
+}
+
+void setGpu(Environment &environment, const std::optional<CudaFigures> &gpu) {
+  if (!gpu)
+    return;
+  environment.gpu = gpu->name;
+  environment.gpuBandwidth = std::max(gpu->copy, gpu->read);
 }
 
 /// Everything with one number of threads.
@@ -67,15 +79,12 @@ absl::Status runWith(const BenchOptions &options, const ArtifactReader &artifact
   EngineRunner runner(*engine, artifact.plan());
   Environment environment = describe(options.model, artifact.plan(), threads);
   environment.loadNs = monotonicNanoseconds() - began;
-  Bencher bencher(artifact.plan(), *engine, runner);
+  Bencher bencher(artifact.plan(), *engine, runner, options.fill);
   environment.firstPrompt = std::min(kFirstPrompt, runner.limits().context);
   LAMINA_RETURN_IF_ERROR(bencher.prompt(environment.firstPrompt));
   environment.firstTokenNs = monotonicNanoseconds() - began;
   LAMINA_ASSIGN_OR_RETURN(environment.readBandwidth, readBandwidth(threads));
-  if (gpu) {
-    environment.gpu = gpu->name;
-    environment.gpuBandwidth = std::max(gpu->copy, gpu->read);
-  }
+  setGpu(environment, gpu);
   for (const TestSpec &spec : options.tests) {
     progress.begin(spec.name());
     LAMINA_ASSIGN_OR_RETURN(TestResult result, bencher.run(spec, options.repetitions, options.warmUp));
@@ -125,6 +134,27 @@ absl::Status runTests(const BenchOptions &options, uint64_t began) {
   return absl::OkStatus();
 }
 
+absl::Status runKernels(const BenchOptions &options) {
+  int threads = options.threads.front();
+  LAMINA_ASSIGN_OR_RETURN(ArtifactReader artifact,
+                          openArtifact({options.model, threads, compileFlags(options)}));
+  const plan::Plan &plan = artifact.plan();
+  LAMINA_RETURN_IF_ERROR(checkPlan(plan));
+  LAMINA_RETURN_IF_ERROR(checkRoom(options, limitsOf(plan)));
+  Environment environment = describe(options.model, plan, threads);
+  LAMINA_ASSIGN_OR_RETURN(environment.readBandwidth, readBandwidth(threads));
+  LAMINA_ASSIGN_OR_RETURN(std::optional<CudaFigures> gpu, probeIfUsed(plan));
+  setGpu(environment, gpu);
+  LAMINA_ASSIGN_OR_RETURN(std::vector<KernelResult> kernels,
+                          benchKernels(plan, artifact.path(), options.batched, threads));
+  std::string text = options.output == Format::Markdown ? kernelHeader() : "";
+  for (const KernelResult &kernel : kernels)
+    text += options.output == Format::Markdown ? kernelRow(environment, kernel)
+                                               : kernelJson(environment, kernel).dump() + "\n";
+  std::fputs(text.c_str(), stdout);
+  return absl::OkStatus();
+}
+
 absl::Status runCudaProbe() {
   LAMINA_ASSIGN_OR_RETURN(CudaFigures figures, probeCuda());
   std::fputs(cudaTable(figures).c_str(), stdout);
@@ -135,9 +165,10 @@ int benchMain(int argc, char **argv, uint64_t began) {
   ParsedCommandLine parsed = parseCommandLine(argc, argv);
   if (!parsed.options)
     return parsed.exitStatus;
-  absl::Status status = parsed.options->cuda    ? runCudaProbe()
-                        : parsed.options->probe ? probe(*parsed.options)
-                                                : runTests(*parsed.options, began);
+  absl::Status status = parsed.options->cuda      ? runCudaProbe()
+                        : parsed.options->probe   ? probe(*parsed.options)
+                        : parsed.options->kernels ? runKernels(*parsed.options)
+                                                  : runTests(*parsed.options, began);
   // A full disk behind a redirection shows only when the buffer is written.
   if (status.ok() && (std::fflush(stdout) != 0 || std::ferror(stdout) != 0))
     status = absl::UnavailableError("cannot write to standard output; is the disk full?");

@@ -3,14 +3,15 @@
 #include "tools/lamina-bench/Bencher.h"
 
 #include "runtime/base/Clock.h"
+#include "tools/lamina-bench/Needs.h"
 
 #include <algorithm>
 #include <array>
 
 namespace lamina::bench {
 
-Bencher::Bencher(const plan::Plan &plan, const Engine &engine, EngineRunner &runner)
-    : plan_(plan), engine_(engine), runner_(runner) {
+Bencher::Bencher(const plan::Plan &plan, const Engine &engine, EngineRunner &runner, bool fill)
+    : plan_(plan), engine_(engine), runner_(runner), fill_(fill) {
   const RunnerLimits &limits = runner_.limits();
   layOut(1, std::min(limits.context, limits.pages * LAMINA_KV_PAGE_TOKENS));
 }
@@ -18,7 +19,7 @@ Bencher::Bencher(const plan::Plan &plan, const Engine &engine, EngineRunner &run
 /// Gives each of the first slots the pages for `tokensEach` positions, one sequence behind another.
 void Bencher::layOut(int64_t sequences, int64_t tokensEach) {
   BatchView &batch = runner_.batch();
-  int64_t pages = (tokensEach + LAMINA_KV_PAGE_TOKENS - 1) / LAMINA_KV_PAGE_TOKENS;
+  int64_t pages = pagesOf(tokensEach);
   std::fill(batch.blockTable.begin(), batch.blockTable.end(), -1);
   for (int64_t s = 0; s < sequences; ++s)
     for (int64_t p = 0; p < pages; ++p)
@@ -85,7 +86,10 @@ absl::StatusOr<TestResult> Bencher::run(const TestSpec &spec, int repetitions, b
   for (int i = 0; i < repetitions; ++i) {
     // What lies behind the depth is written anew each time; what lies before it is there already, unless this
     // is the first test that is so deep.
-    LAMINA_RETURN_IF_ERROR(fill(std::min(filled_, spec.depth), spec.depth, false));
+    if (fill_)
+      LAMINA_RETURN_IF_ERROR(fill(std::min(filled_, spec.depth), spec.depth, false));
+    else if (i == 0)
+      LAMINA_RETURN_IF_ERROR(touchPages(pagesOf(spec.depth)));
     meter.start();
     meter_ = &meter;
     uint64_t began = monotonicNanoseconds();
@@ -119,23 +123,34 @@ absl::Status Bencher::generateTogether(const BatchedSpec &spec) {
   return absl::OkStatus();
 }
 
-/// One token of every page, so that none of the cache's memory is touched for the first time while it counts.
-absl::Status Bencher::touchPages(const BatchedSpec &spec) {
-  std::vector<Row> rows;
-  for (int64_t s = 0; s < spec.sequences; ++s)
-    for (int64_t position = 0; position < spec.tokensEach(); position += LAMINA_KV_PAGE_TOKENS)
-      rows.push_back({s, position, false});
-  return runInSteps(rows);
+/// Writes one token to each of the cache's first pages, so that none of this memory is touched for the first
+/// time while it counts. Each is the first of a sequence of its own, which attends to nothing else.
+absl::Status Bencher::touchPages(int64_t pages) {
+  BatchView &batch = runner_.batch();
+  const std::vector<int32_t> laidOut(batch.blockTable.begin(), batch.blockTable.end());
+  int64_t most = std::min(runner_.limits().sequences, runner_.limits().batchTokens);
+  for (int64_t page = 0; page < pages; page += most) {
+    std::vector<Row> rows;
+    for (int64_t s = 0; s < std::min(most, pages - page); ++s) {
+      batch.blockTable[static_cast<size_t>(s * batch.blockTableStride)] = static_cast<int32_t>(page + s);
+      rows.push_back({s, 0, false});
+    }
+    LAMINA_RETURN_IF_ERROR(runRows(rows));
+  }
+  std::copy(laidOut.begin(), laidOut.end(), batch.blockTable.begin());
+  return absl::OkStatus();
 }
 
 absl::StatusOr<BatchedResult> Bencher::run(const BatchedSpec &spec, bool warmUp) {
   layOut(spec.sequences, spec.tokensEach());
-  if (warmUp)
-    LAMINA_RETURN_IF_ERROR(touchPages(spec));
+  if (warmUp || !fill_)
+    LAMINA_RETURN_IF_ERROR(touchPages(spec.sequences * pagesOf(spec.tokensEach())));
   BatchedResult result = {.spec = spec, .workers = {}};
   uint64_t began = monotonicNanoseconds();
-  LAMINA_RETURN_IF_ERROR(promptsOf(spec));
-  result.promptNanoseconds = monotonicNanoseconds() - began;
+  if (fill_) {
+    LAMINA_RETURN_IF_ERROR(promptsOf(spec));
+    result.promptNanoseconds = monotonicNanoseconds() - began;
+  }
   UseMeter meter(plan_, engine_, runner_);
   meter.start();
   meter_ = &meter;

@@ -53,7 +53,7 @@ struct Parser {
   std::string batchedPrompts = "128", batchedGenerates = "128", batchedSequences;
   std::vector<std::string> pairs;
   std::string output = "md", errorOutput = "none";
-  bool noWarmUp = false;
+  bool noWarmUp = false, noFill = false;
 
   void addTests(CLI::App &app) {
     app.add_option("-p,--n-prompt", prompts, "Prompt tokens (default 512); 0: no such test")->type_name("N");
@@ -73,6 +73,13 @@ struct Parser {
         ->type_name("N")
         ->check(CLI::Range(1, 1000000).description(""));
     app.add_flag("--no-warmup", noWarmUp, "Do not run a test once before it is timed");
+    app.add_flag(
+        "--no-fill", noFill,
+        "Do not compute what a test finds in the cache (-d, the prompts of --npl), only touch its memory");
+    app.add_flag(
+        "--kernels", options.kernels,
+        "Instead of tests time each kernel of a step with --npl tokens (default 1), each behind --npp "
+        "others");
   }
 
   void addExecution(CLI::App &app) {
@@ -136,7 +143,7 @@ struct Parser {
     std::vector<int64_t> n;
     std::vector<TestSpec> tests;
     // --npl replaces tests that nobody asked for.
-    bool batchedOnly = !batchedSequences.empty();
+    bool batchedOnly = !batchedSequences.empty() || options.kernels;
     if (!batchedOnly || app.count("--n-prompt")) {
       if (std::string problem = parseList("--n-prompt", prompts, 0, kMost, n); !problem.empty())
         return problem;
@@ -184,6 +191,21 @@ struct Parser {
     return "";
   }
 
+  /// A step has one token of each sequence. What is wrong with the other options, empty if nothing.
+  std::string checkKernels(const CLI::App &app) {
+    if (!options.kernels)
+      return "";
+    for (const char *option : {"--n-prompt", "--n-gen", "--pg", "--n-depth", "--ntg"})
+      if (app.count(option))
+        return std::string("--kernels times single steps of --npl and --npp and takes no ") + option;
+    if (output != "md" && output != "jsonl")
+      return "--kernels prints md or jsonl, got '" + output + "'";
+    batchedGenerates = "1";
+    if (batchedSequences.empty())
+      batchedSequences = "1";
+    return "";
+  }
+
   std::string finish(const CLI::App &app) {
     std::vector<int64_t> counts = {std::max<int64_t>(1, std::ssize(availableCpus()))};
     if (!threads.empty())
@@ -192,6 +214,9 @@ struct Parser {
         return problem;
     options.threads.assign(counts.begin(), counts.end());
     options.warmUp = !noWarmUp;
+    options.fill = !noFill;
+    if (std::string problem = checkKernels(app); !problem.empty())
+      return problem;
     if (options.cuda) {
       if (!options.model.empty() || options.probe)
         return "--cuda measures the GPU alone and takes neither a model nor --probe";

@@ -4,6 +4,7 @@
 
 #include "runtime/base/StrCat.h"
 #include "tools/lamina-bench/CudaMeter.h"
+#include "tools/lamina-bench/CudaProbeKernels.h"
 
 #include <algorithm>
 #include <cstring>
@@ -20,64 +21,7 @@ namespace {
 constexpr size_t kBytes = size_t{512} << 20;
 constexpr unsigned kReadThreads = 512, kReadBlocksPerProcessor = 4, kReadUnroll = 4, kVectorBytes = 16;
 constexpr int kLaunches = 1000;
-
-/// Kernels in the form that every driver compiles. `read`: each thread reads `rounds` times four vectors, a
-/// grid apart; it would write what it found, so nothing is left out.
-constexpr char kKernels[] = R"(
-.version 7.0
-.target sm_80
-.address_size 64
-
-.visible .entry empty(.param .u64 unused)
-{
-  ret;
-}
-
-.visible .entry read(.param .u64 data, .param .u64 rounds, .param .u64 sink)
-{
-  .reg .pred %more, %hit;
-  .reg .b32 %thread, %block, %threads, %blocks, %sum, %x<4>;
-  .reg .b64 %first, %stride, %left, %sink, %a0, %a1, %a2, %a3;
-  mov.u32 %thread, %tid.x;
-  mov.u32 %block, %ctaid.x;
-  mov.u32 %threads, %ntid.x;
-  mov.u32 %blocks, %nctaid.x;
-  cvt.u64.u32 %first, %thread;
-  mad.wide.u32 %first, %block, %threads, %first;
-  shl.b64 %first, %first, 4;
-  mul.wide.u32 %stride, %threads, %blocks;
-  shl.b64 %stride, %stride, 4;
-  ld.param.u64 %a0, [data];
-  ld.param.u64 %left, [rounds];
-  ld.param.u64 %sink, [sink];
-  add.u64 %a0, %a0, %first;
-  mov.u32 %sum, 0;
-again:
-  .reg .b32 %v<16>;
-  add.u64 %a1, %a0, %stride;
-  add.u64 %a2, %a1, %stride;
-  add.u64 %a3, %a2, %stride;
-  ld.global.nc.v4.u32 {%v0, %v1, %v2, %v3}, [%a0];
-  ld.global.nc.v4.u32 {%v4, %v5, %v6, %v7}, [%a1];
-  ld.global.nc.v4.u32 {%v8, %v9, %v10, %v11}, [%a2];
-  ld.global.nc.v4.u32 {%v12, %v13, %v14, %v15}, [%a3];
-  add.u64 %a0, %a3, %stride;
-  lop3.b32 %x0, %v0, %v1, %v2, 0x96;
-  lop3.b32 %x1, %v3, %v4, %v5, 0x96;
-  lop3.b32 %x2, %v6, %v7, %v8, 0x96;
-  lop3.b32 %x3, %v9, %v10, %v11, 0x96;
-  lop3.b32 %x0, %x0, %v12, %v13, 0x96;
-  lop3.b32 %x1, %x1, %v14, %v15, 0x96;
-  lop3.b32 %x0, %x0, %x1, %x2, 0x96;
-  lop3.b32 %sum, %sum, %x0, %x3, 0x96;
-  sub.u64 %left, %left, 1;
-  setp.ne.u64 %more, %left, 0;
-  @%more bra again;
-  setp.eq.u32 %hit, %sum, 0x5eed;
-  @%hit st.global.u32 [%sink], %sum;
-  ret;
-}
-)";
+constexpr size_t kMultiplyRounds = 10000;
 
 absl::Status measureCopies(const CudaMeter &meter, size_t bytes, CUdeviceptr from, CUdeviceptr to,
                            CudaFigures &figures) {
@@ -138,6 +82,27 @@ absl::Status measureLaunches(const CudaMeter &meter, CUfunction empty, CudaFigur
   return absl::OkStatus();
 }
 
+/// By the best of the instructions that the driver compiles for this GPU.
+absl::Status measureProducts(const CudaMeter &meter, CUdeviceptr sink, CudaFigures &figures) {
+  LAMINA_ASSIGN_OR_RETURN(int processors, meter.attribute(CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT));
+  for (const ProductKernel &kernel : productKernels()) {
+    CUmodule module = nullptr;
+    CUfunction function = nullptr;
+    if (kernel.capability > figures.capability ||
+        meter.driver().cuModuleLoadData(&module, kernel.ptx.c_str()) != CUDA_SUCCESS)
+      continue;
+    LAMINA_CUDA_CHECK(meter.driver(), cuModuleGetFunction(&function, module, "multiply"),
+                      "cannot find a kernel");
+    unsigned blocks = kernel.blocksPerProcessor * static_cast<unsigned>(processors);
+    LAMINA_ASSIGN_OR_RETURN(double seconds, meter.seconds([&] {
+      return meter.launch(function, blocks, kernel.threads, {kMultiplyRounds, sink});
+    }));
+    double rate = kernel.operationsPerRound * static_cast<double>(blocks * kMultiplyRounds) / seconds;
+    figures.products = std::max(figures.products, rate);
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<CudaFigures> measure() {
   CudaFigures figures;
   LAMINA_ASSIGN_OR_RETURN(CudaMeter meter, CudaMeter::create());
@@ -154,13 +119,14 @@ absl::StatusOr<CudaFigures> measure() {
   LAMINA_ASSIGN_OR_RETURN(CUdeviceptr to, meter.allocate(bytes));
   LAMINA_RETURN_IF_ERROR(measureCopies(meter, bytes, from, to, figures));
   CUmodule module = nullptr;
-  if (driver.cuModuleLoadData(&module, kKernels) != CUDA_SUCCESS)
+  if (driver.cuModuleLoadData(&module, cudaProbeKernels().c_str()) != CUDA_SUCCESS)
     return figures;
   CUfunction read = nullptr, empty = nullptr;
   LAMINA_CUDA_CHECK(driver, cuModuleGetFunction(&read, module, "read"), "cannot find a kernel");
   LAMINA_CUDA_CHECK(driver, cuModuleGetFunction(&empty, module, "empty"), "cannot find a kernel");
   LAMINA_RETURN_IF_ERROR(measureRead(meter, read, bytes, from, to, figures));
   LAMINA_RETURN_IF_ERROR(measureLaunches(meter, empty, figures));
+  measureProducts(meter, to, figures).IgnoreError(); // last: what fails leaves its row empty
   return figures;
 }
 
@@ -211,6 +177,7 @@ std::string cudaTable(const CudaFigures &figures) {
   };
   row("copy in its memory, reads and writes", figures.copy / 1e9, "GB/s");
   row("read its memory", figures.read / 1e9, "GB/s");
+  row("multiply-adds of bf16, in f32", figures.products / 1e12, "TFLOP/s");
   row("copy from the host", figures.toDevice / 1e9, "GB/s");
   row("copy to the host", figures.fromDevice / 1e9, "GB/s");
   row("an empty kernel, launched", figures.launchSeconds * 1e6, "us");

@@ -15,6 +15,7 @@ struct CudaFigures {
   int capability = 0;                  ///< 90 for sm_90
   double copy = 0;                     ///< within its memory, counting reads and writes
   double read = 0;                     ///< by a kernel that reads 16 bytes at a time
+  double products = 0;                 ///< operations on bf16 of tensor cores; a multiply-add counts as two
   double toDevice = 0, fromDevice = 0; ///< from and to pinned memory of the host
   double launchSeconds = 0;            ///< an empty kernel after another, launched one by one
   double replaySeconds = 0;            ///< the same, recorded once

@@ -40,9 +40,9 @@ std::string timeText() {
   return text;
 }
 
-double bandwidthShare(const Environment &environment, const WorkerUse &worker) {
-  double all = worker.onGpu ? environment.gpuBandwidth : environment.readBandwidth;
-  return all > 0 ? worker.bandwidth / all : 0;
+double bandwidthShare(const Environment &environment, bool onGpu, double bandwidth) {
+  double all = onGpu ? environment.gpuBandwidth : environment.readBandwidth;
+  return all > 0 ? bandwidth / all : 0;
 }
 
 Environment describe(const std::string &modelFile, const plan::Plan &plan, int threads) {

@@ -5,7 +5,6 @@
 
 #include "runtime/io/plan.pb.h"
 #include "tools/lamina-bench/Options.h"
-#include "tools/lamina-bench/WorkerUse.h"
 
 #include <cstdint>
 #include <string>
@@ -34,7 +33,7 @@ struct Environment {
 };
 
 /// Share of the bandwidth of its device that a worker made use of; 0 if that was not measured.
-double bandwidthShare(const Environment &environment, const WorkerUse &worker);
+double bandwidthShare(const Environment &environment, bool onGpu, double bandwidth);
 
 /// What follows from the model.
 Environment describe(const std::string &modelFile, const plan::Plan &plan, int threads);

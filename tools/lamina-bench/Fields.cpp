@@ -20,7 +20,7 @@ Json workersJson(const Environment &environment, const std::vector<WorkerUse> &w
                    {"communication_ns_per_step", worker.communicationNsPerStep},
                    {"bytes_read_per_step", worker.bytesReadPerStep},
                    {"bandwidth", worker.bandwidth},
-                   {"bandwidth_share", bandwidthShare(environment, worker)}});
+                   {"bandwidth_share", bandwidthShare(environment, worker.onGpu, worker.bandwidth)}});
   return out;
 }
 
@@ -100,11 +100,6 @@ Json testJson(const Environment &environment, const TestResult &result) {
 
 Json batchedFields(const Environment &environment, const BatchedResult &result) {
   const BatchedSpec &spec = result.spec;
-  double prompt = static_cast<double>(result.promptNanoseconds) * 1e-9;
-  double generate = static_cast<double>(result.generateNanoseconds) * 1e-9;
-  double sequences = static_cast<double>(spec.sequences);
-  double promptTokens = sequences * static_cast<double>(spec.prompt);
-  double generated = sequences * static_cast<double>(spec.generate);
   return {{"n_kv_max", environment.cacheTokens},
           {"n_batch", environment.batchTokens},
           {"n_ubatch", environment.batchTokens},
@@ -117,18 +112,32 @@ Json batchedFields(const Environment &environment, const BatchedResult &result) 
           {"tg", spec.generate},
           {"pl", spec.sequences},
           {"n_kv", spec.sequences * spec.tokensEach()},
-          {"t_pp", prompt},
-          {"speed_pp", promptTokens / prompt},
-          {"t_tg", generate},
-          {"speed_tg", generated / generate},
-          {"t", prompt + generate},
-          {"speed", (promptTokens + generated) / (prompt + generate)}};
+          {"t_pp", result.promptSeconds()},
+          {"speed_pp", result.promptRate()},
+          {"t_tg", result.generateSeconds()},
+          {"speed_tg", result.generateRate()},
+          {"t", result.promptSeconds() + result.generateSeconds()},
+          {"speed", result.rate()}};
 }
 
 Json batchedJson(const Environment &environment, const BatchedResult &result) {
   Json json = batchedFields(environment, result);
   json["workers"] = workersJson(environment, result.workers);
   return json;
+}
+
+Json kernelJson(const Environment &environment, const KernelResult &result) {
+  return {{"worker", result.worker},
+          {"kernel", result.kernel},
+          {"label", result.label},
+          {"gpu", result.onGpu},
+          {"pl", result.spec.sequences},
+          {"pp", result.spec.prompt},
+          {"launches", result.launches},
+          {"seconds", result.seconds},
+          {"bytes_read", result.bytesRead},
+          {"bandwidth", result.bandwidth()},
+          {"bandwidth_share", bandwidthShare(environment, result.onGpu, result.bandwidth())}};
 }
 
 std::string csvLine(const Json &fields) {

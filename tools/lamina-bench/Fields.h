@@ -5,6 +5,7 @@
 
 #include "tools/lamina-bench/Bencher.h"
 #include "tools/lamina-bench/Environment.h"
+#include "tools/lamina-bench/KernelBench.h"
 
 #include <nlohmann/json.hpp>
 
@@ -24,6 +25,8 @@ nlohmann::ordered_json batchedFields(const Environment &environment, const Batch
 nlohmann::ordered_json batchedJson(const Environment &environment, const BatchedResult &result);
 
 /// A line of CSV with what llama-bench would write for these values; every value is in quotes.
+nlohmann::ordered_json kernelJson(const Environment &environment, const KernelResult &result);
+
 std::string csvLine(const nlohmann::ordered_json &fields);
 /// The names of the fields.
 std::string csvHeader(const nlohmann::ordered_json &fields);

@@ -13,8 +13,7 @@ namespace {
 
 /// A sequence holds whole pages.
 int64_t cacheTokens(const BatchedSpec &spec) {
-  int64_t pages = (spec.tokensEach() + LAMINA_KV_PAGE_TOKENS - 1) / LAMINA_KV_PAGE_TOKENS;
-  return spec.sequences * pages * LAMINA_KV_PAGE_TOKENS;
+  return spec.sequences * pagesOf(spec.tokensEach()) * LAMINA_KV_PAGE_TOKENS;
 }
 
 absl::Status lacking(const BatchedSpec &spec, int64_t needed, const char *what, int64_t limit,
@@ -39,6 +38,8 @@ absl::Status checkBatched(const BatchedSpec &spec, const RunnerLimits &limits) {
 }
 
 } // namespace
+
+int64_t pagesOf(int64_t tokens) { return (tokens + LAMINA_KV_PAGE_TOKENS - 1) / LAMINA_KV_PAGE_TOKENS; }
 
 absl::Status checkRoom(const BenchOptions &options, const RunnerLimits &limits) {
   ContextBound bound(limits);

@@ -12,6 +12,9 @@
 
 namespace lamina::bench {
 
+/// Pages of the cache that so many tokens of one sequence take.
+int64_t pagesOf(int64_t tokens);
+
 /// FailedPrecondition names the first test that the artifact has no room for, the limit and the option of
 /// lamina-opt that raises it.
 absl::Status checkRoom(const BenchOptions &options, const RunnerLimits &limits);

@@ -41,6 +41,8 @@ struct BenchOptions {
   std::vector<int> threads; ///< at least one; each is a run of all tests
   int repetitions = 5;
   bool warmUp = true;
+  bool fill = true;     ///< compute what lies in the cache before what is timed
+  bool kernels = false; ///< time the kernels of `batched` tests' steps instead
   bool progress = false;
   bool inProcess = false;
   Format output = Format::Markdown;

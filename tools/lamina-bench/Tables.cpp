@@ -58,16 +58,12 @@ std::string batchedHeader() {
 
 std::string batchedRow(const BatchedResult &result) {
   const BatchedSpec &spec = result.spec;
-  double prompt = static_cast<double>(result.promptNanoseconds) * 1e-9;
-  double generate = static_cast<double>(result.generateNanoseconds) * 1e-9;
-  double prompts = static_cast<double>(spec.sequences * spec.prompt);
-  double generated = static_cast<double>(spec.sequences * spec.generate);
   return formatted("|%6lld | %6lld | %4lld | %6lld | %8.3f | %8.2f | %8.3f | %8.2f | %8.3f | %8.2f |\n",
                    static_cast<long long>(spec.prompt), static_cast<long long>(spec.generate),
                    static_cast<long long>(spec.sequences),
-                   static_cast<long long>(spec.sequences * spec.tokensEach()), prompt, prompts / prompt,
-                   generate, generated / generate, prompt + generate,
-                   (prompts + generated) / (prompt + generate));
+                   static_cast<long long>(spec.sequences * spec.tokensEach()), result.promptSeconds(),
+                   result.promptRate(), result.generateSeconds(), result.generateRate(),
+                   result.promptSeconds() + result.generateSeconds(), result.rate());
 }
 
 std::string workerHeader() {
@@ -86,8 +82,26 @@ std::string workerRows(const Environment &environment, const std::string &test,
                       worker.name.c_str(), worker.busyShare * 100,
                       worker.bytesSentPerToken + worker.bytesReceivedPerToken,
                       worker.communicationNsPerStep * 1e-3, worker.bandwidth * 1e-9,
-                      bandwidthShare(environment, worker) * 100);
+                      bandwidthShare(environment, worker.onGpu, worker.bandwidth) * 100);
   return rows;
+}
+
+std::string kernelHeader() {
+  return formatted("| %-12s | %-40s | %5s | %7s | %8s | %10s | %10s | %8s | %8s |\n", "worker", "kernel", "B",
+                   "PP", "launches", "us each", "MiB each", "GB/s", "of probe") +
+         "| ------------ | ---------------------------------------- | ----: | ------: | -------: | "
+         "---------: "
+         "| ---------: | -------: | -------: |\n";
+}
+
+std::string kernelRow(const Environment &environment, const KernelResult &result) {
+  double launches = static_cast<double>(result.launches);
+  return formatted("| %-12s | %-40s | %5lld | %7lld | %8lld | %10.2f | %10.3f | %8.2f | %7.1f%% |\n",
+                   result.worker.c_str(), result.kernel.c_str(),
+                   static_cast<long long>(result.spec.sequences), static_cast<long long>(result.spec.prompt),
+                   static_cast<long long>(result.launches), result.seconds / launches * 1e6,
+                   result.bytesRead / launches / (1 << 20), result.bandwidth() * 1e-9,
+                   bandwidthShare(environment, result.onGpu, result.bandwidth()) * 100);
 }
 
 std::string startUpTable(const Environment &environment) {

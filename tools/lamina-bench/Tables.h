@@ -10,6 +10,7 @@
 
 #include "tools/lamina-bench/Bencher.h"
 #include "tools/lamina-bench/Environment.h"
+#include "tools/lamina-bench/KernelBench.h"
 
 #include <string>
 
@@ -25,6 +26,9 @@ std::string workerHeader();
 /// A row for each worker of a test.
 std::string workerRows(const Environment &environment, const std::string &test,
                        const std::vector<WorkerUse> &workers);
+
+std::string kernelHeader();
+std::string kernelRow(const Environment &environment, const KernelResult &result);
 
 std::string startUpTable(const Environment &environment);
 

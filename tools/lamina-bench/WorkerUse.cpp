@@ -5,9 +5,32 @@
 #include "runtime/device/KernelABI.h"
 
 namespace lamina::bench {
+namespace {
+
+double cacheBytesPerToken(const plan::Cache &cache) {
+  return static_cast<double>(cache.page_bytes() / LAMINA_KV_PAGE_TOKENS);
+}
+
+} // namespace
 
 bool runsOnGpu(const plan::Plan &plan, const plan::Worker &worker) {
   return plan.classes(static_cast<int>(worker.device_class())).device() == "cuda";
+}
+
+double launchBytes(const plan::Worker &worker, const plan::Dispatch &dispatch, int64_t context) {
+  bool attention =
+      worker.kernels(static_cast<int>(dispatch.kernel())).name().find("attention") != std::string::npos;
+  double weights = 0, cache = 0;
+  bool lookup = false;
+  for (uint32_t binding : dispatch.bindings()) {
+    const plan::Buffer &buffer = worker.buffers(static_cast<int>(binding));
+    if (buffer.kind() == plan::Buffer::WEIGHT)
+      weights += static_cast<double>(buffer.bytes());
+    if (attention && buffer.kind() == plan::Buffer::CACHE)
+      cache += cacheBytesPerToken(worker.caches(static_cast<int>(buffer.offset())));
+    lookup |= buffer.kind() == plan::Buffer::BATCH && buffer.offset() == plan::TOKEN_IDS;
+  }
+  return (lookup ? 0 : weights) + cache * static_cast<double>(context);
 }
 
 Traffic::Traffic(const plan::Plan &plan) : workers_(static_cast<size_t>(plan.workers_size())) {
@@ -15,21 +38,14 @@ Traffic::Traffic(const plan::Plan &plan) : workers_(static_cast<size_t>(plan.wor
     const plan::Worker &worker = plan.workers(w);
     PerWorker &traffic = workers_[static_cast<size_t>(w)];
     for (const plan::Cache &cache : worker.caches())
-      traffic.cachePerToken += static_cast<double>(cache.page_bytes() / LAMINA_KV_PAGE_TOKENS);
+      traffic.cachePerToken += cacheBytesPerToken(cache);
     for (const plan::Instruction &instruction : worker.program()) {
       if (!instruction.has_dispatch())
         continue;
-      double weights = 0;
-      bool lookup = false, output = false;
-      for (uint32_t binding : instruction.dispatch().bindings()) {
-        const plan::Buffer &buffer = worker.buffers(static_cast<int>(binding));
-        if (buffer.kind() == plan::Buffer::WEIGHT)
-          weights += static_cast<double>(buffer.bytes());
-        lookup |= buffer.kind() == plan::Buffer::BATCH && buffer.offset() == plan::TOKEN_IDS;
-        output |= buffer.extent() == plan::OUTPUT_ROWS;
-      }
-      if (!lookup)
-        (output ? traffic.outputWeights : traffic.weights) += weights;
+      bool output = false;
+      for (uint32_t binding : instruction.dispatch().bindings())
+        output |= worker.buffers(static_cast<int>(binding)).extent() == plan::OUTPUT_ROWS;
+      (output ? traffic.outputWeights : traffic.weights) += launchBytes(worker, instruction.dispatch(), 0);
     }
   }
 }

@@ -27,9 +27,13 @@ struct WorkerUse {
 /// Whether the plan puts the worker on a GPU.
 bool runsOnGpu(const plan::Plan &plan, const plan::Worker &worker);
 
-/// What must come from memory in a step, by the plan: every weight that is multiplied with counts once, and
-/// so does the cache of every sequence up to its last token. Rows of the embedding table are left out. Of
-/// experts all count, routed to or not.
+/// What one launch must read: every weight that it multiplies with, but not rows that it looks up in the
+/// embedding table; and attention the cache of sequences that are `context` tokens long in all. Of experts
+/// all count, routed to or not.
+double launchBytes(const plan::Worker &worker, const plan::Dispatch &dispatch, int64_t context);
+
+/// What must come from memory in a step, by the plan: the weights of every launch, and the cache of every
+/// sequence up to its last token once.
 class Traffic {
 public:
   explicit Traffic(const plan::Plan &plan);

@@ -2,12 +2,15 @@
 
 #include "tools/lamina-bench/CudaProbe.h"
 
+#include "tools/lamina-bench/CudaProbeKernels.h"
 #include "tools/lamina-bench/Environment.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdio>
 #include <cstdlib>
+#include <fstream>
 
 namespace lamina::bench {
 namespace {
@@ -34,12 +37,28 @@ TEST(CudaProbe, SaysThatThereIsNoGpu) {
   EXPECT_THAT(std::string(probeCuda().status().message()), HasSubstr("no CUDA device was found"));
 }
 
+/// Where NVIDIA's assembler is there, it takes what the driver would have to compile.
+TEST(CudaProbe, KernelsAreAssembled) {
+  std::string path = "PATH=$PATH:/usr/local/cuda/bin ", file = ::testing::TempDir() + "lamina-probe.ptx";
+  if (std::system((path + "command -v ptxas >/dev/null").c_str()) != 0)
+    GTEST_SKIP() << "skipped: no ptxas";
+  std::vector<std::pair<std::string, std::string>> modules = {{cudaProbeKernels(), "sm_80"}};
+  for (const ProductKernel &kernel : productKernels())
+    modules.emplace_back(kernel.ptx, kernel.capability == 90 ? "sm_90a" : "sm_80");
+  for (const auto &[text, target] : modules) {
+    std::ofstream(file) << text;
+    EXPECT_EQ(std::system((path + "ptxas -arch=" + target + " -o /dev/null " + file).c_str()), 0) << text;
+  }
+  std::remove(file.c_str());
+}
+
 TEST(CudaProbe, PrintsATable) {
   CudaFigures figures = {.name = "H200", .capability = 90, .copy = 4.3e12, .launchSeconds = 2.5e-6};
   EXPECT_EQ(cudaTable(figures), R"(| H200, sm_90 | |
 | --- | ---: |
 | copy in its memory, reads and writes | 4300.00 GB/s |
 | read its memory | - |
+| multiply-adds of bf16, in f32 | - |
 | copy from the host | - |
 | copy to the host | - |
 | an empty kernel, launched | 2.50 us |
@@ -49,15 +68,11 @@ TEST(CudaProbe, PrintsATable) {
 
 TEST(BandwidthShare, IsThatOfTheWorkersDevice) {
   Environment environment;
-  WorkerUse worker;
-  worker.bandwidth = 20e9;
-  EXPECT_DOUBLE_EQ(bandwidthShare(environment, worker), 0) << "nothing was measured";
+  EXPECT_DOUBLE_EQ(bandwidthShare(environment, false, 20e9), 0) << "nothing was measured";
   environment.readBandwidth = 40e9;
   environment.gpuBandwidth = 4e12;
-  EXPECT_DOUBLE_EQ(bandwidthShare(environment, worker), 0.5);
-  worker.onGpu = true;
-  worker.bandwidth = 3e12;
-  EXPECT_DOUBLE_EQ(bandwidthShare(environment, worker), 0.75);
+  EXPECT_DOUBLE_EQ(bandwidthShare(environment, false, 20e9), 0.5);
+  EXPECT_DOUBLE_EQ(bandwidthShare(environment, true, 3e12), 0.75);
 }
 
 } // namespace

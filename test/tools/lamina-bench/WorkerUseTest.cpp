@@ -27,6 +27,7 @@ void addDispatch(plan::Worker &worker, std::initializer_list<uint32_t> bindings)
 TEST(Traffic, CountsWeightsThatAreMultipliedAndTheCache) {
   plan::Plan plan;
   plan::Worker &compute = *plan.add_workers();
+  compute.add_kernels()->set_name("linear");
   uint32_t ids = addBuffer(compute, plan::Buffer::BATCH, plan::TOKEN_IDS, 0, plan::TOKENS);
   uint32_t embedding = addBuffer(compute, plan::Buffer::WEIGHT, 0, 1000000, plan::FIXED);
   uint32_t weight = addBuffer(compute, plan::Buffer::WEIGHT, 0, 3000, plan::FIXED);
@@ -44,6 +45,21 @@ TEST(Traffic, CountsWeightsThatAreMultipliedAndTheCache) {
   EXPECT_EQ(traffic.bytesRead(0, 50, 1), 6000 + 1000000);
   EXPECT_EQ(traffic.bytesRead(0, 50, 0), 6000);
   EXPECT_EQ(traffic.bytesRead(1, 50, 1), 50 * 200);
+}
+
+TEST(LaunchBytes, OnlyAttentionReadsTheCache) {
+  plan::Worker worker;
+  worker.add_kernels()->set_name("cache_append");
+  worker.add_kernels()->set_name("online_attention_split");
+  for (int layer = 0; layer < 2; ++layer)
+    worker.add_caches()->set_page_bytes(16 * 100 * (layer + 1));
+  uint32_t cache = addBuffer(worker, plan::Buffer::CACHE, 1, 0, plan::FIXED);
+  uint32_t weight = addBuffer(worker, plan::Buffer::WEIGHT, 0, 64, plan::FIXED);
+  addDispatch(worker, {cache});
+  addDispatch(worker, {cache, weight});
+  worker.mutable_program(1)->mutable_dispatch()->set_kernel(1);
+  EXPECT_EQ(launchBytes(worker, worker.program(0).dispatch(), 50), 0);
+  EXPECT_EQ(launchBytes(worker, worker.program(1).dispatch(), 50), 50 * 200 + 64);
 }
 
 } // namespace
