@@ -1,0 +1,85 @@
+"""tools/dev/bench-gpu: packed here, run on the simulated GPU with tiny models. Its figures mean nothing there; that each row has
+one, and that rows fail alone, does."""
+
+import unittest
+
+from harness import BUILD, ROOT, WORK, native_target, program, succeed
+
+SCRIPT, FOLDER = ROOT / "tools/dev/bench-gpu", WORK / "bench-gpu"
+DRIVER = BUILD / "cuda-sim/libcuda_sim.so"
+# What each row's figure looks like.
+TIME, RATE = r"\d+\.\d+ ms( a step)?(, \d+\.\d+ times)?", r"[1-9.e0-]+ GB/s( of [1-9.e0-]+ GB/s)?"
+ROWS = {"copy in its memory, reads and writes": RATE, "copy from the host": RATE, "copy to the host": RATE,
+        "demo model against float64, one GPU": r"\d\.\de-\d\d relative L2",
+        "demo model against float64, compute GPU, memory CPU": r"\d\.\de-\d\d relative L2",
+        "demo model against float64, both on GPUs": r"\d\.\de-\d\d relative L2",
+        "demo model against float64, compute CPU, memory GPU": r"\d\.\de-\d\d relative L2",
+        "decode attention, 4 x 48 tokens": RATE, "decode attention, 1 x 96 tokens": RATE,
+        "weights BF16, 1 token": RATE, "weights BF16, 16 tokens": RATE, "weights Q4_0, 4 tokens": RATE,
+        "weights Q4_K, 1 token": RATE, "step of the whole model, 1 sequence": TIME,
+        "step of the whole model, 4 sequences": TIME,
+        "prompt of 16 tokens": r"[1-9.e0-]+ tokens/s, [1-9.e0-]+ TFLOP/s", "KV on the GPU, 48 tokens": TIME,
+        "KV in host memory, 96 tokens": TIME, "its attention on the CPU": RATE}
+
+
+def run(*flags, driver=DRIVER):
+    return program(["env", f"LAMINA_CUDA_DRIVER={driver}", "LAMINA_CUDA_SIM_MEMORY=100000000", FOLDER / "bench-gpu", "run",
+                    "--threads", 1, *flags], timeout=400)
+
+
+def table(text):
+    return {what.strip(): [cell.strip() for cell in rest] for what, *rest in
+            (line.strip("|").split("|") for line in text.splitlines() if line.startswith("|"))}
+
+
+class BenchGpu(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        if not DRIVER.exists():
+            raise unittest.SkipTest("skipped: the simulated driver was not built")
+        succeed([SCRIPT, "prepare", FOLDER, "--build", BUILD, "--size=tiny", "--cuda=:sim", "--cpu-targets", native_target()],
+                timeout=400)
+        cls.carried = {shard.parents[1].stem for shard in FOLDER.glob("artifacts/*.lamina/weights/*.bin")}
+
+    def test_every_row_has_its_figure(self):
+        self.assertEqual(self.carried, {"demo-0", "demo-1", "demo-2", "demo-3"}, "the others' weights are left out")
+        result = run()
+        self.assertEqual(result.status, 0, result.err)
+        rows = table(result.out)
+        for what, figure in ROWS.items():
+            with self.subTest(what):
+                self.assertRegex(rows.get(what, [""])[0], f"^{figure}$", result.out)
+        for name, (figure, *_) in rows.items():
+            if name.startswith("demo model"):
+                self.assertLess(float(figure.split()[0]), 2e-2, name)
+        self.assertNotIn("failed", result.out)
+        self.assertRegex(rows["step of the whole model, 1 sequence"][1], r"^\d+(\.\d+)? %$")
+        self.assertIn("--kernels", (FOLDER / "log.txt").read_text())
+
+    def test_a_row_that_fails_says_why_and_the_others_go_on(self):
+        plan, hidden = FOLDER / "artifacts/attention.lamina/plan.pb", WORK / "hidden"
+        plan.rename(hidden)
+        try:
+            rows = table(run("--rows=attention", "--rows=correct").out)
+        finally:
+            hidden.rename(plan)
+        self.assertRegex(rows["attention"][0], "^failed: lamina-bench: error: .*plan.pb")
+        self.assertIn("demo model against float64, one GPU", rows)
+
+    def test_without_time_every_row_says_so(self):
+        rows = table(run("--minutes", "0.05", "--rows=placements").out)
+        self.assertEqual(rows["placements"][0], "failed: no time left")
+
+    def test_without_a_gpu_one_line_says_so(self):
+        result = run(driver="/nonexistent/libcuda.so.1")
+        self.assertEqual((result.status, result.out), (1, ""))
+        self.assertRegex(result.err, r"^bench-gpu: lamina-bench: error: no CUDA device was found \(.*\); install .*\n$")
+
+    def test_a_folder_that_exists_is_left_alone(self):
+        result = program([SCRIPT, "prepare", FOLDER])
+        self.assertEqual(result.status, 1)
+        self.assertIn("exists; remove it or name another folder", result.err)
+
+
+if __name__ == "__main__":
+    unittest.main()
