@@ -1,5 +1,4 @@
-//===- AttributeReader.cpp - AttributeProto to Attribute
-//--------------------------------------------------------===//
+//===- AttributeReader.cpp - AttributeProto to Attribute -------------------------------------------===//
 
 #include "lib/Import/ONNX/AttributeReader.h"
 

@@ -1,5 +1,4 @@
-//===- AttributeReader.h - AttributeProto to Attribute -----------------------------------------------*- C++
-//-*-===//
+//===- AttributeReader.h - AttributeProto to Attribute -----------------------------------*- C++ -*-===//
 //
 // Private to the reader.
 //

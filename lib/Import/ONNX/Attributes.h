@@ -1,5 +1,4 @@
-//===- Attributes.h - a node's attributes, and which of them were asked for --------------------*- C++
-//-*-===//
+//===- Attributes.h - a node's attributes, and which of them were asked for --------------*- C++ -*-===//
 //
 // An attribute that nobody asks for may change results, so whoever says what a node means asks for all of its
 // attributes through this, and fails where one is left. Getters return the fallback if the attribute is

@@ -1,5 +1,4 @@
-//===- BlockMatrix.h - matrices of few bits, re-encoded in blocks ------------------------------*- C++
-//-*-===//
+//===- BlockMatrix.h - matrices of few bits, re-encoded in blocks -----------------------------*- C++ -*-===//
 //
 // MatMulNBits, GatherBlockQuantized and DequantizeLinear hold a constant matrix as codes of a few bits, with
 // scales and perhaps zero points for runs of columns, each in a tensor of its own. Kernels read blocks with
@@ -17,6 +16,8 @@
 namespace lamina::onnx {
 
 struct BlockMatrix {
+  static constexpr int64_t kBlock = 32; ///< elements of a block, unless the format is F32
+
   /// A tensor by row of the matrix and by column, or run of columns, in elements; null: there is none.
   struct Strided {
     const TensorConstant *tensor = nullptr;

@@ -1,5 +1,4 @@
-//===- ComputedPart.cpp - what weights need beyond the model's files
-//--------------------------------------===//
+//===- ComputedPart.cpp - what weights need beyond the model's files -------------------------------===//
 
 #include "lib/Import/ONNX/ComputedPart.h"
 

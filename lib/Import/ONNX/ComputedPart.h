@@ -1,5 +1,4 @@
-//===- ComputedPart.h - what weights need beyond the model's files ------------------------------*- C++
-//-*-===//
+//===- ComputedPart.h - what weights need beyond the model's files -----------------------*- C++ -*-===//
 //
 // Constants that folding computed lie in no file, and neither do matrices of few bits in the form that
 // kernels read. They follow the model's files as one more part. Where what lies in it follows from the model

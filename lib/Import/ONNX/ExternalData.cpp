@@ -1,5 +1,4 @@
-//===- ExternalData.cpp - tensors outside the model's file
-//------------------------------------------------------===//
+//===- ExternalData.cpp - tensors outside the model's file -----------------------------------------===//
 
 #include "lib/Import/ONNX/ExternalData.h"
 

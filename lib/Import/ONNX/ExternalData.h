@@ -1,5 +1,4 @@
-//===- ExternalData.h - tensors outside the model's file -------------------------------------------*- C++
-//-*-===//
+//===- ExternalData.h - tensors outside the model's file ---------------------------------*- C++ -*-===//
 //
 // A model is from strangers and says itself which files to read. What is opened lies in the model's directory
 // or below it, is reached without "..", symbolic links and magic links, is a regular file, and is known by no

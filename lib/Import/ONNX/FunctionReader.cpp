@@ -1,5 +1,4 @@
-//===- FunctionReader.cpp - model-local functions
-//---------------------------------------------------------------===//
+//===- FunctionReader.cpp - model-local functions --------------------------------------------------===//
 
 #include "lib/Import/ONNX/FunctionReader.h"
 

@@ -1,5 +1,4 @@
-//===- FunctionReader.h - model-local functions ------------------------------------------------------*- C++
-//-*-===//
+//===- FunctionReader.h - model-local functions ------------------------------------------*- C++ -*-===//
 //
 // Private to the reader.
 //

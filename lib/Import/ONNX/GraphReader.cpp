@@ -1,5 +1,4 @@
-//===- GraphReader.cpp - GraphProto to Graph
-//--------------------------------------------------------------------===//
+//===- GraphReader.cpp - GraphProto to Graph -------------------------------------------------------===//
 //
 // First everything that defines a name is read, then what uses names, so that the order of nodes does not
 // matter and subgraphs find all names of the graphs around them.

@@ -1,5 +1,4 @@
-//===- GraphReader.h - GraphProto to Graph -----------------------------------------------------------*- C++
-//-*-===//
+//===- GraphReader.h - GraphProto to Graph -----------------------------------------------*- C++ -*-===//
 //
 // Private to the reader. Resolves names: within a graph each is defined once, as an input, an initialiser or
 // the output of a node; a subgraph sees the names of the graphs around it behind its own, the body of a

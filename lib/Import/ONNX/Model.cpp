@@ -1,5 +1,4 @@
-//===- Model.cpp - an ONNX model in memory
-//----------------------------------------------------------------------===//
+//===- Model.cpp - an ONNX model in memory ---------------------------------------------------------===//
 
 #include "lib/Import/ONNX/Model.h"
 

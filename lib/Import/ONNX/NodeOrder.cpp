@@ -1,5 +1,4 @@
-//===- NodeOrder.cpp - what comes before what
-//-------------------------------------------------------------------===//
+//===- NodeOrder.cpp - what comes before what ------------------------------------------------------===//
 
 #include "lib/Import/ONNX/NodeOrder.h"
 

@@ -1,5 +1,4 @@
-//===- NodeOrder.h - what comes before what ----------------------------------------------------------*- C++
-//-*-===//
+//===- NodeOrder.h - what comes before what ----------------------------------------------*- C++ -*-===//
 //
 // Private to the reader.
 //

@@ -1,5 +1,4 @@
-//===- Reader.cpp - reads ONNX model files
-//----------------------------------------------------------------------===//
+//===- Reader.cpp - reads ONNX model files ---------------------------------------------------------===//
 
 #include "lib/Import/ONNX/Reader.h"
 

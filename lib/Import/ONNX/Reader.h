@@ -1,5 +1,4 @@
-//===- Reader.h - reads ONNX model files -------------------------------------------------------------*- C++
-//-*-===//
+//===- Reader.h - reads ONNX model files -------------------------------------------------*- C++ -*-===//
 //
 // Reads a ModelProto of IR version 3 to 14, with the files of its external data, and checks all of it before
 // anything is handed out; docs/formats/onnx.md lists what is refused. Files are mapped, the bytes of tensors

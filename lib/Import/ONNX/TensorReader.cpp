@@ -1,5 +1,4 @@
-//===- TensorReader.cpp - TensorProto to TensorConstant
-//---------------------------------------------------------===//
+//===- TensorReader.cpp - TensorProto to TensorConstant --------------------------------------------===//
 //
 // A tensor's bytes lie in raw_data, in a list whose type depends on the element type, or in another file.
 // raw_data and packed lists of floats are what they are in memory, so their place is recorded; numbers of

@@ -1,5 +1,4 @@
-//===- TensorReader.h - TensorProto to TensorConstant ------------------------------------------------*- C++
-//-*-===//
+//===- TensorReader.h - TensorProto to TensorConstant ------------------------------------*- C++ -*-===//
 //
 // Private to the reader. A tensor is accepted if its bytes are there and as many as its type and shape say.
 //

@@ -1,5 +1,4 @@
-//===- TypeReader.cpp - TypeProto and ValueInfoProto
-//------------------------------------------------------------===//
+//===- TypeReader.cpp - TypeProto and ValueInfoProto -----------------------------------------------===//
 
 #include "lib/Import/ONNX/TypeReader.h"
 

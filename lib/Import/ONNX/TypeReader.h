@@ -1,5 +1,4 @@
-//===- TypeReader.h - TypeProto and ValueInfoProto ---------------------------------------------------*- C++
-//-*-===//
+//===- TypeReader.h - TypeProto and ValueInfoProto ---------------------------------------*- C++ -*-===//
 //
 // Private to the reader.
 //

@@ -1,5 +1,4 @@
-//===- Wire.cpp - a bounded walk over protobuf's wire format
-//----------------------------------------------------===//
+//===- Wire.cpp - a bounded walk over protobuf's wire format ---------------------------------------===//
 //
 // Protobuf's own parser would copy the bytes of every tensor, and its objects say no longer where they lay.
 //

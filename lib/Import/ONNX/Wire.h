@@ -1,5 +1,4 @@
-//===- Wire.h - a bounded walk over protobuf's wire format -------------------------------------------*- C++
-//-*-===//
+//===- Wire.h - a bounded walk over protobuf's wire format -------------------------------*- C++ -*-===//
 //
 // Gives the fields of one message where they lie in a file: nothing is copied, nothing is read outside the
 // message, and time is linear in its bytes. Field numbers and types are those of onnx.proto; unknown fields

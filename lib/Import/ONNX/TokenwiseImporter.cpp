@@ -1,0 +1,153 @@
+//===- TokenwiseImporter.cpp - operators with weights, which work on each token by itself ---------------===//
+
+#include "lib/Import/ONNX/Attributes.h"
+#include "lib/Import/ONNX/NodeImporter.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
+using namespace mlir;
+
+namespace lamina::onnx {
+
+mlir::Value NodeImporter::bias(mlir::Value x, ValueId id) {
+  lm::WeightOp vector = weights_.vector(id, cast<RankedTensorType>(x.getType()).getShape().back());
+  return vector ? create<lm::BiasAddOp>(x.getType(), x, weight(vector)) : mlir::Value();
+}
+
+/// Rows of a table by token or by position, or a part of what is computed.
+LogicalResult NodeImporter::gather(const Node &node) {
+  bool blocks = node.op == "GatherBlockQuantized";
+  if (!weights_.find(node.input(0)))
+    return slice(node);
+  const ProbedValue &indices = probed_[node.input(1)];
+  const auto *positions = std::get_if<Positions>(&indices.meaning);
+  // Some models begin to count at 2.
+  int64_t first = positions ? positions->first.constant : 0;
+  bool byPosition = positions && positions->first == Affine{first, 0, 1} && first >= 0;
+  if (attributeOr(node, blocks ? "gather_axis" : "axis", int64_t(0)) != 0 || (!byPosition && find(node.input(1)) != step_.tokenIds))
+    return error(node) << "expected rows of a table by token or by position, got indices "
+                       << indices.describe();
+  if (blocks && first != 0)
+    return error(node) << "expected a table of few bits to begin at position 0";
+  lm::WeightOp table = blocks ? matrixOfBlocks(node) : weights_.table(node.input(0), first);
+  if (!table)
+    return failure();
+  if (byPosition)
+    longest_ = std::min(longest_.value_or(INT64_MAX), table.getTensorType().getDimSize(0));
+  define(node, 0, create<lm::EmbeddingOp>(rowsOf(table.getTensorType().getDimSize(1)),
+                                          byPosition ? step_.positions : step_.tokenIds, weight(table)));
+  return success();
+}
+
+/// MatMul and Gemm. The right side is a constant, perhaps one to be transposed, or else an activation.
+LogicalResult NodeImporter::matmul(const Node &node) {
+  ValueId right = node.input(1);
+  auto transposed = transposes_.find(right);
+  bool stored = transposed != transposes_.end();
+  right = stored ? transposed->second : right;
+  if (node.op == "Gemm" && attributeOr(node, "transB", int64_t(0)) != 0)
+    stored = !stored;
+  if (node.op == "MatMul" && !weights_.find(right) && !weights_.isBlocks(right))
+    return contract(node);
+  lm::WeightOp matrix = weights_.matrix(right, stored ? MatrixForm::Rows : MatrixForm::Columns);
+  return matrix ? linear(node, matrix) : failure();
+}
+
+LogicalResult NodeImporter::linear(const Node &node, lm::WeightOp matrix) {
+  FailureOr<mlir::Value> x = rows(node, 0);
+  if (failed(x))
+    return failure();
+  bool gemm = node.op == "Gemm";
+  if (gemm && (attributeOr(node, "alpha", 1.0f) != 1 || attributeOr(node, "beta", 1.0f) != 1 ||
+               attributeOr(node, "transA", int64_t(0)) != 0))
+    return error(node) << "expected alpha and beta of 1 and a left side as it is";
+  if (matrix.getTensorType().getDimSize(1) != cast<RankedTensorType>(x->getType()).getShape().back())
+    return error(node) << "rows of " << cast<RankedTensorType>(x->getType()).getShape().back()
+                       << " do not fit a matrix of " << matrix.getTensorType().getDimSize(1);
+  mlir::Value y = create<lm::LinearOp>(rowsOf(matrix.getTensorType().getDimSize(0)), *x, weight(matrix));
+  size_t biasInput = gemm ? 2 : 5; // MatMul has none, MatMulNBits has it behind zero points and order
+  if (given(node, biasInput) && !(y = bias(y, node.input(biasInput))))
+    return failure();
+  define(node, 0, y);
+  return success();
+}
+
+lm::WeightOp NodeImporter::matrixOfBlocks(const Node &node) {
+  lm::WeightOp matrix = weights_.blocks(node);
+  if (!matrix)
+    error(node) << "expected a constant matrix of unsigned codes with scales and perhaps zero points like the codes";
+  return matrix;
+}
+
+/// MatMulNBits: x, codes, scales, zero points, order of groups (which the shape rule refuses), bias.
+LogicalResult NodeImporter::matmulBlocks(const Node &node) {
+  lm::WeightOp matrix = matrixOfBlocks(node);
+  return matrix ? linear(node, matrix) : failure();
+}
+
+LogicalResult NodeImporter::activation(const Node &node) {
+  FailureOr<Placed> x = operand(node, 0);
+  if (failed(x))
+    return failure();
+  bool tanh = node.op == "FastGelu" || attributeOr(node, "approximate", std::string("none")) == "tanh";
+  lm::Activation kind = node.op == "Sigmoid" ? lm::Activation::sigmoid
+                        : node.op == "Relu"  ? lm::Activation::relu
+                        : tanh               ? lm::Activation::gelu_tanh
+                                             : lm::Activation::gelu;
+  mlir::Value y = x->value;
+  if (given(node, 1) && !(y = bias(y, node.input(1)))) // FastGelu's
+    return failure();
+  define(node, 0, create<lm::ActivationOp>(y.getType(), y, kind), x->axes);
+  return success();
+}
+
+LogicalResult NodeImporter::norm(const Node &node) {
+  FailureOr<mlir::Value> x = rows(node, 0);
+  if (failed(x))
+    return failure();
+  int64_t width = cast<RankedTensorType>(x->getType()).getShape().back();
+  int64_t axis = attributeOr(node, "axis", int64_t(-1)), rank = probed_[node.input(0)].dims.size();
+  if (axis != -1 && axis != rank - 1)
+    return error(node) << "expected a norm over the last axis, got axis " << axis;
+  lm::WeightOp scale = weights_.vector(node.input(1), width);
+  if (!scale)
+    return failure();
+  FloatAttr epsilon = f32(attributeOr(node, "epsilon", 1e-5f));
+  if (node.op != "LayerNormalization") {
+    define(node, 0, create<lm::RMSNormOp>(x->getType(), *x, weight(scale), epsilon));
+    return success();
+  }
+  if (!given(node, 2))
+    return error(node) << "has no bias";
+  lm::WeightOp bias = weights_.vector(node.input(2), width);
+  if (!bias)
+    return failure();
+  define(node, 0, create<lm::LayerNormOp>(x->getType(), *x, weight(scale), weight(bias), epsilon));
+  return success();
+}
+
+/// The sum of a block's result and the residual stream, which is output 3, and its norm.
+LogicalResult NodeImporter::skipNorm(const Node &node) {
+  FailureOr<mlir::Value> x = rows(node, 0), skip = failed(x) ? x : rows(node, 1);
+  if (failed(skip))
+    return failure();
+  bool centred = node.op == "SkipLayerNormalization";
+  size_t biasInput = centred ? 4 : 3;
+  mlir::Value sum = *skip;
+  if (given(node, biasInput) && !(sum = bias(sum, node.input(biasInput))))
+    return failure();
+  sum = create<arith::AddFOp>(*x, sum);
+  int64_t width = cast<RankedTensorType>(sum.getType()).getShape().back();
+  lm::WeightOp scale = weights_.vector(node.input(2), width);
+  lm::WeightOp shift = centred && given(node, 3) ? weights_.vector(node.input(3), width) : lm::WeightOp();
+  if (!scale || (centred && !shift))
+    return scale ? LogicalResult(error(node) << "has no bias of the norm") : failure();
+  FloatAttr epsilon = f32(attributeOr(node, "epsilon", 1e-12f));
+  mlir::Value normed = centred ? create<lm::LayerNormOp>(sum.getType(), sum, weight(scale), weight(shift), epsilon)
+                         : create<lm::RMSNormOp>(sum.getType(), sum, weight(scale), epsilon);
+  define(node, 0, normed);
+  define(node, 3, sum);
+  return success();
+}
+
+} // namespace lamina::onnx
