@@ -30,6 +30,8 @@ def message(*fields):
 
 
 def attribute(name, value):
+    if isinstance(value, list):
+        return message((1, name), *((8, each) for each in value), (20, 7))
     number, kind = {float: (2, 1), int: (3, 2), str: (4, 3)}[type(value)]
     return message((1, name), (number, value), (20, kind))
 

@@ -33,7 +33,7 @@ LogicalResult NodeImporter::binary(const Node &node) {
   std::optional<double> left = number(node, 0), right = number(node, 1);
   bool commutes = op != "Sub" && op != "Div";
   size_t first = left && commutes ? 1 : 0; // the operand that is no number, if one is
-  FailureOr<Placed> a = operand(node, first), b = failed(a) ? a : operand(node, 1 - first);
+  FailureOr<Placed> a = realOperand(node, first), b = failed(a) ? a : realOperand(node, 1 - first);
   if (failed(b))
     return failure();
   std::optional<double> factor = left && commutes ? left : right;
@@ -80,7 +80,7 @@ bool NodeImporter::isBiasOf(const Placed &x, ValueId id) const {
 
 /// Exponents that exporters write: of norms and of the tanh in gelu.
 LogicalResult NodeImporter::power(const Node &node) {
-  FailureOr<Placed> x = operand(node, 0);
+  FailureOr<Placed> x = realOperand(node, 0);
   if (failed(x))
     return failure();
   std::optional<double> exponent = number(node, 1);
@@ -99,7 +99,7 @@ LogicalResult NodeImporter::power(const Node &node) {
 }
 
 LogicalResult NodeImporter::unary(const Node &node) {
-  FailureOr<Placed> x = operand(node, 0);
+  FailureOr<Placed> x = node.op == "Cast" ? operand(node, 0) : realOperand(node, 0);
   if (failed(x))
     return failure();
   StringRef op = node.op;
@@ -126,17 +126,25 @@ LogicalResult NodeImporter::unary(const Node &node) {
   return success();
 }
 
-/// Where: one operand or the other, by a mask.
+/// Where: one operand or the other, by a mask, or always.
 LogicalResult NodeImporter::select(const Node &node) {
-  FailureOr<Placed> condition = operand(node, 0), a = failed(condition) ? condition : operand(node, 1),
-                    b = failed(a) ? a : operand(node, 2);
+  ArrayRef<Affine> shape = dims(node.output(0));
+  if (std::optional<double> always = number(node, 0)) {
+    FailureOr<Placed> chosen = operand(node, *always != 0 ? 1 : 2);
+    if (failed(chosen))
+      return failure();
+    Axes axes = resultAxes(node, {*chosen});
+    define(node, 0, make_.spread(*chosen, shape, axes), axes);
+    return success();
+  }
+  FailureOr<Placed> condition = operand(node, 0), a = failed(condition) ? condition : realOperand(node, 1),
+                    b = failed(a) ? a : realOperand(node, 2);
   if (failed(b))
     return failure();
   // A mask says what is seen; this one may have said what is hidden.
   if (const auto *mask = std::get_if<Mask>(&probed_[node.input(0)].meaning); mask && mask->visible == 0)
     std::swap(*a, *b);
   Axes axes = resultAxes(node, {*condition, *a, *b});
-  ArrayRef<Affine> shape = dims(node.output(0));
   define(node, 0, create<arith::SelectOp>(make_.spread(*condition, shape, axes), make_.spread(*a, shape, axes),
                                           make_.spread(*b, shape, axes)), axes);
   return success();
@@ -144,7 +152,7 @@ LogicalResult NodeImporter::select(const Node &node) {
 
 /// ReduceMean over the last axis.
 LogicalResult NodeImporter::mean(const Node &node) {
-  FailureOr<Placed> x = operand(node, 0);
+  FailureOr<Placed> x = realOperand(node, 0);
   if (failed(x))
     return failure();
   std::vector<int64_t> over = attributeOr(node, "axes", std::vector<int64_t>());
@@ -170,11 +178,13 @@ LogicalResult NodeImporter::mean(const Node &node) {
 }
 
 LogicalResult NodeImporter::softmax(const Node &node) {
-  FailureOr<Placed> x = operand(node, 0);
+  FailureOr<Placed> x = realOperand(node, 0);
   if (failed(x))
     return failure();
   ArrayRef<Affine> shape = dims(node.input(0));
-  int64_t rank = int64_t(shape.size()), axis = attributeOr(node, "axis", int64_t(-1));
+  auto opset = model_.opsets.find("");
+  bool old = opset == model_.opsets.end() || opset->second < 13;
+  int64_t rank = int64_t(shape.size()), axis = attributeOr(node, "axis", int64_t(old ? 1 : -1));
   axis += axis < 0 ? rank : 0;
   if (axis < 0 || axis >= rank || x->axes[axis] == kUnit)
     return error(node) << "expected a softmax over an axis of several elements";
@@ -186,7 +196,7 @@ LogicalResult NodeImporter::softmax(const Node &node) {
 
 /// The MatMul of two activations, as sums over the axis that they share.
 LogicalResult NodeImporter::contract(const Node &node) {
-  FailureOr<Placed> a = operand(node, 0), b = failed(a) ? a : operand(node, 1);
+  FailureOr<Placed> a = realOperand(node, 0), b = failed(a) ? a : realOperand(node, 1);
   if (failed(b))
     return failure();
   int64_t rank = int64_t(dims(node.output(0)).size());

@@ -1,100 +1,13 @@
-//===- MovementImporter.cpp - operators that move elements, and values that the batch decides -----------===//
+//===- MovementImporter.cpp - operators that move elements ----------------------------------------------===//
 
 #include "lib/Import/ONNX/Attributes.h"
 #include "lib/Import/ONNX/NodeImporter.h"
 
-#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
 using namespace mlir;
 
 namespace lamina::onnx {
-
-std::optional<double> NodeImporter::number(const Node &node, size_t input) const {
-  ValueId id = node.input(input);
-  if (id == kAbsent)
-    return std::nullopt;
-  const Meaning &meaning = probed_[id].meaning;
-  if (const auto *filled = std::get_if<Filled>(&meaning))
-    return filled->value;
-  const auto *fixed = std::get_if<Fixed>(&meaning);
-  if (!fixed || fixed->value.count() == 0)
-    return std::nullopt;
-  double first = fixed->value.real(0);
-  for (int64_t i = 1; i < fixed->value.count(); ++i)
-    if (fixed->value.real(i) != first)
-      return std::nullopt;
-  return first;
-}
-
-FailureOr<Placed> NodeImporter::operand(const Node &node, size_t input) {
-  ValueId id = node.input(input);
-  if (id == kAbsent)
-    return error(node) << "has no input " << input;
-  Placed placed = values_.lookup(id);
-  if (!placed.value)
-    if (std::optional<double> same = number(node, input))
-      placed = {make_.number(*same), Axes(dims(id).size(), kUnit)};
-  if (!placed.value)
-    placed = fromBatch(id);
-  // Rows of a table by position are computed like rows by token.
-  auto producer = producers_.find(id);
-  if (!placed.value && producer != producers_.end() && std::holds_alternative<RowsByPosition>(probed_[id].meaning)) {
-    if (failed(import(*producer->second)))
-      return failure();
-    return values_.lookup(id);
-  }
-  auto type = placed.value ? dyn_cast<RankedTensorType>(placed.value.getType()) : RankedTensorType();
-  if (!placed.value || (type && type.getRank() != llvm::count_if(placed.axes, [](int64_t axis) { return axis != kUnit; })))
-    return error(node) << "expected input " << input << " to be computed from tokens, a mask, a rotation or a vector, got "
-                       << probed_[id].describe();
-  values_[id] = placed;
-  return placed;
-}
-
-/// What the batch alone decides, by what it means; null if it is none of what lm has.
-Placed NodeImporter::fromBatch(ValueId id) {
-  const ProbedValue &value = probed_[id];
-  Axes axes = usualAxes(value.dims);
-  if (const TensorConstant *constant = weights_.find(id)) {
-    int64_t length = int64_t(countElements(constant->dims).value_or(0));
-    lm::WeightOp vector = llvm::is_contained(constant->dims, length) ? weights_.vector(id, length) : lm::WeightOp();
-    return vector ? Placed{weight(vector), axes} : Placed();
-  }
-  if (const auto *mask = std::get_if<Mask>(&value.meaning)) {
-    bool additive = isReal(value.type);
-    if (additive && mask->visible != 0)
-      return {};
-    auto type = RankedTensorType::get({ShapedType::kDynamic, ShapedType::kDynamic},
-                                      additive ? mlir::Type(b_.getF32Type()) : mlir::Type(b_.getI1Type()));
-    Axes pairs(value.dims.size(), kUnit);
-    pairs[pairs.size() - 2] = 0;
-    pairs.back() = 1;
-    return {create<lm::CausalMaskOp>(type, step_.positions, mask->window ? b_.getI64IntegerAttr(*mask->window) : IntegerAttr()),
-            pairs};
-  }
-  const auto *rows = std::get_if<RowsByPosition>(&value.meaning);
-  using Kind = RowsByPosition::Kind;
-  if (!rows || rows->first != kPast || (rows->kind != Kind::Cosines && rows->kind != Kind::Sines))
-    return {};
-  int64_t width = int64_t(rows->frequencies.size());
-  mlir::Value wave = make_.sliced(waveTable(*rows), 1, rows->kind == Kind::Cosines ? 0 : width, width, 1);
-  auto type = make_.typeOf(value.dims, axes, b_.getF32Type());
-  return {make_.reshaped(wave, type.getShape().drop_front()), axes};
-}
-
-/// The same table for cosines and sines, whose magnitudes were read off rounded elements.
-mlir::Value NodeImporter::waveTable(const RowsByPosition &rows) {
-  constexpr double kRounding = 1e-5;
-  double magnitude = std::abs(rows.magnitude - 1) < kRounding ? 1 : rows.magnitude;
-  for (lm::RopeTableOp table : waves_)
-    if (table.getFrequencies() == ArrayRef<double>(rows.frequencies) &&
-        std::abs(table.getMagnitude().convertToDouble() - magnitude) < kRounding * std::abs(magnitude))
-      return table;
-  waves_.push_back(lm::RopeTableOp::create(b_, loc_, rowsOf(2 * int64_t(rows.frequencies.size())), step_.positions,
-                                           b_.getDenseF64ArrayAttr(rows.frequencies), f32(magnitude)));
-  return waves_.back();
-}
 
 /// Reshape, Squeeze, Unsqueeze, Flatten, Identity.
 LogicalResult NodeImporter::reshape(const Node &node) {
@@ -134,9 +47,11 @@ LogicalResult NodeImporter::reshape(const Node &node) {
 LogicalResult NodeImporter::transpose(const Node &node) {
   auto order = attributeOr(node, "perm", std::vector<int64_t>());
   if (weights_.find(node.input(0))) { // read by a product as it is stored
+    if (dims(node.input(0)).size() != 2 || (!order.empty() && order != std::vector<int64_t>{1, 0}))
+      return error(node) << "expected the two axes of a constant matrix to change places, got "
+                         << probed_[node.input(0)].describe();
     transposes_[node.output(0)] = node.input(0);
-    return success(order.empty() || order == std::vector<int64_t>{1, 0} ||
-                   failed(LogicalResult(error(node) << "expected a matrix")));
+    return success();
   }
   FailureOr<Placed> x = operand(node, 0);
   if (failed(x))
@@ -165,22 +80,32 @@ LogicalResult NodeImporter::expand(const Node &node) {
   return success();
 }
 
+/// What a Slice has as an input or, in old opsets, an attribute; empty if it has none or one that is not constant.
+std::vector<int64_t> NodeImporter::sliceNumbers(const Node &node, size_t input, StringRef attribute) const {
+  const auto *fixed = given(node, input) ? std::get_if<Fixed>(&probed_[node.input(input)].meaning) : nullptr;
+  return fixed ? fixed->value.integers() : attributeOr(node, std::string_view(attribute), std::vector<int64_t>());
+}
+
+/// Whether a Slice gives all of its input, and not backwards.
+bool NodeImporter::isWhole(const Node &slice) const {
+  std::vector<int64_t> steps = sliceNumbers(slice, 4, "steps");
+  return dims(slice.input(0)) == dims(slice.output(0)) && (!given(slice, 4) || !steps.empty()) &&
+         llvm::all_of(steps, [](int64_t step) { return step > 0; });
+}
+
 /// Slice, and Gather of one element by a constant.
 LogicalResult NodeImporter::slice(const Node &node) {
   FailureOr<Placed> x = operand(node, 0);
   if (failed(x))
     return failure();
   ArrayRef<Affine> from = dims(node.input(0)), to = dims(node.output(0));
-  if (std::optional<Axes> axes = node.op == "Slice" ? movedAxes(x->axes, from, to) : std::nullopt) {
-    define(node, 0, x->value, *axes); // the whole
+  bool gather = node.op == "Gather";
+  if (!gather && isWhole(node)) {
+    define(node, 0, x->value, x->axes);
     return success();
   }
-  auto numbers = [&](size_t input, StringRef attribute, std::vector<int64_t> otherwise) {
-    const auto *fixed = given(node, input) ? std::get_if<Fixed>(&probed_[node.input(input)].meaning) : nullptr;
-    return fixed ? fixed->value.integers() : attributeOr(node, std::string_view(attribute), std::move(otherwise));
-  };
-  bool gather = node.op == "Gather";
-  std::vector<int64_t> starts = numbers(1, "starts", {}), over = numbers(3, "axes", {}), steps = numbers(4, "steps", {});
+  std::vector<int64_t> starts = sliceNumbers(node, 1, "starts"), over = sliceNumbers(node, 3, "axes"),
+                       steps = sliceNumbers(node, 4, "steps");
   if (gather)
     over = {attributeOr(node, "axis", int64_t(0))};
   if (over.empty())
@@ -192,7 +117,7 @@ LogicalResult NodeImporter::slice(const Node &node) {
   for (size_t i = 0; i < starts.size(); ++i) {
     int64_t axis = over[i] + (over[i] < 0 ? int64_t(from.size()) : 0), step = steps.empty() ? 1 : steps[i];
     const Affine &after = gather ? Affine{1} : to[axis];
-    if (after == from[axis])
+    if (after == from[axis] && step > 0)
       continue;
     int64_t start = starts[i] + (starts[i] < 0 ? from[axis].constant : 0);
     if (!from[axis].isConstant() || !after.isConstant() || step < 1 || start < 0 ||

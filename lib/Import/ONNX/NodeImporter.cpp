@@ -109,7 +109,7 @@ LogicalResult NodeImporter::checkAttributes(const Node &node, const Row &row) {
 /// Whether a node gives its input on, which exporters do to caches.
 bool NodeImporter::isCopy(const Node &node) const {
   return node.op == "Identity" || node.op == "Cast" || (node.op == "Concat" && node.inputs.size() == 1) ||
-         (node.op == "Slice" && dims(node.input(0)) == dims(node.output(0)));
+         (node.op == "Slice" && isWhole(node));
 }
 
 LogicalResult NodeImporter::import(const Node &node) {

@@ -4,7 +4,7 @@
 // a ragged batch. So the axis of the batch is dropped, the axis of new tokens is the leading one, and whatever the batch alone
 // decides (masks, positions, lengths) is not computed but recognised (Probe.h) and checked against what lm operations do.
 // Fused operators become lm operations. The others become operations of arith, math, tensor and linalg, which the passes of the
-// mark phase raise: movements in MovementImporter.cpp, arithmetic in ArithmeticImporter.cpp.
+// mark phase raise. Members are in the *Importer.cpp of their family of operators.
 //
 //===----------------------------------------------------------------------------------------------------===//
 
@@ -96,6 +96,8 @@ private:
   mlir::FailureOr<mlir::Value> rows(const Node &node, size_t input);
   /// An input that is computed, or known from the batch alone.
   mlir::FailureOr<Placed> operand(const Node &node, size_t input);
+  /// One that arithmetic can be done with: tokens are no numbers.
+  mlir::FailureOr<Placed> realOperand(const Node &node, size_t input);
   Placed fromBatch(ValueId id);
   mlir::Value waveTable(const RowsByPosition &rows);
   bool isBiasOf(const Placed &x, ValueId id) const;
@@ -107,6 +109,8 @@ private:
   llvm::ArrayRef<Affine> dims(ValueId id) const { return probed_[id].dims; }
   bool isEmpty(ValueId id) const { return llvm::is_contained(dims(id), Affine{0}); }
   bool isCopy(const Node &node) const;
+  bool isWhole(const Node &slice) const;
+  std::vector<int64_t> sliceNumbers(const Node &node, size_t input, llvm::StringRef attribute) const;
   mlir::FailureOr<Tensor> constant(const Node &node, size_t input);
   mlir::Value weight(lm::WeightOp weight);
   mlir::Value bias(mlir::Value x, ValueId bias);

@@ -86,7 +86,7 @@ LogicalResult NodeImporter::matmulBlocks(const Node &node) {
 }
 
 LogicalResult NodeImporter::activation(const Node &node) {
-  FailureOr<Placed> x = operand(node, 0);
+  FailureOr<Placed> x = realOperand(node, 0);
   if (failed(x))
     return failure();
   bool tanh = node.op == "FastGelu" || attributeOr(node, "approximate", std::string("none")) == "tanh";

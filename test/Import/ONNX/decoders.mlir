@@ -4,6 +4,7 @@
 // RUN: lamina-opt %test_data/onnx/tiny-graph-capture-gqa.onnx --compile-to=mark | FileCheck %s --check-prefix=GQA
 // RUN: lamina-opt %test_data/onnx/capp-gpt/model.onnx --compile-to=mark | FileCheck %s --check-prefix=DECOMPOSED
 // RUN: not lamina-opt %test_data/onnx/tiny-random-LlamaForCausalLM-fp32/model.onnx -o %t.lamina 2>&1 | FileCheck %s --check-prefix=MISSING
+// RUN: not lamina-opt %test_data/onnx/synthetic-paged-decoder.onnx -o %t.lamina 2>&1 | FileCheck %s --check-prefix=PAGED
 
 // LLAMA: module attributes {lm.architecture = "onnx", lm.context_length = 2048 : i64, lm.files = [{{.*}}], lm.hidden_size = 16 : i64, lm.layers = 2 : i64, lm.name = "tiny-random-LlamaForCausalLM-fp16", lm.trained_context = 2048 : i64, lm.vocab_size = 32000 : i64}
 // LLAMA-DAG: lm.weight @model.embed_tokens.weight : tensor<32000x16x!lm.block<f16>> from [#lm.source<"model.embed_tokens.weight" : f16, 1 at {{[0-9]+}}>]
@@ -39,3 +40,7 @@
 // DECOMPOSED-NEXT: return
 
 // MISSING: lamina-opt: error: {{.*}}model.onnx{{.*}}.data
+
+// Its one output is that of an attention.
+// PAGED:     synthetic-paged-decoder.onnx: no output is logits, [batch, new tokens, vocabulary]: {{.*$}}
+// PAGED-NOT: {{.}}

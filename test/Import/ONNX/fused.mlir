@@ -81,3 +81,9 @@
 // RUN: lamina-opt %t.qwen2.onnx --compile-to=mark | FileCheck %s --check-prefix=QWEN2
 // QWEN2-DAG: lm.weight @blk.0.attn_qkv.bias.32to48 : tensor<16xf32>
 // QWEN2:     lm.bias_add
+
+// A choice that is always the same is none.
+// RUN: %python %source_dir/tools/dev/make_onnx_model.py %t.gguf %t.always.onnx --insert MatMul.0=always
+// RUN: lamina-opt %t.always.onnx --compile-to=mark | FileCheck %s --check-prefix=ALWAYS
+// ALWAYS: %[[X:.*]] = lm.rms_norm
+// ALWAYS: lm.linear %[[X]]
