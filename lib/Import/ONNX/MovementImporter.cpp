@@ -9,39 +9,69 @@ using namespace mlir;
 
 namespace lamina::onnx {
 
+namespace {
+/// A shape by what one token has.
+struct TokenShape {
+  Affine leading{1};
+  int64_t before = 1;       ///< elements before the leading axis
+  SmallVector<int64_t> row; ///< sizes but for the leading one and those of 1
+};
+
+std::optional<TokenShape> tokenShape(ArrayRef<Affine> dims) {
+  TokenShape shape;
+  for (const Affine &dim : dims) {
+    if (!dim.isConstant() && !shape.leading.isConstant())
+      return std::nullopt;
+    if (!dim.isConstant())
+      shape.leading = dim;
+    else if (dim.constant != 1)
+      shape.row.push_back(dim.constant);
+    if (dim.isConstant() && shape.leading.isConstant())
+      shape.before *= dim.constant;
+  }
+  return shape.leading.isConstant() ? std::nullopt : std::optional(shape);
+}
+
+/// The shape with the heads of a token side by side, if it has them one below another: [1, heads · S, length].
+std::optional<SmallVector<Affine>> withHeadsBeside(ArrayRef<Affine> dims) {
+  size_t last = dims.size() - 1;
+  if (dims.size() < 2 || dims[last - 1].s < 2 || dims[last - 1] != Affine{0, dims[last - 1].s, 0} || !dims[last].isConstant() ||
+      !llvm::all_of(dims.drop_back(2), [](const Affine &dim) { return dim == Affine{1}; }))
+    return std::nullopt;
+  SmallVector<Affine> beside(dims);
+  beside[last - 1] = kTokens;
+  beside[last].constant *= dims[last - 1].s;
+  return beside;
+}
+} // namespace
+
 /// Reshape, Squeeze, Unsqueeze, Flatten, Identity.
 LogicalResult NodeImporter::reshape(const Node &node) {
-  FailureOr<Placed> x = operand(node, 0);
-  if (failed(x))
+  SmallVector<Affine> from(dims(node.input(0))), to(dims(node.output(0)));
+  FailureOr<Placed> x = Placed{headwise_.lookup(node.input(0)), {}};
+  if (x->value) {
+    from = withHeadsBeside(from).value_or(from);
+    x->axes = usualAxes(from);
+  } else if (x = operand(node, 0); failed(x)) {
     return failure();
-  ArrayRef<Affine> from = dims(node.input(0)), to = dims(node.output(0));
-  if (std::optional<Axes> axes = movedAxes(x->axes, from, to)) {
-    define(node, 0, x->value, *axes);
-    return success();
   }
-  // The elements of each token by themselves: as many before the leading axis as there were, and as many behind it.
-  auto split = [](ArrayRef<Affine> shape) -> std::optional<std::pair<Affine, std::pair<int64_t, SmallVector<int64_t>>>> {
-    Affine leading{1};
-    int64_t before = 1;
-    SmallVector<int64_t> row;
-    for (const Affine &dim : shape) {
-      if (!dim.isConstant() && !leading.isConstant())
-        return std::nullopt;
-      if (!dim.isConstant())
-        leading = dim;
-      else if (dim.constant != 1)
-        row.push_back(dim.constant);
-      if (dim.isConstant() && leading.isConstant())
-        before *= dim.constant;
-    }
-    return std::pair(leading, std::pair(before, row));
+  std::optional<SmallVector<Affine>> beside = withHeadsBeside(to);
+  to = beside.value_or(to);
+  auto finish = [&](mlir::Value value, Axes axes) {
+    if (beside)
+      headwise_[node.output(0)] = value;
+    else
+      define(node, 0, value, std::move(axes));
+    return success();
   };
-  auto in = split(from), out = split(to);
-  if (!in || !out || in->first != out->first || in->first.isConstant() || in->second.first != out->second.first)
+  if (std::optional<Axes> axes = movedAxes(x->axes, from, to))
+    return finish(x->value, *axes);
+  // The elements of each token by themselves: as many before the leading axis as there were, and as many behind it.
+  std::optional<TokenShape> in = tokenShape(from), out = tokenShape(to);
+  if (!in || !out || in->leading != out->leading || in->before != out->before)
     return error(node) << "takes tokens apart: from " << probed_[node.input(0)].describe() << " to "
                        << probed_[node.output(0)].describe();
-  define(node, 0, make_.reshaped(make_.inOrder(*x).value, out->second.second));
-  return success();
+  return finish(make_.reshaped(make_.inOrder(*x).value, out->row), usualAxes(to));
 }
 
 LogicalResult NodeImporter::transpose(const Node &node) {

@@ -112,11 +112,22 @@ bool NodeImporter::isCopy(const Node &node) const {
          (node.op == "Slice" && isWhole(node));
 }
 
-LogicalResult NodeImporter::import(const Node &node) {
-  if (auto past = pasts_.find(node.input(0)); past != pasts_.end() && isCopy(node)) {
+/// Copies what is no tensor of tokens.
+bool NodeImporter::copyKnown(const Node &node) {
+  if (!isCopy(node))
+    return false;
+  auto past = pasts_.find(node.input(0));
+  if (past != pasts_.end())
     pasts_[node.output(0)] = std::pair(past->second);
+  mlir::Value heads = headwise_.lookup(node.input(0));
+  if (heads)
+    headwise_[node.output(0)] = heads;
+  return past != pasts_.end() || heads;
+}
+
+LogicalResult NodeImporter::import(const Node &node) {
+  if (copyKnown(node))
     return success();
-  }
   // What is behind the rotated part of a head may be nothing.
   if (llvm::all_of(node.outputs, [&](ValueId id) { return id == kAbsent || isEmpty(id); }))
     return success();

@@ -109,6 +109,7 @@ private:
   llvm::ArrayRef<Affine> dims(ValueId id) const { return probed_[id].dims; }
   bool isEmpty(ValueId id) const { return llvm::is_contained(dims(id), Affine{0}); }
   bool isCopy(const Node &node) const;
+  bool copyKnown(const Node &node);
   bool isWhole(const Node &slice) const;
   std::vector<int64_t> sliceNumbers(const Node &node, size_t input, llvm::StringRef attribute) const;
   mlir::FailureOr<Tensor> constant(const Node &node, size_t input);
@@ -140,6 +141,7 @@ private:
   PlacedBuilder make_;
   llvm::DenseMap<ValueId, Placed> values_;
   llvm::DenseMap<ValueId, mlir::Value> apart_; ///< rotated rows whose pairs were moved apart; attention alone reads them
+  llvm::DenseMap<ValueId, mlir::Value> headwise_; ///< rows that the graph cut into heads, one below another; norms alone read them
   llvm::DenseMap<ValueId, std::pair<size_t, lm::CachePart>> pasts_; ///< what caches hold
   llvm::DenseMap<ValueId, const Node *> producers_;
   llvm::DenseMap<ValueId, ValueId> transposes_; ///< of constants, too large to be folded

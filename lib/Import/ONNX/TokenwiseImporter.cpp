@@ -102,10 +102,11 @@ LogicalResult NodeImporter::activation(const Node &node) {
 }
 
 LogicalResult NodeImporter::norm(const Node &node) {
-  FailureOr<mlir::Value> x = rows(node, 0);
+  mlir::Value heads = headwise_.lookup(node.input(0));
+  FailureOr<mlir::Value> x = heads ? heads : rows(node, 0);
   if (failed(x))
     return failure();
-  int64_t width = cast<RankedTensorType>(x->getType()).getShape().back();
+  int64_t width = dims(node.input(0)).back().constant; // of a row, or of one of its heads
   int64_t axis = attributeOr(node, "axis", int64_t(-1)), rank = probed_[node.input(0)].dims.size();
   if (axis != -1 && axis != rank - 1)
     return error(node) << "expected a norm over the last axis, got axis " << axis;
@@ -114,9 +115,15 @@ LogicalResult NodeImporter::norm(const Node &node) {
     return failure();
   FloatAttr epsilon = f32(attributeOr(node, "epsilon", 1e-5f));
   if (node.op != "LayerNormalization") {
-    define(node, 0, create<lm::RMSNormOp>(x->getType(), *x, weight(scale), epsilon));
+    mlir::Value y = create<lm::RMSNormOp>(x->getType(), *x, weight(scale), epsilon);
+    if (heads)
+      headwise_[node.output(0)] = y;
+    else
+      define(node, 0, y);
     return success();
   }
+  if (heads)
+    return error(node) << "is over heads, which only norms without a mean can be";
   if (!given(node, 2))
     return error(node) << "has no bias";
   lm::WeightOp bias = weights_.vector(node.input(2), width);

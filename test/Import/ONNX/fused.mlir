@@ -87,3 +87,8 @@
 // RUN: lamina-opt %t.always.onnx --compile-to=mark | FileCheck %s --check-prefix=ALWAYS
 // ALWAYS: %[[X:.*]] = lm.rms_norm
 // ALWAYS: lm.linear %[[X]]
+
+// Norms of heads that the graph puts one below another.
+// RUN: %python %source_dir/tools/dev/make_onnx_model.py %t.qwen3.gguf %t.below.onnx --head-norms below
+// RUN: lamina-opt %t.below.onnx --compile-to=mark | FileCheck %s --check-prefix=QWEN3
+
