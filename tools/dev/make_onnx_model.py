@@ -5,6 +5,7 @@ arguments give the same bytes.
     make_onnx_model.py MODEL.gguf OUT.onnx                                        GroupQueryAttention that rotates
     make_onnx_model.py MODEL.gguf OUT.onnx --attention multihead --weights f16    (as many key heads as query heads)
     make_onnx_model.py MODEL.gguf OUT.onnx --attention standard                   Attention, RMSNormalization, RotaryEmbedding of opset 23
+    make_onnx_model.py MODEL.gguf OUT.onnx --attention whole                      the same over keys and values that the graph appends
     make_onnx_model.py MODEL.gguf OUT.onnx --packed --interleaved --weights blocks
     make_onnx_model.py MODEL.gguf OUT.onnx --head-norms below                     as onnxruntime-genai writes norms of heads
     make_onnx_model.py 7B.gguf OUT.onnx --header-only                             weights are a hole in OUT.onnx.data

@@ -1,8 +1,9 @@
 """How decoders write attention: inputs, rotations, caches and the attention itself, in the styles of different exporters."""
 
 import math
+import struct
 
-from onnx_file import CONTRIB, INT32, INT64
+from onnx_file import CONTRIB, FLOAT, INT32, INT64
 
 
 class Attention:
@@ -39,16 +40,19 @@ class Attention:
     def number(self, name, value):
         return self.g.tensor(name, self.real, [], self.d.weights.reals([value]))
 
-    def mask(self):
-        """The causal mask as arithmetic: 0 where the key's position is at most the query's."""
+    def seen(self):
+        """Where the key's position is at most the query's, as arithmetic."""
         g = self.g
         zero, one = g.integers("zero", 0, dims=[]), g.integers("one", 1, dims=[])
         total = g.node("Gather", [g.node("Shape", ["attention_mask"], "mask.shape"), one], "mask.total", axis=0)
         keys = g.node("Range", [zero, total, one], "mask.keys")
         queries = g.node("Unsqueeze", ["position_ids", g.integers("axis2", 2)], "mask.queries")
         seen = g.node("LessOrEqual", [keys, queries], "mask.seen")
-        seen = g.node("Unsqueeze", [seen, g.integers("axis1", 1)], "mask.seen4")
-        return g.node("Where", [seen, self.number("visible", 0.0), self.number("hidden", -1e4)], "mask")
+        return g.node("Unsqueeze", [seen, g.integers("axis1", 1)], "mask.seen4")
+
+    def mask(self):
+        """The same to be added to scores."""
+        return self.g.node("Where", [self.seen(), self.number("visible", 0.0), self.number("hidden", -1e4)], "mask")
 
     # --- a layer
 
@@ -158,4 +162,40 @@ class Standard(Attention):
                     is_causal=1)
 
 
-STYLES = {"grouped": Grouped, "paged": Paged, "multihead": MultiHead, "standard": Standard}
+class Whole(Standard):
+    """Heads in axes of their own, rotated by cosines of the tokens' positions; attention over all keys and values."""
+
+    def tables(self):
+        g, base = self.g, self.d.gguf["rope.freq_base"]
+        frequencies = g.tensor("frequencies", FLOAT, [self.half], struct.pack(
+            f"<{self.half}f", *(base ** (-i / self.half) for i in range(self.half))))
+        positions = g.node("Unsqueeze", [g.node("Cast", ["position_ids"], "positions", to=FLOAT), g.integers("axis2", 2)], "positions3")
+        angles = g.node("Mul", [positions, frequencies], "angles")
+        self.waves = [g.node("Cast", [g.node(op, [angles], op.lower())], op.lower() + "_cache", to=self.real) for op in ("Cos", "Sin")]
+
+    def prepare(self):
+        super().prepare()
+        self.mask_name = self.seen()
+
+    def split(self, x, heads, name):
+        rows = self.g.node("Reshape", [x, self.g.integers(f"split.{heads}", 0, -1, heads, self.head)], name + ".split")
+        return self.g.node("Transpose", [rows], name + ".heads", perm=[0, 2, 1, 3])
+
+    def rotated(self, x, heads, name):
+        turned = {"rotary_embedding_dim": 2 * self.half} if 2 * self.half != self.head else {}
+        return self.g.node("RotaryEmbedding", [self.split(x, heads, name), *self.waves], name,
+                           interleaved=int(self.o.interleaved), **turned)
+
+    def attend(self, layer, name, q, k, v, past, outputs):
+        g = self.g
+        for old, new, present in zip(past, (k, self.split(v, self.kv_heads, name + ".v")), outputs[1:]):
+            g.node("Concat", [old, new], present, axis=2)
+        y = self.attention(name, q, *outputs[1:])
+        beside = g.node("Transpose", [y], name + ".beside", perm=[0, 2, 1, 3])
+        g.node("Reshape", [beside, g.integers("beside", 0, -1, self.heads * self.head)], name)
+
+    def attention(self, name, q, k, v):
+        return self.g.node("Attention", [q, k, v, self.mask_name], name + ".heads")
+
+
+STYLES = {"grouped": Grouped, "paged": Paged, "multihead": MultiHead, "standard": Standard, "whole": Whole}

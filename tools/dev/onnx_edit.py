@@ -16,23 +16,37 @@ def add_options(parser):
     parser.add_argument("--attribute", action="append", default=[], metavar="OP.NAME=VALUE")
     parser.add_argument("--drop-input", action="append", default=[], metavar="OP.INDEX")
     parser.add_argument("--insert", action="append", default=[], metavar="OP.INDEX=KIND",
-                        help="read an input backwards, if a condition always holds (always), one further (next), or as-it-is")
+                        help="read an input backwards, if a condition always holds (always), one further (next), as-it-is, or fewer "
+                             "of its rows in short sequences (rows)")
     parser.add_argument("--rename", action="append", default=[], metavar="OP=OTHER")
     parser.add_argument("--input", action="append", default=[], metavar="NAME=DIMS", help="one more, which nothing reads")
 
 
 def insert(graph, place, kind):
-    """A node before the first one of an operator, through which that reads an input."""
+    """Nodes before the first one of an operator, through which that reads an input."""
     op, _, index = place.partition(".")
     reader = next(node for node in graph.nodes if node["op"] == op)
-    x, g = reader["inputs"][int(index)], graph
-    forms = {"backwards": ("Slice", [x, *(g.integers(f"inserted.{i}", each) for i, each in enumerate((-1, -1 << 40, -1, -1)))]),
-             "always": ("Where", [g.tensor("inserted.true", BOOL, [1], b"\1"), x, g.tensor("inserted.zero", FLOAT, [], bytes(4))]),
-             "next": ("Add", [x, g.integers("inserted.one", 1)]),
-             "as-it-is": ("Transpose", [x])}
-    g.node(*forms[kind], "inserted", **({"perm": [0, 1]} if kind == "as-it-is" else {}))
-    g.nodes.insert(g.nodes.index(reader), g.nodes.pop())
-    reader["inputs"][int(index)] = "inserted"
+    x, g, before, name = reader["inputs"][int(index)], graph, len(graph.nodes), "inserted." + index
+
+    def numbers(*values):
+        return [g.integers(f"number{value}", value) for value in values]
+
+    if kind == "backwards":
+        y = g.node("Slice", [x, *numbers(-1, -1 << 40, -1, -1)], name)
+    elif kind == "always":
+        true, zero = g.tensor(name + ".true", BOOL, [1], b"\1"), g.tensor(name + ".zero", FLOAT, [], bytes(4))
+        y = g.node("Where", [true, x, zero], name)
+    elif kind == "next":
+        y = g.node("Add", [x, *numbers(1)], name)
+    elif kind == "as-it-is":
+        y = g.node("Transpose", [x], name, perm=[0, 1])
+    else:  # 100 rows in sequences of up to 64 tokens
+        short = g.node("LessOrEqual", [g.node("Size", ["attention_mask"], name + ".total"), *numbers(64)], name + ".short")
+        rows = g.node("Where", [short, *numbers(100, 120)], name + ".rows")
+        y = g.node("Slice", [x, *numbers(0), rows, *numbers(0)], name)
+    at = graph.nodes.index(reader)
+    graph.nodes[at:] = graph.nodes[before:] + graph.nodes[at:before]
+    reader["inputs"][int(index)] = y
 
 
 def edit(graph, options):

@@ -10,8 +10,8 @@ using namespace mlir;
 namespace lamina::onnx {
 
 std::optional<size_t> firstCacheInput(const Node &node) {
-  if (node.domain.empty())
-    return node.op == "Attention" ? std::optional<size_t>(4) : std::nullopt;
+  if (node.domain.empty()) // may also be given all keys and values
+    return node.op == "Attention" && node.input(4) != kAbsent ? std::optional<size_t>(4) : std::nullopt;
   if (node.domain != kContrib)
     return std::nullopt;
   if (node.op == "MultiHeadAttention")
@@ -22,17 +22,24 @@ std::optional<size_t> firstCacheInput(const Node &node) {
 
 static int64_t widthOf(mlir::Value rows) { return cast<RankedTensorType>(rows.getType()).getShape().back(); }
 
+LogicalResult NodeImporter::checkHeads(const Node &node, const Attention &a) {
+  if (a.heads <= 0 || a.keyHeads <= 0 || a.heads % a.keyHeads != 0)
+    return error(node) << a.heads << " heads of queries cannot share " << a.keyHeads << " of keys";
+  return success();
+}
+
 /// Queries, keys and values from inputs 0 to 2, or all from input 0 side by side.
 LogicalResult NodeImporter::readOperands(const Node &node, Attention &a) {
   auto operand = [&](size_t input) -> FailureOr<mlir::Value> {
     auto apart = apart_.find(node.input(input));
-    return apart == apart_.end() ? rows(node, input) : FailureOr<mlir::Value>(apart->second);
+    return apart != apart_.end() ? FailureOr<mlir::Value>(apart->second)
+           : dims(node.input(input)).size() == 4 ? headRows(node, input) : rows(node, input);
   };
   FailureOr<mlir::Value> query = operand(0);
   if (failed(query))
     return failure();
-  if (a.heads <= 0 || a.keyHeads <= 0 || a.heads % a.keyHeads != 0)
-    return error(node) << a.heads << " heads of queries cannot share " << a.keyHeads << " of keys";
+  if (failed(checkHeads(node, a)))
+    return failure();
   if (!given(node, 1) && !given(node, 2)) {
     int64_t columns = a.heads + 2 * a.keyHeads, head = widthOf(*query) / columns;
     if (head * columns != widthOf(*query))
@@ -42,7 +49,7 @@ LogicalResult NodeImporter::readOperands(const Node &node, Attention &a) {
     a.value = make_.sliced(*query, 1, (a.heads + a.keyHeads) * head, a.keyHeads * head, 1);
     return success();
   }
-  FailureOr<mlir::Value> key = operand(1), value = failed(key) ? key : rows(node, 2);
+  FailureOr<mlir::Value> key = operand(1), value = failed(key) ? key : operand(2);
   if (failed(value))
     return failure();
   if (apart_.count(node.input(0)) != apart_.count(node.input(1)))
@@ -63,9 +70,9 @@ LogicalResult NodeImporter::attention(const Node &node, const Attention &a) {
   double scale = a.scale != 0 ? a.scale : 1 / std::sqrt(double(type.getKeyLength()));
   FloatAttr softCap = a.softCap != 0 ? f32(a.softCap) : FloatAttr();
   IntegerAttr window = a.window ? b_.getI64IntegerAttr(*a.window) : IntegerAttr();
-  define(node, 0,
-         create<lm::AttentionOp>(rowsOf(a.heads * type.getValueLength()), a.query, cache, step_.positions,
-                                 step_.sequences, step_.blockTable, f32(scale), softCap, window));
+  defineHeads(node, 0,
+              create<lm::AttentionOp>(rowsOf(a.heads * type.getValueLength()), a.query, cache, step_.positions,
+                                      step_.sequences, step_.blockTable, f32(scale), softCap, window));
   return success();
 }
 
@@ -109,10 +116,13 @@ LogicalResult NodeImporter::standardAttention(const Node &node) {
   if (node.output(3) != kAbsent)
     return error(node) << "gives out its scores, which is not supported";
   Attention a;
-  a.heads = attributeOr(node, "q_num_heads", int64_t(0));
-  a.keyHeads = attributeOr(node, "kv_num_heads", int64_t(0));
+  bool apart = dims(node.input(0)).size() == 4; // [1, heads, tokens, length]
+  a.heads = apart ? dims(node.input(0))[1].constant : attributeOr(node, "q_num_heads", int64_t(0));
+  a.keyHeads = apart ? dims(node.input(1))[1].constant : attributeOr(node, "kv_num_heads", int64_t(0));
   a.scale = attributeOr(node, "scale", 0.0f);
   a.softCap = attributeOr(node, "softcap", 0.0f);
+  if (!given(node, 4))
+    return attentionOverContext(node, a);
   // Both the mask and the attributes may hide keys.
   int64_t left = attributeOr(node, "left_window_size", int64_t(-1)),
           right = attributeOr(node, "right_window_size", int64_t(-1));
@@ -157,8 +167,8 @@ LogicalResult NodeImporter::groupedAttention(const Node &node, size_t tables, si
     if (attributeOr(node, "do_rotary", int64_t(0)) == 0)
       continue;
     bool interleaved = attributeOr(node, "rotary_interleaved", int64_t(0)) != 0;
-    FailureOr<mlir::Value> y =
-        rotated(node, x, head, node.input(tables), node.input(tables + 1), interleaved);
+    FailureOr<mlir::Value> table = ropeTable(node, node.input(tables), node.input(tables + 1));
+    FailureOr<mlir::Value> y = rotated(node, x, head, table, interleaved);
     if (failed(y))
       return failure();
     x = *y;

@@ -16,7 +16,7 @@ namespace lamina::onnx {
 NodeImporter::NodeImporter(const Model &model, const std::vector<ProbedValue> &probed, GraphWeights &weights,
                            StepValues step, OpBuilder &builder, Location fileLoc)
     : model_(model), probed_(probed), weights_(weights), step_(std::move(step)), b_(builder), fileLoc_(fileLoc),
-      loc_(fileLoc), evaluator_(model), make_(builder, loc_, step_.tokenIds) {
+      loc_(fileLoc), make_(builder, loc_, step_.tokenIds) {
   for (ValueId id : model.graph.inputs)
     if (roleOf(model.graph.values[id]) == InputRole::Tokens && isInteger(probed[id].type))
       values_[id] = {step_.tokenIds, usualAxes(dims(id))};
@@ -163,13 +163,23 @@ FailureOr<mlir::Value> NodeImporter::rows(const Node &node, size_t input) {
                      << (id == kAbsent ? "" : ", got " + probed_[id].describe());
 }
 
-FailureOr<Tensor> NodeImporter::constant(const Node &node, size_t input) {
-  if (const TensorConstant *found = given(node, input) ? weights_.find(node.input(input)) : nullptr) {
-    absl::StatusOr<Tensor> tensor = evaluator_.constant(*found);
-    if (tensor.ok() && tensor->hasData())
-      return *tensor;
-  }
-  return error(node) << "expected input " << input << " to be a constant whose bytes are there";
+FailureOr<mlir::Value> NodeImporter::headRows(const Node &node, size_t input, const Affine &leading) {
+  ArrayRef<Affine> shape = dims(node.input(input));
+  FailureOr<Placed> x = realOperand(node, input);
+  if (failed(x))
+    return failure();
+  size_t rank = shape.size();
+  bool apart = rank == 4 && shape[1].isConstant();
+  if (rank < 3 || x->isNumber() || shape[rank - 2] != leading || !shape[rank - 1].isConstant() || (rank == 4 && !apart))
+    return error(node) << "expected input " << input << " to be heads of " << leading.text() << " positions, got "
+                       << probed_[node.input(input)].describe();
+  return make_.reshaped(make_.inOrder(*x).value, {(apart ? shape[1].constant : 1) * shape[rank - 1].constant});
+}
+
+void NodeImporter::defineHeads(const Node &node, size_t output, mlir::Value rows) {
+  Axes axes = usualAxes(dims(node.output(output)));
+  auto type = make_.typeOf(dims(node.output(output)), axes, b_.getF32Type());
+  define(node, output, make_.reshaped(rows, type.getShape().drop_front()), axes);
 }
 
 } // namespace lamina::onnx

@@ -81,19 +81,25 @@ private:
     double scale = 0, softCap = 0; ///< 0: 1/sqrt(head), none
     std::optional<int64_t> window;
   };
+  mlir::LogicalResult checkHeads(const Node &node, const Attention &attention);
   mlir::LogicalResult readOperands(const Node &node, Attention &attention);
   mlir::LogicalResult attention(const Node &node, const Attention &attention);
+  mlir::LogicalResult attentionOverContext(const Node &node, const Attention &attention);
+  mlir::FailureOr<mlir::Value> maskedScores(const Node &node, mlir::Value scores);
   mlir::LogicalResult groupedAttention(const Node &node, size_t tables, size_t norms);
   bool isNumbers(const Node &node, size_t input, const std::vector<Affine> &expected) const;
   /// What a mask that is an input hides; an error if it is no causal mask and hides something.
   mlir::LogicalResult heedMask(const Node &node, size_t input, bool &causal, Attention &attention);
   mlir::FailureOr<mlir::Value> ropeTable(const Node &node, ValueId cosines, ValueId sines);
   mlir::Value pairsApart(mlir::Value x, int64_t head, int64_t length);
-  mlir::FailureOr<mlir::Value> rotated(const Node &node, mlir::Value x, int64_t head, ValueId cosines, ValueId sines,
+  mlir::FailureOr<mlir::Value> computedTable(const Node &node, ValueId cosines, ValueId sines);
+  mlir::FailureOr<mlir::Value> rotated(const Node &node, mlir::Value x, int64_t head, mlir::FailureOr<mlir::Value> table,
                                        bool interleaved);
 
   /// A value [tokens, width]; an error if it is of another form.
   mlir::FailureOr<mlir::Value> rows(const Node &node, size_t input);
+  /// The same of heads side by side, which the graph has as rows or as [1, heads, tokens, length]; or by position of the context.
+  mlir::FailureOr<mlir::Value> headRows(const Node &node, size_t input, const Affine &leading = kTokens);
   /// An input that is computed, or known from the batch alone.
   mlir::FailureOr<Placed> operand(const Node &node, size_t input);
   /// One that arithmetic can be done with: tokens are no numbers.
@@ -112,13 +118,14 @@ private:
   bool copyKnown(const Node &node);
   bool isWhole(const Node &slice) const;
   std::vector<int64_t> sliceNumbers(const Node &node, size_t input, llvm::StringRef attribute) const;
-  mlir::FailureOr<Tensor> constant(const Node &node, size_t input);
   mlir::Value weight(lm::WeightOp weight);
   mlir::Value bias(mlir::Value x, ValueId bias);
   void define(const Node &node, size_t output, mlir::Value value) {
     if (node.output(output) != kAbsent)
       values_[node.output(output)] = {value, usualAxes(dims(node.output(output)))};
   }
+  /// Heads side by side, in the shape that the graph has them in.
+  void defineHeads(const Node &node, size_t output, mlir::Value rows);
   void define(const Node &node, size_t output, mlir::Value value, Axes axes) {
     if (node.output(output) != kAbsent)
       values_[node.output(output)] = {value, std::move(axes)};
@@ -137,7 +144,6 @@ private:
   StepValues step_;
   mlir::OpBuilder &b_;
   mlir::Location fileLoc_, loc_;
-  Evaluator evaluator_;
   PlacedBuilder make_;
   llvm::DenseMap<ValueId, Placed> values_;
   llvm::DenseMap<ValueId, mlir::Value> apart_; ///< rotated rows whose pairs were moved apart; attention alone reads them

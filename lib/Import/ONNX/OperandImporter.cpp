@@ -94,6 +94,8 @@ mlir::Value NodeImporter::waveTable(const RowsByPosition &rows) {
     if (table.getFrequencies() == ArrayRef<double>(rows.frequencies) &&
         std::abs(table.getMagnitude().convertToDouble() - magnitude) < kRounding * std::abs(magnitude))
       return table;
+  OpBuilder::InsertionGuard guard(b_);
+  b_.setInsertionPointAfterValue(step_.positions);
   waves_.push_back(lm::RopeTableOp::create(b_, loc_, rowsOf(2 * int64_t(rows.frequencies.size())), step_.positions,
                                            b_.getDenseF64ArrayAttr(rows.frequencies), f32(magnitude)));
   return waves_.back();

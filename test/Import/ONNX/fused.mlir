@@ -92,3 +92,21 @@
 // RUN: %python %source_dir/tools/dev/make_onnx_model.py %t.qwen3.gguf %t.below.onnx --head-norms below
 // RUN: lamina-opt %t.below.onnx --compile-to=mark | FileCheck %s --check-prefix=QWEN3
 
+
+// Keys and values that the graph appends to its caches, heads in axes of their own, cosines of the tokens' positions.
+// RUN: %python %source_dir/tools/dev/make_onnx_model.py %t.gguf %t.whole.onnx --attention whole --attribute Attention.softcap=20.0
+// RUN: lamina-opt %t.whole.onnx --compile-to=mark | FileCheck %s --check-prefix=WHOLE
+// WHOLE-LABEL: func.func @step
+// WHOLE-SAME:    (%{{.*}}: !lm.batch, %[[CACHE:.*]]: !lm.kv_cache<1 x 16 x 16, f16>)
+// WHOLE:         %[[ROPE:.*]] = lm.rope_table
+// WHOLE:         %[[Q:.*]] = lm.rotary_embedding %{{.*}}, %[[ROPE]] {head_length = 16 : i64} : tensor<?x32xf32>
+// WHOLE:         %[[K:.*]] = lm.rotary_embedding %{{.*}}, %[[ROPE]]
+// WHOLE:         %[[NEW:.*]] = lm.cache_append %[[CACHE]], %[[K]]
+// WHOLE:         lm.attention %[[Q]], %[[NEW]] at {{.*}} {scale = 2.500000e-01 : f32, soft_cap = 2.000000e+01 : f32}
+// WHOLE-NOT:     linalg
+
+// Tables that depend on the length are taken as they are up to where they change.
+// RUN: %python %source_dir/tools/dev/make_onnx_model.py %t.gguf %t.rows.onnx --insert GroupQueryAttention.7=rows --insert GroupQueryAttention.8=rows
+// RUN: lamina-opt %t.rows.onnx --compile-to=mark | FileCheck %s --check-prefix=ROWS
+// ROWS: lm.context_length = 64 : i64, {{.*}} lm.trained_context = 64 : i64
+// ROWS: lm.rope_table {{.*}} {frequencies = array<f64: 1.000000e+00, 0.31622776601683794,

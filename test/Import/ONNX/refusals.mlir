@@ -61,17 +61,27 @@
 
 // RUN: %python %source_dir/tools/dev/make_onnx_model.py %t.gguf %t.back.onnx --insert MatMul.0=backwards
 // RUN: not lamina-opt %t.back.onnx --compile-to=mark 2>&1 | FileCheck %s --check-prefix=BACK
-// BACK:     back.onnx{{.*}}node 'inserted' ('Slice'): takes tokens apart, or elements backwards
+// BACK:     back.onnx{{.*}}node 'inserted.0' ('Slice'): takes tokens apart, or elements backwards
 // BACK-NOT: {{.}}
 
 // RUN: %python %source_dir/tools/dev/make_onnx_model.py %t.gguf %t.next.onnx --attention paged --insert Gather.1=next
 // RUN: not lamina-opt %t.next.onnx --compile-to=mark 2>&1 | FileCheck %s --check-prefix=NEXT
-// NEXT:     next.onnx{{.*}}node 'inserted' ('Add'): expected input 0 to be real numbers, got int64[S]
+// NEXT:     next.onnx{{.*}}node 'inserted.1' ('Add'): expected input 0 to be real numbers, got int64[S]
 // NEXT-NOT: {{.}}
 
 // A constant whose bytes are not there is not folded.
 // RUN: %python %source_dir/tools/dev/make_onnx_model.py %t.gguf %t.turned.onnx --header-only --insert MatMul.1=as-it-is
 // RUN: rm %t.turned.onnx.data
 // RUN: not lamina-opt %t.turned.onnx --plan-only 2>&1 | FileCheck %s --check-prefix=TURNED
-// TURNED:     turned.onnx{{.*}}node 'inserted' ('Transpose'): expected the two axes of a constant matrix to change places, got float[32, 32]
+// TURNED:     turned.onnx{{.*}}node 'inserted.1' ('Transpose'): expected the two axes of a constant matrix to change places, got float[32, 32]
 // TURNED-NOT: {{.}}
+
+// RUN: %python %source_dir/tools/dev/make_onnx_model.py %t.gguf %t.first.onnx --attention whole --attribute Attention.is_causal=1
+// RUN: not lamina-opt %t.first.onnx --compile-to=mark 2>&1 | FileCheck %s --check-prefix=FIRST
+// FIRST:     first.onnx{{.*}}node 'attn.0.heads' ('Attention'): is_causal and windows count positions from 0, where the cache already has some; expected a mask
+// FIRST-NOT: {{.}}
+
+// RUN: %python %source_dir/tools/dev/make_onnx_model.py %t.gguf %t.seen.onnx --attention whole --rename LessOrEqual=GreaterOrEqual
+// RUN: not lamina-opt %t.seen.onnx --compile-to=mark 2>&1 | FileCheck %s --check-prefix=SEEN
+// SEEN:     seen.onnx{{.*}}node 'attn.0.heads' ('Attention'): expected a causal mask of all positions, got bool[1, 1, S, S + P]: by the batch
+// SEEN-NOT: {{.}}
