@@ -137,6 +137,8 @@ static void buildMark(OpPassManager &pm) {
   // Norms and rotations give back rows of tokens, whatever heads they work on, from the inputs on.
   pm.addPass(lm::createLMRaiseNormsPass());
   pm.addPass(lm::createLMRaiseRotaryPass());
+  // Again, for the rotary pairs that turned out to lie side by side.
+  pm.addPass(lm::createLMSplitLinearsPass());
   // Before attention, for the sake of soft caps.
   pm.addPass(lm::createLMRaiseActivationsPass());
   pm.addPass(lm::createLMRaiseAttentionPass());

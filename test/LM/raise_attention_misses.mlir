@@ -414,3 +414,37 @@ func.func @step(%batch: !lm.batch, %cache: !lm.kv_cache<4 x 16 x 16, f16>, %cach
   %o = linalg.contract indexing_maps = [affine_map<(s, h, c, d) -> (s, h, c)>, affine_map<(s, h, c, d) -> (c, h, d)>, affine_map<(s, h, c, d) -> (s, h, d)>] ins(%w0, %v : tensor<?x4x?xf32>, tensor<?x4x16xf32>) outs(%oz : tensor<?x4x16xf32>) -> tensor<?x4x16xf32>
   return %o : tensor<?x4x16xf32>
 }
+
+// -----
+
+// Queries in an order that keys have not.
+// expected-error @below {{has 1 of softmax, in which no attention was recognised}}
+func.func @step(%batch: !lm.batch, %cache: !lm.kv_cache<4 x 16 x 16, f16>, %cache1: !lm.kv_cache<4 x 16 x 16, f16>, %qr: tensor<?x64xf32>, %kr: tensor<?x64xf32>, %vr: tensor<?x64xf32>) -> tensor<?x4x16xf32> {
+  %c0 = arith.constant 0 : index
+  %zero = arith.constant 0.0 : f32
+  %lowest = arith.constant -3.4e38 : f32
+  %p = lm.batch_field %batch, positions : tensor<?xi32>
+  %n = tensor.dim %p, %c0 : tensor<?xi32>
+  %q4 = tensor.expand_shape %qr [[0], [1, 2, 3]] output_shape [%n, 4, 8, 2] : tensor<?x64xf32> into tensor<?x4x8x2xf32>
+  %qe = tensor.empty(%n) : tensor<?x4x2x8xf32>
+  %qt = linalg.transpose ins(%q4 : tensor<?x4x8x2xf32>) outs(%qe : tensor<?x4x2x8xf32>) permutation = [0, 1, 3, 2]
+  %q = tensor.collapse_shape %qt [[0], [1], [2, 3]] : tensor<?x4x2x8xf32> into tensor<?x4x16xf32>
+  %vi = tensor.expand_shape %vr [[0], [1, 2]] output_shape [%n, 4, 16] : tensor<?x64xf32> into tensor<?x4x16xf32>
+  %kj = tensor.expand_shape %kr [[0], [1, 2]] output_shape [%n, 4, 16] : tensor<?x64xf32> into tensor<?x4x16xf32>
+  %k = lm.concat_cache keys %cache, %kj : !lm.kv_cache<4 x 16 x 16, f16>, tensor<?x4x16xf32>
+  %v = lm.concat_cache values %cache, %vi : !lm.kv_cache<4 x 16 x 16, f16>, tensor<?x4x16xf32>
+  %c = tensor.dim %k, %c0 : tensor<?x4x16xf32>
+  %sz = tensor.splat %zero[%n, %c] : tensor<?x4x?xf32>
+  %s0 = linalg.contract indexing_maps = [affine_map<(s, h, c, d) -> (s, h, d)>, affine_map<(s, h, c, d) -> (c, h, d)>, affine_map<(s, h, c, d) -> (s, h, c)>] ins(%q, %k : tensor<?x4x16xf32>, tensor<?x4x16xf32>) outs(%sz : tensor<?x4x?xf32>) -> tensor<?x4x?xf32>
+  %s1 = lm.scale %s0, 0.25 : tensor<?x4x?xf32>
+  %mask = lm.causal_mask %p : (tensor<?xi32>) -> tensor<?x?xf32>
+  %maske = tensor.empty(%n, %c) : tensor<?x4x?xf32>
+  %maskb = linalg.broadcast ins(%mask : tensor<?x?xf32>) outs(%maske : tensor<?x4x?xf32>) dimensions = [1]
+  %s2 = arith.addf %s1, %maskb : tensor<?x4x?xf32>
+  %we = tensor.empty(%n, %c) : tensor<?x4x?xf32>
+  // expected-note @below {{candidate: the elements of its queries and keys are in different orders}}
+  %w0 = linalg.softmax dimension(2) ins(%s2 : tensor<?x4x?xf32>) outs(%we : tensor<?x4x?xf32>) -> tensor<?x4x?xf32>
+  %oz = tensor.splat %zero[%n] : tensor<?x4x16xf32>
+  %o = linalg.contract indexing_maps = [affine_map<(s, h, c, d) -> (s, h, c)>, affine_map<(s, h, c, d) -> (c, h, d)>, affine_map<(s, h, c, d) -> (s, h, d)>] ins(%w0, %v : tensor<?x4x?xf32>, tensor<?x4x16xf32>) outs(%oz : tensor<?x4x16xf32>) -> tensor<?x4x16xf32>
+  return %o : tensor<?x4x16xf32>
+}

@@ -47,7 +47,35 @@ func.func @part_of_a_head(%x: tensor<?x6xf32>, %p: tensor<?xi32>, %n: index) -> 
   return %y : tensor<?x6xf32>
 }
 
-// Near misses: turned the other way; the second half with another frequency; elements side by side.
+// Neighbours against each other, of two heads with a table that has each frequency twice: elements are moved before and back behind.
+// CHECK-LABEL: func.func @neighbours
+func.func @neighbours(%x: tensor<?x4xf32>, %p: tensor<?xi32>, %n: index) -> tensor<?x4xf32> {
+  // CHECK-DAG: %[[T:.*]] = lm.rope_table %arg1 {frequencies = array<f64: 1.000000e+00, 1.000000e-01>
+  // CHECK-DAG: %[[H:.*]] = tensor.expand_shape %arg0 {{.*}} into tensor<?x1x4xf32>
+  // CHECK: %[[E:.*]] = tensor.expand_shape %{{.*}} into tensor<?x1x2x2xf32>
+  // CHECK: %[[A:.*]] = linalg.transpose ins(%[[E]] : {{.*}}) outs({{.*}}) permutation = [0, 1, 3, 2]
+  // CHECK: %[[B:.*]] = tensor.collapse_shape %[[A]]
+  // CHECK: %[[R:.*]] = lm.rotary_embedding %[[B]], %[[T]] {head_length = 4 : i64}
+  // CHECK: linalg.transpose
+  // CHECK: %[[Y:.*]] = tensor.collapse_shape
+  // CHECK: return %[[Y]]
+  %t = lm.rope_table %p {frequencies = array<f64: 1.0, 1.0, 0.1, 0.1>, magnitude = 1.0 : f32} : (tensor<?xi32>) -> tensor<?x8xf32>
+  %cos = tensor.extract_slice %t[0, 0] [%n, 4] [1, 1] : tensor<?x8xf32> to tensor<?x4xf32>
+  %sin = tensor.extract_slice %t[0, 4] [%n, 4] [1, 1] : tensor<?x8xf32> to tensor<?x4xf32>
+  %a = arith.mulf %x, %cos : tensor<?x4xf32>
+  %even = tensor.extract_slice %x[0, 0] [%n, 2] [1, 2] : tensor<?x4xf32> to tensor<?x2xf32>
+  %odd = tensor.extract_slice %x[0, 1] [%n, 2] [1, 2] : tensor<?x4xf32> to tensor<?x2xf32>
+  %m = arith.negf %odd : tensor<?x2xf32>
+  %m1 = tensor.expand_shape %m [[0], [1, 2]] output_shape [%n, 2, 1] : tensor<?x2xf32> into tensor<?x2x1xf32>
+  %e1 = tensor.expand_shape %even [[0], [1, 2]] output_shape [%n, 2, 1] : tensor<?x2xf32> into tensor<?x2x1xf32>
+  %pairs = tensor.concat dim(2) %m1, %e1 : (tensor<?x2x1xf32>, tensor<?x2x1xf32>) -> tensor<?x2x2xf32>
+  %turned = tensor.collapse_shape %pairs [[0], [1, 2]] : tensor<?x2x2xf32> into tensor<?x4xf32>
+  %b = arith.mulf %turned, %sin : tensor<?x4xf32>
+  %y = arith.addf %a, %b : tensor<?x4xf32>
+  return %y : tensor<?x4xf32>
+}
+
+// Near misses: turned the other way; the second half with another frequency; neighbours of which one has another frequency.
 // CHECK-LABEL: func.func @backwards
 func.func @backwards(%x: tensor<?x2xf32>, %p: tensor<?xi32>, %n: index) -> tensor<?x2xf32> {
   // CHECK-NOT: lm.rotary_embedding
@@ -84,11 +112,11 @@ func.func @two_frequencies(%x: tensor<?x2xf32>, %p: tensor<?xi32>, %n: index) ->
   return %y : tensor<?x2xf32>
 }
 
-// CHECK-LABEL: func.func @side_by_side
-func.func @side_by_side(%x: tensor<?x4xf32>, %p: tensor<?xi32>, %n: index) -> tensor<?x4xf32> {
+// CHECK-LABEL: func.func @neighbours_of_two_frequencies
+func.func @neighbours_of_two_frequencies(%x: tensor<?x4xf32>, %p: tensor<?xi32>, %n: index) -> tensor<?x4xf32> {
   // CHECK-NOT: lm.rotary_embedding
   // CHECK: return
-  %t = lm.rope_table %p {frequencies = array<f64: 1.0, 1.0, 0.1, 0.1>, magnitude = 1.0 : f32} : (tensor<?xi32>) -> tensor<?x8xf32>
+  %t = lm.rope_table %p {frequencies = array<f64: 1.0, 0.5, 0.1, 0.1>, magnitude = 1.0 : f32} : (tensor<?xi32>) -> tensor<?x8xf32>
   %cos = tensor.extract_slice %t[0, 0] [%n, 4] [1, 1] : tensor<?x8xf32> to tensor<?x4xf32>
   %sin = tensor.extract_slice %t[0, 4] [%n, 4] [1, 1] : tensor<?x8xf32> to tensor<?x4xf32>
   %a = arith.mulf %x, %cos : tensor<?x4xf32>

@@ -6,6 +6,7 @@ arguments give the same bytes.
     make_onnx_model.py MODEL.gguf OUT.onnx --attention multihead --weights f16    (as many key heads as query heads)
     make_onnx_model.py MODEL.gguf OUT.onnx --attention standard                   Attention, RMSNormalization, RotaryEmbedding of opset 23
     make_onnx_model.py MODEL.gguf OUT.onnx --attention whole                      the same over keys and values that the graph appends
+    make_onnx_model.py MODEL.gguf OUT.onnx --attention decomposed                 products, a softmax and the arithmetic of rotations
     make_onnx_model.py MODEL.gguf OUT.onnx --packed --interleaved --weights blocks
     make_onnx_model.py MODEL.gguf OUT.onnx --head-norms below                     as onnxruntime-genai writes norms of heads
     make_onnx_model.py 7B.gguf OUT.onnx --header-only                             weights are a hole in OUT.onnx.data
@@ -88,6 +89,9 @@ def main():
                         help="norms of heads: inside of the attention, or as norms of heads one below another")
     parser.add_argument("--interleaved", action="store_true", help="rotary pairs side by side")
     parser.add_argument("--packed", action="store_true", help="query, key and value from one product")
+    parser.add_argument("--window", type=int, default=0, help="positions that a token sees, by the mask")
+    parser.add_argument("--repeat", choices=("expand", "tile"), default="expand", help="of keys, in decomposed attention")
+    parser.add_argument("--product", choices=("matmul", "einsum"), default="matmul", help="in decomposed attention")
     parser.add_argument("--weights", choices=("f32", "f16", "blocks", "qdq"), default="f32")
     parser.add_argument("--block-size", type=int, choices=(16, 32), default=32, help="columns to a scale")
     parser.add_argument("--zero-points", action="store_true", help="of MatMulNBits, all in the middle")

@@ -48,6 +48,9 @@ class Attention:
         keys = g.node("Range", [zero, total, one], "mask.keys")
         queries = g.node("Unsqueeze", ["position_ids", g.integers("axis2", 2)], "mask.queries")
         seen = g.node("LessOrEqual", [keys, queries], "mask.seen")
+        if self.o.window:
+            first = g.node("Sub", [queries, g.integers("window", self.o.window)], "mask.before")
+            seen = g.node("And", [seen, g.node("Greater", [keys, first], "mask.near")], "mask.window")
         return g.node("Unsqueeze", [seen, g.integers("axis1", 1)], "mask.seen4")
 
     def mask(self):
@@ -198,4 +201,69 @@ class Whole(Standard):
         return self.g.node("Attention", [q, k, v, self.mask_name], name + ".heads")
 
 
-STYLES = {"grouped": Grouped, "paged": Paged, "multihead": MultiHead, "standard": Standard, "whole": Whole}
+class Decomposed(Whole):
+    """Standard operators alone: the arithmetic of rotations, repeated keys and values, products and a softmax."""
+
+    opset = 18
+
+    def prepare(self):
+        super().prepare()
+        g = self.g
+        self.mask_name = g.node("Where", [self.mask_name, self.number("visible", 0.0), self.number("hidden", -1e4)], "mask")
+        if self.o.interleaved:
+            both = [self.pairs(wave, wave, f"{wave}.both", [0, -1, 2 * self.half]) for wave in self.waves]
+        else:
+            both = [g.node("Concat", [wave, wave], f"{wave}.both", axis=-1) for wave in self.waves]
+        self.waves = [g.node("Unsqueeze", [wave, g.integers("axis1", 1)], f"{wave}.heads") for wave in both]
+
+    def pairs(self, a, b, name, shape):
+        """Elements of a and b in turn."""
+        g, last = self.g, self.g.integers("axis-1", -1)
+        stack = g.node("Concat", [g.node("Unsqueeze", [x, last], f"{name}.{i}") for i, x in enumerate((a, b))], name + ".stack", axis=-1)
+        return g.node("Reshape", [stack, g.integers("shape." + ".".join(map(str, shape)), *shape)], name)
+
+    def slice(self, x, name, first, end, step=1):
+        numbers = [self.g.integers(f"number{value}", value) for value in (first, end, -1, step)]
+        return self.g.node("Slice", [x, *numbers], name)
+
+    def rotated(self, x, heads, name):
+        g, length = self.g, 2 * self.half
+        whole = self.split(x, heads, name)
+        x = whole if length == self.head else self.slice(whole, name + ".part", 0, length)
+        places = ((0, length, 2), (1, length, 2)) if self.o.interleaved else ((0, self.half), (self.half, length))
+        first, second = (self.slice(x, f"{name}.{which}", *place) for which, place in zip(("first", "second"), places))
+        second = g.node("Neg", [second], name + ".minus")
+        if self.o.interleaved:
+            turned = self.pairs(second, first, name + ".turned", [0, heads, -1, length])
+        else:
+            turned = g.node("Concat", [second, first], name + ".turned", axis=-1)
+        products = [g.node("Mul", [a, b], f"{name}.{op}") for op, a, b in zip(("by_cos", "by_sin"), (x, turned), self.waves)]
+        y = g.node("Add", products, name)
+        if length == self.head:
+            return y
+        return g.node("Concat", [y, self.slice(whole, name + ".rest", length, self.head)], name + ".whole", axis=-1)
+
+    def repeated(self, x, name):
+        g, times = self.g, self.heads // self.kv_heads
+        if times == 1:
+            return x
+        x = g.node("Unsqueeze", [x, g.integers("axis2", 2)], name + ".unsqueezed")
+        shape = g.integers("times", 1, 1, times, 1, 1)
+        x = g.node("Tile" if self.o.repeat == "tile" else "Expand", [x, shape], name + ".times")
+        return g.node("Reshape", [x, g.integers("repeated", 0, self.heads, -1, self.head)], name + ".repeated")
+
+    def attention(self, name, q, k, v):
+        g = self.g
+        k, v = self.repeated(k, name + ".key"), self.repeated(v, name + ".value")
+        if self.o.product == "einsum":
+            scores = g.node("Einsum", [q, k], name + ".scores", equation="bhid,bhjd->bhij")
+        else:
+            scores = g.node("MatMul", [q, g.node("Transpose", [k], name + ".turned", perm=[0, 1, 3, 2])], name + ".scores")
+        scaled = g.node("Mul", [scores, self.number("scale", self.head ** -0.5)], name + ".scaled")
+        weights = g.node("Softmax", [g.node("Add", [scaled, self.mask_name], name + ".masked")], name + ".softmax", axis=-1)
+        if self.o.product == "einsum":
+            return g.node("Einsum", [weights, v], name + ".heads", equation="bhij,bhjd->bhid")
+        return g.node("MatMul", [weights, v], name + ".heads")
+
+
+STYLES = {"grouped": Grouped, "paged": Paged, "multihead": MultiHead, "standard": Standard, "whole": Whole, "decomposed": Decomposed}

@@ -3,7 +3,7 @@
 #include "dialects/LM/Transforms/AttentionMatch.h"
 
 #include "dialects/LM/Transforms/Arithmetic.h"
-#include "dialects/LM/Transforms/RowTrace.h"
+#include "dialects/LM/Transforms/HeadProduct.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -17,81 +17,15 @@ namespace {
 /// Numbers that leave nothing in a softmax (as in lib/Import/ONNX/Recognize.cpp).
 constexpr double kHiddenAtMost = -5000;
 
-RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
-
-/// One operand of a product of matrices for each head: where its element (head, i) comes from.
-struct HeadElements {
-  RowTrace trace;
-  SmallVector<RowTerm, 0> terms; ///< head by head
-  int64_t length = 0;            ///< elements of a head
-};
-
-/// A product for each head, result[row, head, column] = sum over i of a[row, head, i] · b[head, column, i], axes in any order.
-class HeadProduct {
-public:
-  HeadProduct(linalg::ContractOp op, ArrayRef<AffineExpr> heads, AffineExpr inner) : op_(op), heads_(heads), inner_(inner) {
-    for (auto [map, value] : llvm::zip_equal(maps(), op.getOperands()))
-      for (auto [expr, size] : llvm::zip_equal(map.getResults(), typeOf(value).getShape()))
-        sizes_[expr] = size;
-  }
-
-  int64_t headCount() const {
-    int64_t count = 1;
-    for (AffineExpr head : heads_)
-      count *= sizes_.lookup(head);
-    return count;
-  }
-  int64_t innerSize() const { return sizes_.lookup(inner_); }
-
-  /// Position in a row of an operand (2: the result) of each head's elements along the inner axis.
-  SmallVector<int64_t> positions(unsigned operand) const {
-    SmallVector<int64_t> positions;
-    ArrayRef<AffineExpr> axes = maps()[operand].getResults().drop_front();
-    for (int64_t head = 0, count = headCount(); head < count; ++head) {
-      llvm::SmallDenseMap<AffineExpr, int64_t> index;
-      int64_t rest = head;
-      for (AffineExpr axis : llvm::reverse(heads_)) {
-        index[axis] = rest % sizes_.lookup(axis);
-        rest /= sizes_.lookup(axis);
-      }
-      for (int64_t i = 0; i < innerSize(); ++i) {
-        index[inner_] = i;
-        int64_t at = 0;
-        for (AffineExpr axis : axes)
-          at = at * sizes_.lookup(axis) + index.lookup(axis);
-        positions.push_back(at);
-      }
-    }
-    return positions;
-  }
-
-  std::optional<HeadElements> elements(unsigned operand) const {
-    std::optional<RowTrace> trace = traceRow(op_.getOperand(operand));
-    if (!trace)
-      return std::nullopt;
-    HeadElements result{std::move(*trace), {}, innerSize()};
-    for (int64_t position : positions(operand))
-      result.terms.push_back(result.trace.elements[position].front());
-    return result;
-  }
-
-  SmallVector<AffineMap> maps() const { return op_.getIndexingMapsArray(); }
-
-private:
-  mutable linalg::ContractOp op_;
-  SmallVector<AffineExpr> heads_;
-  AffineExpr inner_;
-  llvm::SmallDenseMap<AffineExpr, int64_t> sizes_;
-};
-
 class Matcher {
 public:
   explicit Matcher(std::string &reason) : reason_(reason) {}
 
   std::optional<AttentionMatch> match(linalg::SoftmaxOp softmax) {
     Value scores = softmax.getInput();
-    if (typeOf(scores).getRank() < 2 || int64_t(softmax.getDimension()) != typeOf(scores).getRank() - 1 ||
-        !typeOf(scores).isDynamicDim(softmax.getDimension()))
+    auto type = cast<RankedTensorType>(scores.getType());
+    if (type.getRank() < 2 || int64_t(softmax.getDimension()) != type.getRank() - 1 ||
+        !type.isDynamicDim(softmax.getDimension()))
       return fail("it is not over positions of the context, which are last");
     auto product = matchScores(scores);
     if (!product || !matchResult(softmax) || !matchQueryKeys(product) || !matchValues())
@@ -206,10 +140,15 @@ private:
       return fail("its scores are not by token and by position of the context"), false;
     HeadProduct heads(product, scores.drop_front().drop_back(), inner);
     std::optional<HeadElements> q = heads.elements(query);
-    if (!q || !scaleOf(*q, heads.headCount(), heads.headCount()))
+    // Attention does not see an order of elements that queries and keys share.
+    SmallVector<int64_t> order = q ? q->order() : SmallVector<int64_t>();
+    if (!q || !scaleBy(q->factor(heads.headCount(), heads.headCount(), order)))
       return fail("the heads of its queries are not one after another"), false;
     match_.query = q->trace.source;
     match_.keys = cacheOf(heads, 1 - query, CachePart::keys);
+    match_.newKeys = match_.keys ? rowsBehind(match_.keys, order) : Value();
+    if (match_.keys && !match_.newKeys)
+      return fail("the elements of its queries and keys are in different orders"), false;
     return bool(match_.keys);
   }
 
@@ -228,7 +167,8 @@ private:
     match_.values = cacheOf(heads, values, CachePart::values);
     if (!match_.values)
       return false;
-    if (heads.positions(2) != llvm::to_vector(llvm::seq<int64_t>(0, heads.headCount() * heads.innerSize())))
+    match_.newValues = rowsBehind(match_.values, inOrder(heads.innerSize()));
+    if (heads.positions(2) != inOrder(heads.headCount() * heads.innerSize()))
       return fail("the heads of its result are not one after another"), false;
     return true;
   }
@@ -248,20 +188,9 @@ private:
     return shared;
   }
 
-  /// Multiplies the scale by the factor of all elements if these are `stored` heads one after another, each for as many of
-  /// `heads` heads.
-  bool scaleOf(const HeadElements &elements, int64_t heads, int64_t stored) {
-    if (elements.trace.waves || elements.terms.empty() || stored == 0 || heads % stored != 0 ||
-        rowSize(elements.trace.source) != stored * elements.length)
-      return false;
-    double factor = elements.terms.front().factor;
-    for (auto [at, term] : llvm::enumerate(elements.terms)) {
-      int64_t head = int64_t(at) / elements.length / (heads / stored), i = int64_t(at) % elements.length;
-      if (term.factor != factor || term.element != head * elements.length + i)
-        return false;
-    }
-    match_.scale *= factor;
-    return true;
+  bool scaleBy(std::optional<double> factor) {
+    match_.scale *= factor.value_or(1);
+    return factor.has_value();
   }
 
   ConcatCacheOp cacheOf(const HeadProduct &heads, unsigned operand, CachePart part) {
@@ -273,7 +202,8 @@ private:
     KVCacheType type = cache.getCache().getType();
     int64_t length = part == CachePart::keys ? type.getKeyLength() : type.getValueLength();
     double before = match_.scale;
-    if (length != elements->length || !scaleOf(*elements, heads.headCount(), type.getHeads()))
+    if (length != elements->length ||
+        !scaleBy(elements->factor(heads.headCount(), type.getHeads(), inOrder(length))))
       return fail("the heads of its " + name + " are not those of the cache in order"), nullptr;
     if (part == CachePart::values && match_.scale != before)
       return fail("its values are scaled"), nullptr;

@@ -16,6 +16,7 @@ namespace lamina::lm {
 struct AttentionMatch {
   mlir::Value query; ///< a row has the heads side by side
   ConcatCacheOp keys, values;
+  mlir::Value newKeys, newValues; ///< what this step puts behind the cache, heads side by side
   CausalMaskOp mask;
   double scale = 1;
   std::optional<double> softCap;

@@ -47,8 +47,8 @@ private:
     Location loc = match.result.getLoc();
     Value positions = match.mask.getPositions(), sequences = field(batch, BatchField::sequences, 1),
           pages = field(batch, BatchField::block_table, 2);
-    Value state = CacheAppendOp::create(builder, loc, cache.getType(), cache, rowsBehind(builder, match.keys),
-                                        rowsBehind(builder, match.values), positions, sequences, pages);
+    Value state = CacheAppendOp::create(builder, loc, cache.getType(), cache, rowsOf(builder, loc, match.newKeys),
+                                        rowsOf(builder, loc, match.newValues), positions, sequences, pages);
     auto f32 = [&](double value) { return builder.getF32FloatAttr(float(value)); };
     Value query = rowsOf(builder, loc, match.query);
     auto type = cast<KVCacheType>(cache.getType());
@@ -59,12 +59,6 @@ private:
     Value old = match.result->getResult(0);
     old.replaceAllUsesWith(shapedLike(builder, loc, result, old));
     ++numRaised;
-  }
-
-  /// What a step adds to a cache, heads side by side.
-  static Value rowsBehind(OpBuilder &builder, ConcatCacheOp concat) {
-    std::optional<RowTrace> trace = traceRow(concat.getInput());
-    return rowsOf(builder, concat.getLoc(), trace && trace->wholeTimes() == 1 ? trace->source : concat.getInput());
   }
 
   static Value field(Value batch, BatchField which, int64_t rank) {

@@ -1,10 +1,13 @@
 //===- RaiseRotary.cpp - rotations written as products with cosines and sines ------------------------------------===//
 
 #include "dialects/LM/Transforms/Passes.h"
+#include "dialects/LM/Transforms/RotaryPairs.h"
 #include "dialects/LM/Transforms/RowTrace.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Iterators.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
 
 namespace lamina::lm {
 #define GEN_PASS_DEF_LMRAISEROTARYPASS
@@ -20,6 +23,7 @@ namespace {
 struct Turn {
   enum Kind { None, First, Second } kind = None;
   int64_t partner = 0;  ///< the other of the pair
+  int64_t angle = -1;   ///< in the table
   double frequency = 0; ///< radians per position
 };
 
@@ -37,14 +41,50 @@ std::optional<Turn> turnOf(int64_t element, ArrayRef<RowTerm> terms, RopeTableOp
       frequencies[own.angle] != frequencies[other.angle - count])
     return std::nullopt;
   auto kind = other.factor < 0 ? Turn::First : Turn::Second;
-  return Turn{kind, other.element, frequencies[own.angle]};
+  return Turn{kind, other.element, own.angle, frequencies[own.angle]};
 }
 
-/// The heads of a row, of which the first `2 · frequencies` elements are rotated, halves against each other.
+/// The heads of a row, of which the first `2 · frequencies` elements are rotated: halves against each other, or neighbours.
 struct Rotation {
   int64_t head = 0;
+  bool neighbours = false;
   SmallVector<double> frequencies;
+
+  int64_t half() const { return int64_t(frequencies.size()); }
+  /// What becomes of an element of a head.
+  Turn at(int64_t i) const {
+    if (i >= 2 * half())
+      return {};
+    bool first = neighbours ? i % 2 == 0 : i < half();
+    int64_t distance = neighbours ? 1 : half();
+    return {first ? Turn::First : Turn::Second, first ? i + distance : i - distance, -1,
+            frequencies[neighbours ? i / 2 : i % half()]};
+  }
 };
+
+/// The first head of a row says what the others are like.
+std::optional<Rotation> firstHead(ArrayRef<Turn> turns) {
+  auto size = int64_t(turns.size());
+  int64_t distance = turns[0].kind == Turn::First ? turns[0].partner : 0;
+  if (distance <= 0 || 2 * distance > size)
+    return std::nullopt;
+  Rotation rotation;
+  rotation.neighbours = distance == 1 && size > 2 && turns[1].kind == Turn::Second && turns[2].kind == Turn::First &&
+                        turns[2].angle != turns[0].angle;
+  // The next head begins where a first half, or the first pair, begins again.
+  rotation.head = 2 * distance;
+  while (rotation.head < size && (turns[rotation.head].kind != Turn::First ||
+                                  (rotation.neighbours && turns[rotation.head].angle != turns[0].angle)))
+    ++rotation.head;
+  int64_t rotated = 2 * distance;
+  while (rotation.neighbours && rotated < rotation.head && turns[rotated].kind != Turn::None)
+    ++rotated;
+  if (size % rotation.head != 0 || rotated % 2 != 0)
+    return std::nullopt;
+  for (int64_t i = 0; i < rotated / 2; ++i)
+    rotation.frequencies.push_back(turns[rotation.neighbours ? 2 * i : i].frequency);
+  return rotation;
+}
 
 std::optional<Rotation> rotationOf(const RowTrace &trace) {
   auto size = int64_t(trace.elements.size());
@@ -57,25 +97,12 @@ std::optional<Rotation> rotationOf(const RowTrace &trace) {
       return std::nullopt;
     turns.push_back(*turn);
   }
-  int64_t half = turns[0].kind == Turn::First ? turns[0].partner : 0;
-  if (half <= 0 || 2 * half > size)
-    return std::nullopt;
-  Rotation rotation;
-  // The next head begins where a first half begins again.
-  rotation.head = 2 * half;
-  while (rotation.head < size && turns[rotation.head].kind != Turn::First)
-    ++rotation.head;
-  if (size % rotation.head != 0)
-    return std::nullopt;
-  for (int64_t i = 0; i < half; ++i)
-    rotation.frequencies.push_back(turns[i].frequency);
-  for (int64_t i = 0; i < size; ++i) {
-    int64_t at = i % rotation.head;
-    Turn want{at < half ? Turn::First : at < 2 * half ? Turn::Second : Turn::None, 0, 0};
-    if (want.kind != turns[i].kind)
-      return std::nullopt;
-    if (want.kind != Turn::None && (turns[i].partner != (at < half ? i + half : i - half) ||
-                                    turns[i].frequency != rotation.frequencies[at % half]))
+  std::optional<Rotation> rotation = firstHead(turns);
+  for (int64_t i = 0; rotation && i < size; ++i) {
+    Turn want = rotation->at(i % rotation->head);
+    if (want.kind != turns[i].kind ||
+        (want.kind != Turn::None && (want.partner != turns[i].partner - i / rotation->head * rotation->head ||
+                                     want.frequency != turns[i].frequency)))
       return std::nullopt;
   }
   return rotation;
@@ -94,6 +121,11 @@ struct LMRaiseRotaryPass : lamina::lm::impl::LMRaiseRotaryPassBase<LMRaiseRotary
     for (Operation *op : llvm::reverse(results))
       if (!op->use_empty())
         raise(op->getResult(0));
+    // Slices of what was rotated would look like parts of a product.
+    getOperation().walk<WalkOrder::PostOrder, ReverseIterator>([](Operation *op) {
+      if (isOpTriviallyDead(op))
+        op->erase();
+    });
   }
 
 private:
@@ -107,8 +139,13 @@ private:
     OpBuilder builder(result.getDefiningOp());
     Location loc = result.getLoc();
     Value rows = rowsOf(builder, loc, trace->source), table = tableOf(trace->waves, rotation->frequencies);
+    int64_t length = 2 * rotation->half();
+    if (rotation->neighbours)
+      rows = pairsApart(builder, loc, rows, rotation->head, length);
     Value rotated = RotaryEmbeddingOp::create(builder, loc, rows.getType(), rows, table,
                                               builder.getI64IntegerAttr(rotation->head));
+    if (rotation->neighbours)
+      rotated = pairsBeside(builder, loc, rotated, rotation->head, length);
     result.replaceAllUsesWith(shapedLike(builder, loc, rotated, result));
     ++numRaised;
   }

@@ -250,15 +250,20 @@ Value rowsOf(OpBuilder &builder, Location loc, Value source) {
   return rank == 2 ? source : Value(tensor::CollapseShapeOp::create(builder, loc, source, rowGroups(rank)));
 }
 
-Value shapedLike(OpBuilder &builder, Location loc, Value rows, Value like) {
-  RankedTensorType type = typeOf(like);
-  if (type.getRank() == 2)
+Value expandedRows(OpBuilder &builder, Location loc, Value rows, ArrayRef<int64_t> row) {
+  if (row.size() == 1)
     return rows;
-  SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(builder, loc, rows);
-  sizes.truncate(1);
-  for (int64_t size : type.getShape().drop_front())
+  SmallVector<int64_t> shape{ShapedType::kDynamic};
+  llvm::append_range(shape, row);
+  SmallVector<OpFoldResult> sizes{tensor::getMixedSize(builder, loc, rows, 0)};
+  for (int64_t size : row)
     sizes.push_back(builder.getIndexAttr(size));
-  return tensor::ExpandShapeOp::create(builder, loc, type, rows, rowGroups(type.getRank()), sizes);
+  return tensor::ExpandShapeOp::create(builder, loc, RankedTensorType::get(shape, typeOf(rows).getElementType()), rows,
+                                       rowGroups(shape.size()), sizes);
+}
+
+Value shapedLike(OpBuilder &builder, Location loc, Value rows, Value like) {
+  return expandedRows(builder, loc, rows, typeOf(like).getShape().drop_front());
 }
 
 } // namespace lamina::lm

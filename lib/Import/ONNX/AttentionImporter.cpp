@@ -32,7 +32,7 @@ LogicalResult NodeImporter::checkHeads(const Node &node, const Attention &a) {
 LogicalResult NodeImporter::readOperands(const Node &node, Attention &a) {
   auto operand = [&](size_t input) -> FailureOr<mlir::Value> {
     auto apart = apart_.find(node.input(input));
-    return apart != apart_.end() ? FailureOr<mlir::Value>(apart->second)
+    return apart != apart_.end() ? FailureOr<mlir::Value>(apart->second.rows)
            : dims(node.input(input)).size() == 4 ? headRows(node, input) : rows(node, input);
   };
   FailureOr<mlir::Value> query = operand(0);
@@ -70,7 +70,7 @@ LogicalResult NodeImporter::attention(const Node &node, const Attention &a) {
   double scale = a.scale != 0 ? a.scale : 1 / std::sqrt(double(type.getKeyLength()));
   FloatAttr softCap = a.softCap != 0 ? f32(a.softCap) : FloatAttr();
   IntegerAttr window = a.window ? b_.getI64IntegerAttr(*a.window) : IntegerAttr();
-  defineHeads(node, 0,
+  defineHeads(node.output(0),
               create<lm::AttentionOp>(rowsOf(a.heads * type.getValueLength()), a.query, cache, step_.positions,
                                       step_.sequences, step_.blockTable, f32(scale), softCap, window));
   return success();

@@ -55,7 +55,7 @@ LogicalResult NodeImporter::attentionOverContext(const Node &node, const Attenti
   mlir::Value weights = linalg::SoftmaxOp::create(b_, loc_, init.getType(), *masked, init, uint64_t(3))->getResult(0);
   mlir::Value result = product(weights, {token, head, member, position}, make_.reshaped(*value, {a.keyHeads, valueLength}),
                                inner, {valueLength});
-  defineHeads(node, 0, make_.reshaped(result, {a.heads * valueLength}));
+  defineHeads(node.output(0), make_.reshaped(result, {a.heads * valueLength}));
   return success();
 }
 

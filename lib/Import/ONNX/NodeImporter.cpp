@@ -176,10 +176,10 @@ FailureOr<mlir::Value> NodeImporter::headRows(const Node &node, size_t input, co
   return make_.reshaped(make_.inOrder(*x).value, {(apart ? shape[1].constant : 1) * shape[rank - 1].constant});
 }
 
-void NodeImporter::defineHeads(const Node &node, size_t output, mlir::Value rows) {
-  Axes axes = usualAxes(dims(node.output(output)));
-  auto type = make_.typeOf(dims(node.output(output)), axes, b_.getF32Type());
-  define(node, output, make_.reshaped(rows, type.getShape().drop_front()), axes);
+void NodeImporter::defineHeads(ValueId id, mlir::Value rows) {
+  Axes axes = usualAxes(dims(id));
+  auto type = make_.typeOf(dims(id), axes, b_.getF32Type());
+  values_[id] = {make_.reshaped(rows, type.getShape().drop_front()), axes};
 }
 
 } // namespace lamina::onnx

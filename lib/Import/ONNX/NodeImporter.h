@@ -91,7 +91,6 @@ private:
   /// What a mask that is an input hides; an error if it is no causal mask and hides something.
   mlir::LogicalResult heedMask(const Node &node, size_t input, bool &causal, Attention &attention);
   mlir::FailureOr<mlir::Value> ropeTable(const Node &node, ValueId cosines, ValueId sines);
-  mlir::Value pairsApart(mlir::Value x, int64_t head, int64_t length);
   mlir::FailureOr<mlir::Value> computedTable(const Node &node, ValueId cosines, ValueId sines);
   mlir::FailureOr<mlir::Value> rotated(const Node &node, mlir::Value x, int64_t head, mlir::FailureOr<mlir::Value> table,
                                        bool interleaved);
@@ -125,7 +124,7 @@ private:
       values_[node.output(output)] = {value, usualAxes(dims(node.output(output)))};
   }
   /// Heads side by side, in the shape that the graph has them in.
-  void defineHeads(const Node &node, size_t output, mlir::Value rows);
+  void defineHeads(ValueId id, mlir::Value rows);
   void define(const Node &node, size_t output, mlir::Value value, Axes axes) {
     if (node.output(output) != kAbsent)
       values_[node.output(output)] = {value, std::move(axes)};
@@ -146,7 +145,13 @@ private:
   mlir::Location fileLoc_, loc_;
   PlacedBuilder make_;
   llvm::DenseMap<ValueId, Placed> values_;
-  llvm::DenseMap<ValueId, mlir::Value> apart_; ///< rotated rows whose pairs were moved apart; attention alone reads them
+  /// Rotated rows whose pairs were moved apart. Attention reads them as they are: it does not see a permutation that queries and
+  /// keys share. For others they are moved back.
+  struct PairsApart {
+    mlir::Value rows;
+    int64_t head, length;
+  };
+  llvm::DenseMap<ValueId, PairsApart> apart_;
   llvm::DenseMap<ValueId, mlir::Value> headwise_; ///< rows that the graph cut into heads, one below another; norms alone read them
   llvm::DenseMap<ValueId, std::pair<size_t, lm::CachePart>> pasts_; ///< what caches hold
   llvm::DenseMap<ValueId, const Node *> producers_;

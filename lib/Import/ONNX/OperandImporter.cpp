@@ -1,5 +1,6 @@
 //===- OperandImporter.cpp - what operators read: computed values, numbers, what the batch decides --------===//
 
+#include "dialects/LM/Transforms/RotaryPairs.h"
 #include "lib/Import/ONNX/NodeImporter.h"
 
 using namespace mlir;
@@ -27,6 +28,8 @@ FailureOr<Placed> NodeImporter::operand(const Node &node, size_t input) {
   ValueId id = node.input(input);
   if (id == kAbsent)
     return error(node) << "has no input " << input;
+  if (auto apart = apart_.find(id); apart != apart_.end() && !values_.contains(id))
+    defineHeads(id, lm::pairsBeside(b_, loc_, apart->second.rows, apart->second.head, apart->second.length));
   Placed placed = values_.lookup(id);
   if (!placed.value)
     if (std::optional<double> same = number(node, input))

@@ -1,11 +1,10 @@
 //===- RotaryImporter.cpp - rotations by tables of cosines and sines ------------------------------------===//
 
+#include "dialects/LM/Transforms/RotaryPairs.h"
 #include "lib/Import/ONNX/Attributes.h"
 #include "lib/Import/ONNX/NodeImporter.h"
 #include "lib/Import/ONNX/RopeCache.h"
 #include "lib/Support/Names.h"
-
-#include "mlir/Dialect/Tensor/IR/Tensor.h"
 
 using namespace mlir;
 
@@ -46,21 +45,6 @@ FailureOr<mlir::Value> NodeImporter::computedTable(const Node &node, ValueId cos
   return table;
 }
 
-/// The first `length` elements of each head, whose pairs lie side by side, as all firsts and then all
-/// seconds.
-mlir::Value NodeImporter::pairsApart(mlir::Value x, int64_t head, int64_t length) {
-  int64_t heads = widthOf(x) / head;
-  mlir::Value whole = make_.reshaped(x, {heads, head}), turned = whole;
-  if (length < head)
-    turned = make_.sliced(whole, 2, 0, length, 1);
-  turned = make_.transposed(make_.reshaped(turned, {heads, length / 2, 2}), {0, 1, 3, 2});
-  turned = make_.reshaped(turned, {heads, length});
-  if (length < head)
-    turned = create<tensor::ConcatOp>(whole.getType(), 2,
-                                      ValueRange{turned, make_.sliced(whole, 2, length, head - length, 1)});
-  return make_.reshaped(turned, {heads * head});
-}
-
 FailureOr<mlir::Value> NodeImporter::rotated(const Node &node, mlir::Value x, int64_t head,
                                              FailureOr<mlir::Value> table, bool interleaved) {
   if (failed(table))
@@ -72,7 +56,7 @@ FailureOr<mlir::Value> NodeImporter::rotated(const Node &node, mlir::Value x, in
   OpBuilder::InsertionGuard guard(b_);
   b_.setInsertionPointAfterValue(x);
   if (interleaved)
-    x = pairsApart(x, head, widthOf(*table));
+    x = lm::pairsApart(b_, loc_, x, head, widthOf(*table));
   return create<lm::RotaryEmbeddingOp>(x.getType(), x, *table, b_.getI64IntegerAttr(head));
 }
 
@@ -95,12 +79,10 @@ LogicalResult NodeImporter::rotary(const Node &node) {
   FailureOr<mlir::Value> y = rotated(node, *x, head, table, interleaved);
   if (failed(y))
     return failure();
-  // Only attention may read rows whose pairs were moved apart: it does not see a permutation that queries and
-  // keys share.
   if (interleaved)
-    apart_[node.output(0)] = *y;
+    apart_[node.output(0)] = {*y, head, widthOf(*table)};
   else
-    defineHeads(node, 0, *y);
+    defineHeads(node.output(0), *y);
   return success();
 }
 

@@ -107,6 +107,16 @@
 
 // Tables that depend on the length are taken as they are up to where they change.
 // RUN: %python %source_dir/tools/dev/make_onnx_model.py %t.gguf %t.rows.onnx --insert GroupQueryAttention.7=rows --insert GroupQueryAttention.8=rows
-// RUN: lamina-opt %t.rows.onnx --compile-to=mark | FileCheck %s --check-prefix=ROWS
-// ROWS: lm.context_length = 64 : i64, {{.*}} lm.trained_context = 64 : i64
-// ROWS: lm.rope_table {{.*}} {frequencies = array<f64: 1.000000e+00, 0.31622776601683794,
+// RUN: lamina-opt %t.rows.onnx --compile-to=mark | FileCheck %s --check-prefix=SHORT
+// SHORT: lm.context_length = 64 : i64, {{.*}} lm.trained_context = 64 : i64
+// SHORT: lm.rope_table {{.*}} {frequencies = array<f64: 1.000000e+00, 0.31622776601683794,
+
+// Rotations of neighbours that others than attention read: the graph appends the keys.
+// RUN: %python %source_dir/tools/dev/make_onnx_model.py %t.gguf %t.turned.onnx --attention whole --interleaved
+// RUN: lamina-opt %t.turned.onnx --compile-to=mark | FileCheck %s --check-prefix=TURNED
+// TURNED-DAG: lm.weight @blk.0.attn_q.weight.transposed.0to32.apart : {{.*}} {column_pitch = 32 : i64, rope_heads = 2 : i64, rope_length = 16 : i64}
+// TURNED-DAG: lm.weight @blk.0.attn_k.weight.transposed.0to16.apart : {{.*}} {column_pitch = 16 : i64, rope_heads = 1 : i64, rope_length = 16 : i64}
+// TURNED:     %[[Q:.*]] = lm.rotary_embedding
+// TURNED:     %[[K:.*]] = lm.rotary_embedding
+// TURNED:     %[[NEW:.*]] = lm.cache_append %{{.*}}, %[[K]]
+// TURNED:     lm.attention %[[Q]], %[[NEW]]
