@@ -53,6 +53,10 @@ def edit(graph, options):
     def nodes(item):
         op, _, rest = item.partition(".")
         return [node for node in graph.nodes if node["op"] == op], rest
+    for item in options.rename:
+        name, _, value = item.partition("=")
+        for node in nodes(name)[0]:
+            node["op"] = value
     for item in options.attribute:
         name, _, value = item.partition("=")
         for node in nodes(name)[0]:
@@ -60,10 +64,6 @@ def edit(graph, options):
     for item in options.drop_input:
         for node in nodes(item)[0]:
             node["inputs"][int(nodes(item)[1])] = ""
-    for item in options.rename:
-        name, _, value = item.partition("=")
-        for node in nodes(name)[0]:
-            node["op"] = value
     for item in options.insert:
         insert(graph, *item.partition("=")[::2])
     for item in options.input:

@@ -196,22 +196,58 @@ LogicalResult NodeImporter::softmax(const Node &node) {
 
 /// The MatMul of two activations, as sums over the axis that they share.
 LogicalResult NodeImporter::contract(const Node &node) {
+  int64_t rank = int64_t(dims(node.output(0)).size());
+  // The axes of the result, then the shared one.
+  auto loops = [&](size_t input, int64_t shared) {
+    Loops loops;
+    int64_t own = int64_t(dims(node.input(input)).size());
+    for (int64_t i = 0; i < own; ++i)
+      loops.push_back(i == own - shared ? rank : rank - own + i);
+    return loops;
+  };
+  if (dims(node.input(0)).size() < 2 || dims(node.input(1)).size() < 2)
+    return error(node) << "expected a product of matrices";
+  return product(node, loops(0, 1), loops(1, 2), llvm::to_vector<6>(llvm::seq(rank)));
+}
+
+/// Einsum of two activations whose axes have letters.
+LogicalResult NodeImporter::einsum(const Node &node) {
+  std::string equation = attributeOr(node, "equation", std::string());
+  llvm::erase(equation, ' ');
+  auto [operands, result] = StringRef(equation).split("->");
+  auto [a, b] = operands.split(',');
+  auto letters = [](StringRef term) { return llvm::all_of(term, [](char c) { return llvm::isAlpha(c); }); };
+  if (node.inputs.size() != 2 || result.empty() || !letters(a) || !letters(b) || !letters(result))
+    return error(node) << "expected two inputs and an equation of letters, such as 'bhid,bhjd->bhij'";
+  auto loops = [](StringRef term) { return llvm::to_vector<6>(llvm::map_range(term, [](char c) { return int64_t(c); })); };
+  return product(node, loops(a), loops(b), loops(result));
+}
+
+LogicalResult NodeImporter::product(const Node &node, const Loops &ofA, const Loops &ofB, const Loops &ofResult) {
   FailureOr<Placed> a = realOperand(node, 0), b = failed(a) ? a : realOperand(node, 1);
   if (failed(b))
     return failure();
-  int64_t rank = int64_t(dims(node.output(0)).size());
-  if (a->isNumber() || b->isNumber() || a->axes.size() < 2 || b->axes.size() < 2 || a->axes.back() == kUnit)
-    return error(node) << "expected a product of matrices over more than one element";
-  // Loops: the axes of the result, then the shared one.
   Axes axes = usualAxes(dims(node.output(0)));
-  auto mapOf = [&](const Axes &own, int64_t notInResult) {
+  Loops all(ofResult); // in the order of the loops
+  for (int64_t loop : llvm::concat<const int64_t>(ofA, ofB))
+    if (!llvm::is_contained(all, loop))
+      all.push_back(loop);
+  auto mapOf = [&](const Axes &own, const Loops &loops) {
     SmallVector<AffineExpr> exprs(llvm::count_if(own, [](int64_t axis) { return axis != kUnit; }));
-    for (int64_t i = 0, n = int64_t(own.size()); i < n; ++i)
-      if (own[i] != kUnit)
-        exprs[own[i]] = b_.getAffineDimExpr(i == n - notInResult ? rank : rank - n + i);
-    return AffineMap::get(rank + 1, 0, exprs, b_.getContext());
+    for (auto [axis, loop] : llvm::zip_equal(own, loops))
+      if (axis != kUnit)
+        exprs[axis] = b_.getAffineDimExpr(llvm::find(all, loop) - all.begin());
+    return AffineMap::get(all.size(), 0, exprs, b_.getContext());
   };
-  SmallVector<AffineMap> maps{mapOf(a->axes, 1), mapOf(b->axes, 2), mapOf(axes, 0)};
+  if (a->isNumber() || b->isNumber())
+    return error(node) << "expected a product of matrices";
+  SmallVector<AffineMap> maps{mapOf(a->axes, ofA), mapOf(b->axes, ofB), mapOf(axes, ofResult)};
+  auto isShared = [&](unsigned loop) {
+    return llvm::count_if(maps, [&](AffineMap map) { return map.isFunctionOfDim(loop); }) != 1;
+  };
+  if (!llvm::all_of(maps, [](AffineMap map) { return map.isProjectedPermutation(); }) ||
+      !llvm::all_of(llvm::seq<unsigned>(all.size()), isShared))
+    return error(node) << "expected each axis in two of its operands and result, once in each";
   mlir::Value zero = make_.filled(0, dims(node.output(0)), axes);
   maps = compressUnusedDims(maps);
   define(node, 0, linalg::ContractOp::create(b_, loc_, zero.getType(), ValueRange{a->value, b->value}, zero,

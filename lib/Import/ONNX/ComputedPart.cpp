@@ -7,12 +7,30 @@
 
 namespace lamina::onnx {
 
+namespace {
+/// Elements of the longest norm with a mean but without a bias.
+uint64_t mostZeros(const Model &model) {
+  constexpr uint64_t kLongest = 1 << 20;
+  uint64_t most = 0;
+  for (const Node &node : model.graph.nodes) {
+    bool skip = node.op == "SkipLayerNormalization";
+    size_t scale = skip ? 2 : 1;
+    auto found = model.graph.constants.find(node.input(scale));
+    if ((skip || node.op == "LayerNormalization") && node.input(scale + 1) == kAbsent && found != model.graph.constants.end())
+      most = std::max(most, countElements(found->second.dims).value_or(0));
+  }
+  return std::min(most, kLongest);
+}
+} // namespace
+
 ComputedPart::ComputedPart(const Model &model) : model_(model) {
   for (const auto &[id, constant] : model.graph.constants)
     if (const auto *bytes = std::get_if<std::string>(&constant.data)) {
       offsets_[id] = folded_.size();
       folded_ += *bytes;
     }
+  zeros_ = folded_.size();
+  folded_.append(mostZeros(model) * sizeof(float), '\0');
   size_ = folded_.size();
   std::map<ValueId, const Node *> dequantized;
   for (const Node &node : model.graph.nodes) {

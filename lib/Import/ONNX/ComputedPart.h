@@ -27,6 +27,8 @@ public:
   };
   /// Where a folded constant lies.
   uint64_t offsetOf(ValueId constant) const { return offsets_.at(constant); }
+  /// Where zeros lie, as many in f32 as the longest norm takes that has a mean but no bias.
+  uint64_t zeros() const { return zeros_; }
   /// The matrix that a node reads, or for the result of a DequantizeLinear the matrix that it is as the right
   /// side of a product; null if there is none.
   const Matrix *find(const Node &node) const;
@@ -41,7 +43,8 @@ private:
 
   const Model &model_;
   std::map<ValueId, uint64_t> offsets_;
-  std::string folded_;
+  std::string folded_; // and the zeros
+  uint64_t zeros_ = 0;
   std::map<uint64_t, Matrix> matrices_;  // by offset
   std::map<ValueId, uint64_t> byResult_; // of the node
   using Key =

@@ -39,6 +39,18 @@ lm::WeightOp GraphWeights::vector(ValueId id, int64_t length) {
   return {};
 }
 
+lm::WeightOp GraphWeights::zeros(int64_t length) {
+  lm::WeightOp &weight = declared_[{kAbsent, 0, length}];
+  if (weight)
+    return weight;
+  std::string name = "zeros." + std::to_string(length);
+  auto source = lm::SourceAttr::get(builder_.getContext(), name, "f32", model_.files.size(), computed_.zeros());
+  auto type = RankedTensorType::get({length}, builder_.getF32Type());
+  weight = lm::WeightOp::create(builder_, namedLoc(name, fileLoc_), unique(name), TypeAttr::get(type),
+                                builder_.getArrayAttr({source}), IntegerAttr(), IntegerAttr(), IntegerAttr());
+  return weight;
+}
+
 lm::WeightOp GraphWeights::matrix(ValueId id, MatrixForm form) {
   if (lm::WeightOp weight = form == MatrixForm::Columns ? blocks(id) : lm::WeightOp())
     return weight;

@@ -29,6 +29,8 @@ public:
   /// Null after an error.
   lm::WeightOp vector(ValueId id, int64_t length);
   lm::WeightOp matrix(ValueId id, MatrixForm form);
+  /// The bias of a norm that has none.
+  lm::WeightOp zeros(int64_t length);
   /// The rows of a table from one on.
   lm::WeightOp table(ValueId id, int64_t firstRow);
 

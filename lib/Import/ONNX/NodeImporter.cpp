@@ -34,6 +34,7 @@ NodeImporter::Row NodeImporter::rowOf(const Node &node) {
   static const llvm::StringMap<Row> kStandard = {
       {"Gather", {&Self::gather, {"axis"}}},
       {"MatMul", {&Self::matmul}},
+      {"Einsum", {&Self::einsum, {"equation"}}},
       {"Gemm", {&Self::matmul, {"alpha", "beta", "transA", "transB"}}},
       {"Add", {&Self::binary}},
       {"Sub", {&Self::binary}},
@@ -67,6 +68,7 @@ NodeImporter::Row NodeImporter::rowOf(const Node &node) {
       {"Sigmoid", {&Self::activation}},
       {"Relu", {&Self::activation}},
       {"Gelu", {&Self::activation, {"approximate"}}},
+      {"Swish", {&Self::swish, {"alpha"}}},
       {"SimplifiedLayerNormalization", {&Self::norm, {"axis", "epsilon"}}},
       {"RMSNormalization", {&Self::norm, {"axis", "epsilon"}}},
       {"LayerNormalization", {&Self::norm, {"axis", "epsilon"}}},
@@ -78,6 +80,7 @@ NodeImporter::Row NodeImporter::rowOf(const Node &node) {
   };
   static const llvm::StringMap<Row> kContribRows = {
       {"FastGelu", {&Self::activation}},
+      {"QuickGelu", {&Self::swish, {"alpha"}}},
       {"Gelu", {&Self::activation}},
       {"SkipSimplifiedLayerNormalization", {&Self::skipNorm, {"epsilon"}}},
       {"SkipLayerNormalization", {&Self::skipNorm, {"epsilon"}}},

@@ -59,7 +59,12 @@ private:
   mlir::LogicalResult mean(const Node &node);
   mlir::LogicalResult softmax(const Node &node);
   mlir::LogicalResult contract(const Node &node);
+  mlir::LogicalResult einsum(const Node &node);
+  /// By axis of an operand of a product: which loop it is, of those that all operands share.
+  using Loops = llvm::SmallVector<int64_t, 6>;
+  mlir::LogicalResult product(const Node &node, const Loops &ofA, const Loops &ofB, const Loops &ofResult);
   mlir::LogicalResult activation(const Node &node);
+  mlir::LogicalResult swish(const Node &node);
   mlir::LogicalResult norm(const Node &node);
   mlir::LogicalResult skipNorm(const Node &node);
   mlir::LogicalResult reshape(const Node &node);

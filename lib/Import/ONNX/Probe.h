@@ -81,7 +81,7 @@ struct ProbedValue {
 
 struct ProbeOptions {
   /// Sizes that are given for symbols other than those of batch, S and P.
-  std::map<std::string, int64_t> sizes;
+  std::map<std::string, int64_t> sizes = {};
   /// The longest context, if known: one more probe there finds windows that short probes do not show.
   int64_t longest = 0;
   Limits limits{.elements = 1 << 22, .work = int64_t{1} << 32, .leaveLarge = true};

@@ -101,6 +101,21 @@ LogicalResult NodeImporter::activation(const Node &node) {
   return success();
 }
 
+/// Swish and QuickGelu: x · sigmoid(alpha · x), which is silu(alpha · x) / alpha.
+LogicalResult NodeImporter::swish(const Node &node) {
+  FailureOr<Placed> x = realOperand(node, 0);
+  if (failed(x))
+    return failure();
+  float alpha = attributeOr(node, "alpha", node.op == "QuickGelu" ? 1.702f : 1.0f);
+  if (alpha == 0)
+    return error(node) << "expected an alpha that is not 0";
+  mlir::Type type = x->value.getType();
+  mlir::Value y = alpha == 1 ? x->value : create<lm::ScaleOp>(type, x->value, f32(alpha));
+  y = create<lm::ActivationOp>(type, y, lm::Activation::silu);
+  define(node, 0, alpha == 1 ? y : create<lm::ScaleOp>(type, y, f32(1.0 / alpha)), x->axes);
+  return success();
+}
+
 LogicalResult NodeImporter::norm(const Node &node) {
   mlir::Value heads = headwise_.lookup(node.input(0));
   FailureOr<mlir::Value> x = heads ? heads : rows(node, 0);
@@ -124,9 +139,7 @@ LogicalResult NodeImporter::norm(const Node &node) {
   }
   if (heads)
     return error(node) << "is over heads, which only norms without a mean can be";
-  if (!given(node, 2))
-    return error(node) << "has no bias";
-  lm::WeightOp bias = weights_.vector(node.input(2), width);
+  lm::WeightOp bias = given(node, 2) ? weights_.vector(node.input(2), width) : weights_.zeros(width);
   if (!bias)
     return failure();
   define(node, 0, create<lm::LayerNormOp>(x->getType(), *x, weight(scale), weight(bias), epsilon));
@@ -146,9 +159,11 @@ LogicalResult NodeImporter::skipNorm(const Node &node) {
   sum = create<arith::AddFOp>(*x, sum);
   int64_t width = cast<RankedTensorType>(sum.getType()).getShape().back();
   lm::WeightOp scale = weights_.vector(node.input(2), width);
-  lm::WeightOp shift = centred && given(node, 3) ? weights_.vector(node.input(3), width) : lm::WeightOp();
+  lm::WeightOp shift;
+  if (centred)
+    shift = given(node, 3) ? weights_.vector(node.input(3), width) : weights_.zeros(width);
   if (!scale || (centred && !shift))
-    return scale ? LogicalResult(error(node) << "has no bias of the norm") : failure();
+    return failure();
   FloatAttr epsilon = f32(attributeOr(node, "epsilon", 1e-12f));
   mlir::Value normed = centred ? create<lm::LayerNormOp>(sum.getType(), sum, weight(scale), weight(shift), epsilon)
                          : create<lm::RMSNormOp>(sum.getType(), sum, weight(scale), epsilon);
