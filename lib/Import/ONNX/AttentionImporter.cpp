@@ -9,14 +9,17 @@ using namespace mlir;
 
 namespace lamina::onnx {
 
-std::optional<size_t> firstCacheInput(const Node &node) {
-  if (node.domain.empty()) // may also be given all keys and values
-    return node.op == "Attention" && node.input(4) != kAbsent ? std::optional<size_t>(4) : std::nullopt;
+std::optional<CacheOperands> cacheOperands(const Node &node) {
+  bool given = node.input(4) != kAbsent; // the standard's may also be given all keys and values
+  if (node.domain.empty())
+    return node.op == "Attention" && given ? std::optional(CacheOperands{4, 5}) : std::nullopt;
   if (node.domain != kContrib)
     return std::nullopt;
+  if (node.op == "Attention")
+    return CacheOperands{4, 4};
   if (node.op == "MultiHeadAttention")
-    return 6;
-  return node.op == "GroupQueryAttention" || node.op == "PagedAttention" ? std::optional<size_t>(3)
+    return CacheOperands{6, 7};
+  return node.op == "GroupQueryAttention" || node.op == "PagedAttention" ? std::optional(CacheOperands{3, 4})
                                                                          : std::nullopt;
 }
 
@@ -78,7 +81,7 @@ LogicalResult NodeImporter::attention(const Node &node, const Attention &a) {
 
 LogicalResult NodeImporter::heedMask(const Node &node, size_t input, bool &causal, Attention &a) {
   const ProbedValue &value = probed_[node.input(input)];
-  bool chooses = value.type == ElementType::Bool;
+  bool chooses = !isReal(value.type);
   const auto *mask = std::get_if<Mask>(&value.meaning);
   const auto *filled = std::get_if<Filled>(&value.meaning);
   if (filled && filled->value == (chooses ? 1 : 0))
@@ -92,21 +95,56 @@ LogicalResult NodeImporter::heedMask(const Node &node, size_t input, bool &causa
   return success();
 }
 
-/// Inputs: query, key, value, bias, key padding mask, attention bias, past key, past value.
-LogicalResult NodeImporter::multiHeadAttention(const Node &node) {
-  for (size_t i : {3, 4})
-    if (given(node, i))
-      return error(node) << (i == 3 ? "has a bias of its projections" : "has a mask of padding")
-                         << ", which is not supported yet";
-  Attention a;
-  a.heads = a.keyHeads = attributeOr(node, "num_heads", int64_t(0));
-  a.scale = attributeOr(node, "scale", 0.0f);
+LogicalResult NodeImporter::heedMasks(const Node &node, size_t padding, size_t added, Attention &a) {
   bool causal = attributeOr(node, "unidirectional", int64_t(0)) != 0;
-  if (given(node, 5) && failed(heedMask(node, 5, causal, a)))
+  // How many keys each sequence has, or which are some.
+  bool lengths = given(node, padding) && dims(node.input(padding)).size() == 1;
+  if (lengths && !isNumbers(node, padding, {{0, 1, 1}}))
+    return error(node) << "expected the number of all tokens, got " << probed_[node.input(padding)].describe();
+  if (given(node, padding) && !lengths && failed(heedMask(node, padding, causal, a)))
+    return failure();
+  if (given(node, added) && failed(heedMask(node, added, causal, a)))
     return failure();
   if (!causal)
     return error(node) << "expected that queries see no later keys, by unidirectional or a mask";
-  return failed(readOperands(node, a)) ? failure() : attention(node, a);
+  return success();
+}
+
+/// Inputs: query, key, value, bias, key padding mask, attention bias, past key, past value.
+LogicalResult NodeImporter::multiHeadAttention(const Node &node) {
+  Attention a;
+  a.heads = a.keyHeads = attributeOr(node, "num_heads", int64_t(0));
+  a.scale = attributeOr(node, "scale", 0.0f);
+  if (failed(heedMasks(node, 4, 5, a)) || failed(readOperands(node, a)))
+    return failure();
+  int64_t first = 0; // of the part in the bias
+  for (mlir::Value *x : {&a.query, &a.key, &a.value}) {
+    int64_t width = widthOf(*x);
+    lm::WeightOp part = given(node, 3) ? weights_.part(node.input(3), std::exchange(first, first + width), width) : lm::WeightOp();
+    if (given(node, 3) && !part)
+      return failure();
+    *x = part ? create<lm::BiasAddOp>(x->getType(), *x, weight(part)) : *x;
+  }
+  return attention(node, a);
+}
+
+/// Inputs: rows, matrix of queries, keys and values, bias, mask of padding, past, attention bias.
+LogicalResult NodeImporter::projectedAttention(const Node &node) {
+  Attention a;
+  a.heads = a.keyHeads = attributeOr(node, "num_heads", int64_t(0));
+  a.scale = attributeOr(node, "scale", 0.0f);
+  lm::WeightOp matrix = weights_.matrix(node.input(1), MatrixForm::Columns);
+  if (!matrix || failed(heedMasks(node, 3, 5, a)))
+    return failure();
+  FailureOr<mlir::Value> all = timesMatrix(node, matrix, 2);
+  if (failed(all))
+    return failure();
+  // The shape rule has checked that widths add up, and queries have that of keys.
+  std::vector<int64_t> widths = attributeOr(node, "qkv_hidden_sizes", std::vector<int64_t>(3, widthOf(*all) / 3));
+  a.query = make_.sliced(*all, 1, 0, widths[0], 1);
+  a.key = make_.sliced(*all, 1, widths[0], widths[0], 1);
+  a.value = make_.sliced(*all, 1, 2 * widths[0], widths[2], 1);
+  return attention(node, a);
 }
 
 /// The standard's: query, key, value, mask, past key, past value, lengths without padding.

@@ -39,8 +39,16 @@ lm::WeightOp GraphWeights::vector(ValueId id, int64_t length) {
   return {};
 }
 
+lm::WeightOp GraphWeights::part(ValueId id, int64_t first, int64_t length) {
+  const TensorConstant *constant = find(id);
+  if (constant && constant->dims.size() == 1 && first >= 0 && length <= constant->dims[0] - first)
+    return declare(*constant, id, {length}, 0, first);
+  emitError(namedLoc(model_.graph.values[id].name, fileLoc_)) << "expected a constant of at least " << first + length << " elements";
+  return {};
+}
+
 lm::WeightOp GraphWeights::zeros(int64_t length) {
-  lm::WeightOp &weight = declared_[{kAbsent, 0, length}];
+  lm::WeightOp &weight = declared_[{kAbsent, 0, 0, length}];
   if (weight)
     return weight;
   std::string name = "zeros." + std::to_string(length);
@@ -68,16 +76,16 @@ lm::WeightOp GraphWeights::matrix(ValueId id, MatrixForm form) {
 lm::WeightOp GraphWeights::table(ValueId id, int64_t firstRow) {
   const TensorConstant *constant = find(id);
   if (constant && constant->dims.size() == 2 && firstRow >= 0 && firstRow < constant->dims[0])
-    return declare(*constant, id, {constant->dims[0] - firstRow, constant->dims[1]}, 0, firstRow);
+    return declare(*constant, id, {constant->dims[0] - firstRow, constant->dims[1]}, 0, firstRow * constant->dims[1]);
   emitError(namedLoc(model_.graph.values[id].name, fileLoc_)) << "expected a constant table with a row " << firstRow;
   return {};
 }
 
 lm::WeightOp GraphWeights::declare(const TensorConstant &constant, ValueId id, ArrayRef<int64_t> shape, int64_t columnPitch,
-                                   int64_t firstRow) {
+                                   int64_t first) {
   const std::string &name = model_.graph.values[id].name;
-  std::string symbol = columnPitch ? name + ".transposed" : firstRow ? name + ".from" + std::to_string(firstRow) : name;
-  lm::WeightOp &weight = declared_[{id, columnPitch, firstRow}];
+  std::string symbol = columnPitch ? name + ".transposed" : first ? name + ".from" + std::to_string(first) : name;
+  lm::WeightOp &weight = declared_[{id, columnPitch, first, ShapedType::getNumElements(shape)}];
   if (weight)
     return weight;
   StringRef format = formatOf(constant.type);
@@ -92,7 +100,7 @@ lm::WeightOp GraphWeights::declare(const TensorConstant &constant, ValueId id, A
     file = place->file, offset = place->offset;
   else
     offset = computed_.offsetOf(id);
-  offset += firstRow * shape.back() * int64_t(elementBits(constant.type) / 8);
+  offset += first * int64_t(elementBits(constant.type) / 8);
   auto source = lm::SourceAttr::get(builder_.getContext(), name, format, file, offset);
   mlir::Type element = builder_.getF32Type();
   if (shape.size() == 2)

@@ -29,6 +29,8 @@ public:
   /// Null after an error.
   lm::WeightOp vector(ValueId id, int64_t length);
   lm::WeightOp matrix(ValueId id, MatrixForm form);
+  /// Some elements of a vector.
+  lm::WeightOp part(ValueId id, int64_t first, int64_t length);
   /// The bias of a norm that has none.
   lm::WeightOp zeros(int64_t length);
   /// The rows of a table from one on.
@@ -44,13 +46,13 @@ private:
   mlir::StringAttr unique(std::string symbol);
   lm::WeightOp declare(const ComputedPart::Matrix *matrix);
   lm::WeightOp declare(const TensorConstant &constant, ValueId id, llvm::ArrayRef<int64_t> shape, int64_t columnPitch,
-                       int64_t firstRow = 0);
+                       int64_t first = 0);
 
   const Model &model_;
   ComputedPart computed_;
   mlir::OpBuilder builder_;
   mlir::Location fileLoc_;
-  std::map<std::tuple<ValueId, int64_t, int64_t>, lm::WeightOp> declared_; ///< by value, column pitch and first row
+  std::map<std::tuple<ValueId, int64_t, int64_t, int64_t>, lm::WeightOp> declared_; ///< by value, column pitch, first element, size
   std::map<uint64_t, lm::WeightOp> blocks_;                                ///< by offset in the computed part
   llvm::StringSet<> symbols_;
 };

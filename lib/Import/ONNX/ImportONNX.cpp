@@ -78,13 +78,16 @@ private:
   /// The caches of the model: by fused attention where there is some, else by inputs that hold keys and values.
   FailureOr<SmallVector<onnx::CacheInputs>> findCaches() {
     SmallVector<onnx::CacheInputs> caches;
-    auto isCache = [&](ValueId id) { return llvm::is_contained(model_.graph.inputs, id) && probed_[id].dims.size() == 4; };
+    auto isCache = [&](ValueId id, size_t rank) {
+      return llvm::is_contained(model_.graph.inputs, id) && probed_[id].dims.size() == rank;
+    };
     for (const onnx::Node &node : model_.graph.nodes) {
-      std::optional<size_t> first = onnx::firstCacheInput(node);
-      if (!first)
+      std::optional<onnx::CacheOperands> operands = onnx::cacheOperands(node);
+      if (!operands)
         continue;
-      ValueId key = node.input(*first), value = node.input(*first + 1);
-      if (key == onnx::kAbsent || value == onnx::kAbsent || !isCache(key) || !isCache(value))
+      ValueId key = node.input(operands->keys), value = node.input(operands->values);
+      size_t rank = key == value ? 5 : 4; // keys and values behind each other
+      if (key == onnx::kAbsent || value == onnx::kAbsent || !isCache(key, rank) || !isCache(value, rank))
         return emitError(namedLoc(node.name, fileLoc_))
                << node.describe() << ": expected past keys and values that are inputs of the model";
       caches.push_back({key, value});
@@ -114,10 +117,13 @@ private:
     return types;
   }
 
-  /// Heads and their length: of pages, [pages, tokens of a page, heads, length], or of the past, in which tokens are counted.
+  /// Heads and their length: of pages, [pages, tokens of a page, heads, length], or of the past, in which tokens are counted, also
+  /// of keys and values behind each other.
   std::optional<std::pair<int64_t, int64_t>> headsOf(ValueId cache) const {
     SmallVector<int64_t> sizes;
     ArrayRef<onnx::Affine> dims = probed_[cache].dims;
+    if (dims.size() == 5)
+      dims = dims.drop_front();
     if (dims.size() == 4 && llvm::all_of(dims, [](const onnx::Affine &dim) { return dim.isConstant(); }))
       return std::pair(dims[2].constant, dims[3].constant);
     for (const onnx::Affine &dim : dims.empty() ? dims : dims.drop_front())

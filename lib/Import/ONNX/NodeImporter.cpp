@@ -87,6 +87,8 @@ NodeImporter::Row NodeImporter::rowOf(const Node &node) {
       {"RotaryEmbedding", {&Self::rotary, {"interleaved", "num_heads", "rotary_embedding_dim"}}},
       {"MatMulNBits", {&Self::matmulBlocks, {"K", "N", "bits", "block_size", "accuracy_level"}}},
       {"GatherBlockQuantized", {&Self::gather, {"bits", "block_size", "gather_axis", "quantize_axis"}}},
+      {"Attention",
+       {&Self::projectedAttention, {"num_heads", "scale", "unidirectional", "mask_filter_value", "qkv_hidden_sizes"}}},
       {"MultiHeadAttention",
        {&Self::multiHeadAttention, {"num_heads", "scale", "unidirectional", "mask_filter_value"}}},
       {"GroupQueryAttention",

@@ -50,6 +50,7 @@ private:
   mlir::LogicalResult gather(const Node &node);
   mlir::LogicalResult matmul(const Node &node);
   mlir::LogicalResult linear(const Node &node, lm::WeightOp matrix);
+  mlir::FailureOr<mlir::Value> timesMatrix(const Node &node, lm::WeightOp matrix, size_t biasInput);
   mlir::LogicalResult matmulBlocks(const Node &node);
   lm::WeightOp matrixOfBlocks(const Node &node);
   mlir::LogicalResult binary(const Node &node);
@@ -76,6 +77,7 @@ private:
   mlir::LogicalResult concatCache(const Node &node);
   mlir::LogicalResult rotary(const Node &node);
   mlir::LogicalResult multiHeadAttention(const Node &node);
+  mlir::LogicalResult projectedAttention(const Node &node);
   mlir::LogicalResult groupQueryAttention(const Node &node);
   mlir::LogicalResult standardAttention(const Node &node);
   mlir::LogicalResult pagedAttention(const Node &node);
@@ -95,6 +97,8 @@ private:
   bool isNumbers(const Node &node, size_t input, const std::vector<Affine> &expected) const;
   /// What a mask that is an input hides; an error if it is no causal mask and hides something.
   mlir::LogicalResult heedMask(const Node &node, size_t input, bool &causal, Attention &attention);
+  /// The same of onnxruntime's, which says what is no padding, and of what may be added to the scores.
+  mlir::LogicalResult heedMasks(const Node &node, size_t padding, size_t added, Attention &attention);
   mlir::FailureOr<mlir::Value> ropeTable(const Node &node, ValueId cosines, ValueId sines);
   mlir::FailureOr<mlir::Value> computedTable(const Node &node, ValueId cosines, ValueId sines);
   mlir::FailureOr<mlir::Value> rotated(const Node &node, mlir::Value x, int64_t head, mlir::FailureOr<mlir::Value> table,
@@ -167,8 +171,11 @@ private:
   std::optional<int64_t> longest_;
 };
 
-/// Which input of a node is its cache of keys, followed by that of values; none unless the node is fused attention.
-std::optional<size_t> firstCacheInput(const Node &node);
+/// Which inputs of a node are its caches; the same one where it has both. None unless the node is fused attention.
+struct CacheOperands {
+  size_t keys, values;
+};
+std::optional<CacheOperands> cacheOperands(const Node &node);
 
 } // namespace lamina::onnx
 

@@ -53,22 +53,29 @@ LogicalResult NodeImporter::matmul(const Node &node) {
   return matrix ? linear(node, matrix) : failure();
 }
 
-LogicalResult NodeImporter::linear(const Node &node, lm::WeightOp matrix) {
+FailureOr<mlir::Value> NodeImporter::timesMatrix(const Node &node, lm::WeightOp matrix, size_t biasInput) {
   FailureOr<mlir::Value> x = rows(node, 0);
   if (failed(x))
     return failure();
-  bool gemm = node.op == "Gemm";
-  if (gemm && (attributeOr(node, "alpha", 1.0f) != 1 || attributeOr(node, "beta", 1.0f) != 1 ||
-               attributeOr(node, "transA", int64_t(0)) != 0))
-    return error(node) << "expected alpha and beta of 1 and a left side as it is";
   if (matrix.getTensorType().getDimSize(1) != cast<RankedTensorType>(x->getType()).getShape().back())
     return error(node) << "rows of " << cast<RankedTensorType>(x->getType()).getShape().back()
                        << " do not fit a matrix of " << matrix.getTensorType().getDimSize(1);
   mlir::Value y = create<lm::LinearOp>(rowsOf(matrix.getTensorType().getDimSize(0)), *x, weight(matrix));
-  size_t biasInput = gemm ? 2 : 5; // MatMul has none, MatMulNBits has it behind zero points and order
   if (given(node, biasInput) && !(y = bias(y, node.input(biasInput))))
     return failure();
-  define(node, 0, y);
+  return y;
+}
+
+LogicalResult NodeImporter::linear(const Node &node, lm::WeightOp matrix) {
+  bool gemm = node.op == "Gemm";
+  if (gemm && (attributeOr(node, "alpha", 1.0f) != 1 || attributeOr(node, "beta", 1.0f) != 1 ||
+               attributeOr(node, "transA", int64_t(0)) != 0))
+    return error(node) << "expected alpha and beta of 1 and a left side as it is";
+  // MatMul has no bias, MatMulNBits has it behind zero points and order.
+  FailureOr<mlir::Value> y = timesMatrix(node, matrix, gemm ? 2 : 5);
+  if (failed(y))
+    return failure();
+  define(node, 0, *y);
   return success();
 }
 
