@@ -41,10 +41,10 @@ def partition(model):
 
 
 @functools.cache
-def exported(*flags):
-    """The demo model as an ONNX file."""
-    path = WORK / f"demo{''.join(flags)}.onnx"
-    succeed([sys.executable, ROOT / "tools/dev/make_onnx_model.py", DEMO, path, *flags])
+def exported(model, *flags):
+    """A GGUF model as an ONNX file."""
+    path = WORK / f"{model.stem}{''.join(flags)}.onnx"
+    succeed([sys.executable, ROOT / "tools/dev/make_onnx_model.py", model, path, *flags])
     return path
 
 
@@ -53,27 +53,45 @@ STYLES = {(): False, ("--rotary=outside", "--interleaved"): False, ("--packed",)
           ("--attention=paged", "--packed"): False, ("--weights=blocks",): True, ("--weights=qdq",): True,
           ("--weights=blocks", "--packed", "--interleaved"): True}
 # Styles whose frequencies are computed by the graph, and therefore rounded.
-COMPUTED = {("--attention=whole",): False}
+COMPUTED = {("--attention=whole", "--interleaved"): False, ("--attention=decomposed",): False,
+            ("--attention=decomposed", "--interleaved", "--repeat=tile", "--product=einsum"): False}
+# Tiny models of other architectures: how each is made, and styles of export.
+HEADS = [f"--tensor={name}" for layer in range(2) for name in (f"blk.{layer}.attn_qkv.weight=32x96", f"blk.{layer}.attn_qkv.bias=96")]
+SMALL = {"qwen3": (("--arch=qwen3",), ((), ("--head-norms=below",))),
+         "gpt2": (("--arch=gpt2", "--set=attention.head_count_kv=2", *HEADS), (("--attention=projected",), ("--attention=multihead",)))}
 
 
 class SameWeights(unittest.TestCase):
     def test_partition(self):
         for flags in STYLES:
             with self.subTest(flags):
-                self.assertEqual(partition(exported(*flags)), partition(DEMO))
+                self.assertEqual(partition(exported(DEMO, *flags)), partition(DEMO))
 
     def test_logits(self):
         plain, blocks = (generate(compiled(DEMO, "--kv-type=f32", *flags), PROMPT) for flags in (("--activations=f32",), ()))
         for flags, exact in (STYLES | COMPUTED).items():
             with self.subTest(flags):
-                want = blocks if exact else plain
-                one, two = (generate(compiled(exported(*flags), "--kv-type=f32", *more), PROMPT)
-                            for more in (("--placement=monolithic",), ()))
-                self.assertEqual(one.json["tokens"], want.json["tokens"])
-                self.assertTrue(one.logits == two.logits)
-                for row, expected in zip(one.logits, want.logits, strict=True):
-                    self.assertLess(relative_l2(row, expected), F32_LIMIT)
-                self.assertTrue(one.logits == want.logits or not exact)
+                one = self.compare(exported(DEMO, *flags), blocks if exact else plain, PROMPT)
+                self.assertTrue(one.logits == blocks.logits or not exact)
+
+    def test_small_models(self):
+        prompt = [token % 40 for token in PROMPT]
+        for name, (form, styles) in SMALL.items():
+            gguf = WORK / f"small-{name}.gguf"
+            succeed([sys.executable, ROOT / "tools/dev/make_tiny_gguf.py", gguf, "--layers=2", *form])
+            want = generate(compiled(gguf, "--kv-type=f32"), prompt)
+            for flags in styles:
+                with self.subTest((name, flags)):
+                    self.compare(exported(gguf, *flags), want, prompt)
+
+    def compare(self, model, want, prompt):
+        """The model's results, which are as wanted and the same on one device and on two."""
+        one, two = (generate(compiled(model, "--kv-type=f32", *more), prompt) for more in (("--placement=monolithic",), ()))
+        self.assertEqual(one.json["tokens"], want.json["tokens"])
+        self.assertTrue(one.logits == two.logits)
+        for row, expected in zip(one.logits, want.logits, strict=True):
+            self.assertLess(relative_l2(row, expected), F32_LIMIT)
+        return one
 
 
 class Large(unittest.TestCase):

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write a GGUF model of the llama family as an ONNX decoder, the way exporters do: from the standard library alone, the same
+"""Write a GGUF model of the llama family, or a GPT-2, as an ONNX decoder, the way exporters do: from the standard library alone, the same
 arguments give the same bytes.
 
     make_onnx_model.py MODEL.gguf OUT.onnx                                        GroupQueryAttention that rotates
@@ -7,6 +7,7 @@ arguments give the same bytes.
     make_onnx_model.py MODEL.gguf OUT.onnx --attention standard                   Attention, RMSNormalization, RotaryEmbedding of opset 23
     make_onnx_model.py MODEL.gguf OUT.onnx --attention whole                      the same over keys and values that the graph appends
     make_onnx_model.py MODEL.gguf OUT.onnx --attention decomposed                 products, a softmax and the arithmetic of rotations
+    make_onnx_model.py GPT2.gguf OUT.onnx --attention projected                   onnxruntime's Attention, with projections inside (or multihead)
     make_onnx_model.py MODEL.gguf OUT.onnx --packed --interleaved --weights blocks
     make_onnx_model.py MODEL.gguf OUT.onnx --head-norms below                     as onnxruntime-genai writes norms of heads
     make_onnx_model.py 7B.gguf OUT.onnx --header-only                             weights are a hole in OUT.onnx.data
@@ -33,7 +34,8 @@ class Decoder:
         self.layers, self.width = gguf["block_count"], gguf["embedding_length"]
         self.heads, self.kv_heads = gguf["attention.head_count"], gguf["attention.head_count_kv"]
         self.head = self.width // self.heads
-        self.epsilon = gguf["attention.layer_norm_rms_epsilon"]
+        self.gpt2 = gguf.arch == "gpt2"
+        self.epsilon = gguf["attention.layer_norm_epsilon" if self.gpt2 else "attention.layer_norm_rms_epsilon"]
         self.weights = Weights(gguf, options, self.g)
         self.real, self.linear, self.plain = self.weights.real, self.weights.linear, self.weights.plain
         self.attention = STYLES[options.attention](self)
@@ -43,6 +45,8 @@ class Decoder:
 
     def norm(self, x, name):
         weight = self.plain(name + ".weight")
+        if self.gpt2:
+            return self.g.node("LayerNormalization", [x, weight, self.plain(name + ".bias")], name, epsilon=self.epsilon, axis=-1)
         if self.standard:
             return self.g.node("RMSNormalization", [x, weight], name, epsilon=self.epsilon)
         return self.g.node("SimplifiedLayerNormalization", [x, weight], name, epsilon=self.epsilon, axis=-1)
@@ -53,12 +57,15 @@ class Decoder:
             total = self.g.node("Add", [x, skip], name + ".sum")
             return total, self.norm(total, name)
         outputs = [name, "", "", name + ".sum"]
-        self.g.node("SkipSimplifiedLayerNormalization", [x, skip, self.plain(name + ".weight")], name, CONTRIB, outputs,
-                    epsilon=self.epsilon)
+        op, bias = ("SkipLayerNormalization", [self.plain(name + ".bias")]) if self.gpt2 else ("SkipSimplifiedLayerNormalization", [])
+        self.g.node(op, [x, skip, self.plain(name + ".weight"), *bias], name, CONTRIB, outputs, epsilon=self.epsilon)
         return outputs[3], outputs[0]
 
     def feed_forward(self, layer, x):
         prefix, g = f"blk.{layer}.", self.g
+        if self.gpt2:
+            up = self.linear(x, [prefix + "ffn_up.weight"], f"ffn.{layer}.up")
+            return self.linear(g.node("FastGelu", [up], f"ffn.{layer}.gelu", CONTRIB), [prefix + "ffn_down.weight"], f"ffn.{layer}.down")
         gate = self.linear(x, [prefix + "ffn_gate.weight"], f"ffn.{layer}.gate")
         up = self.linear(x, [prefix + "ffn_up.weight"], f"ffn.{layer}.up")
         sigmoid = g.node("Sigmoid", [gate], f"ffn.{layer}.sigmoid")
@@ -68,6 +75,9 @@ class Decoder:
     def build(self):
         self.attention.prepare()
         x = self.weights.table("input_ids", "token_embd.weight", "embedding")
+        if self.gpt2:
+            rows = self.g.node("Gather", [self.plain("position_embd.weight"), "position_ids"], "positions", axis=0)
+            x = self.g.node("Add", [x, rows], "embedded")
         normed = self.norm(x, "blk.0.attn_norm" if self.layers else "output_norm")
         for layer in range(self.layers):
             x, normed = self.skip_norm(x, self.attention.layer(layer, normed), f"blk.{layer}.ffn_norm")

@@ -26,7 +26,8 @@ class Attention:
         self.g.input("attention_mask", INT64, ["batch", "total"])
         if self.outside:
             self.g.input("position_ids", INT64, ["batch", "sequence"])
-        self.tables()
+        if not self.d.gpt2:
+            self.tables()
 
     def logits_dims(self):
         return ["batch", "sequence"]
@@ -140,7 +141,38 @@ class Paged(Grouped):
         return past, present
 
 
+class Projected(Attention):
+    """onnxruntime's Attention: the projections inside, keys and values in one cache."""
+
+    def prepare(self):
+        super().prepare()
+        self.g.node("Cast", ["attention_mask"], "mask32", to=INT32)
+
+    def layer(self, layer, x):
+        name, matrix = f"attn.{layer}", f"blk.{layer}.attn_qkv.weight"
+        rows, columns = self.d.gguf.dims(matrix)
+        weights = self.g.tensor(matrix, self.real, [columns, rows], self.d.weights.transposed([matrix], columns))
+        past, present = f"past_key_values.{layer}", f"present.{layer}"
+        self.g.input(past, self.real, [2, "batch", self.heads, "past", self.head])
+        self.g.output(present, self.real, [2, "batch", self.heads, "total", self.head])
+        self.g.node("Attention", [x, weights, self.plain(f"blk.{layer}.attn_qkv.bias"), "mask32", past], name, CONTRIB,
+                    [name, present], num_heads=self.heads, unidirectional=1)
+        return self.linear(name, [f"blk.{layer}.attn_output.weight"], name + ".o")
+
+
 class MultiHead(Attention):
+    """With GPT-2's biases inside of the attention."""
+
+    def layer(self, layer, x):
+        if not self.d.gpt2:
+            return super().layer(layer, x)
+        name, outputs = f"attn.{layer}", [f"attn.{layer}.{what}" for what in "qkv"]
+        whole = self.linear(x, [f"blk.{layer}.attn_qkv.weight"], name + ".qkv", biased=False)
+        self.g.node("Split", [whole], name + ".split", "", outputs, axis=-1, num_outputs=3)
+        past, present = self.caches(layer)
+        self.attend(layer, name, *outputs, past, [name, *present])
+        return self.linear(name, [f"blk.{layer}.attn_output.weight"], name + ".o")
+
     def prepare(self):
         if self.heads != self.kv_heads:
             raise SystemExit("make_onnx_model.py: MultiHeadAttention takes as many key heads as query heads")
@@ -148,7 +180,8 @@ class MultiHead(Attention):
         self.mask_name = self.mask()
 
     def attend(self, layer, name, q, k, v, past, outputs):
-        self.g.node("MultiHeadAttention", [q, k, v, "", "", self.mask_name, *past], name, CONTRIB, outputs, num_heads=self.heads)
+        bias = self.plain(f"blk.{layer}.attn_qkv.bias") if self.d.gpt2 else ""
+        self.g.node("MultiHeadAttention", [q, k, v, bias, "", self.mask_name, *past], name, CONTRIB, outputs, num_heads=self.heads)
 
 
 class Standard(Attention):
@@ -266,4 +299,4 @@ class Decomposed(Whole):
         return g.node("MatMul", [weights, v], name + ".heads")
 
 
-STYLES = {"grouped": Grouped, "paged": Paged, "multihead": MultiHead, "standard": Standard, "whole": Whole, "decomposed": Decomposed}
+STYLES = {"grouped": Grouped, "paged": Paged, "multihead": MultiHead, "projected": Projected, "standard": Standard, "whole": Whole, "decomposed": Decomposed}

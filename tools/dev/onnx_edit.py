@@ -18,6 +18,7 @@ def add_options(parser):
     parser.add_argument("--insert", action="append", default=[], metavar="OP.INDEX=KIND",
                         help="read an input backwards, if a condition always holds (always), one further (next), as-it-is, or fewer "
                              "of its rows in short sequences (rows)")
+    parser.add_argument("--feed", action="append", default=[], metavar="OP.INDEX=NAME", help="read another value")
     parser.add_argument("--rename", action="append", default=[], metavar="OP=OTHER")
     parser.add_argument("--input", action="append", default=[], metavar="NAME=DIMS", help="one more, which nothing reads")
 
@@ -64,6 +65,12 @@ def edit(graph, options):
     for item in options.drop_input:
         for node in nodes(item)[0]:
             node["inputs"][int(nodes(item)[1])] = ""
+    for item in options.feed:
+        name, _, value = item.partition("=")
+        for node in nodes(name)[0]:
+            index = int(nodes(name)[1])
+            node["inputs"] += [""] * (index + 1 - len(node["inputs"]))
+            node["inputs"][index] = value
     for item in options.insert:
         insert(graph, *item.partition("=")[::2])
     for item in options.input:

@@ -31,8 +31,8 @@ class Weights:
         half = self.head // 2
         return [first + 2 * i + s for first in range(0, rows, self.head) for s in (0, 1) for i in range(half)]
 
-    def linear(self, x, names, out):
-        """The product with matrices one below the other."""
+    def linear(self, x, names, out, biased=True):
+        """The product with matrices one below the other, and their biases if they have some."""
         label = "output" if out == "logits" else names[0].removesuffix(".weight") + ("kv" if len(names) > 1 else "")
         columns = self.gguf.dims(names[0])[1]
         total = sum(self.gguf.dims(name)[0] for name in names)
@@ -44,7 +44,7 @@ class Weights:
             data = size if self.o.header_only else self.transposed(names, columns)
             y = self.g.node("MatMul", [x, self.g.tensor(label + ".weight", self.real, [columns, total], data)], out)
         biases = [name.replace(".weight", ".bias") for name in names]
-        if biases[0] in self.gguf.tensors:
+        if biased and biases[0] in self.gguf.tensors:
             values = [value for name, bias in zip(names, biases) for row in [self.gguf.values(bias)]
                       for value in (row[i] for i in self.order(name))]
             bias = self.g.tensor(label + ".bias", self.real, [total], self.reals(values))

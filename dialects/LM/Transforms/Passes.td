@@ -82,7 +82,8 @@ def LMRaiseRotaryPass : Pass<"lm-raise-rotary", "::mlir::ModuleOp"> {
   let description = [{
     Sums of products with a rope table, in which each element of a head is turned with the one half a head further,
     become `lm.rotary_embedding` of the rows that the heads lie in, whatever way halves were taken and put together; what
-    is behind the rotated elements of a head may stay as it is. A table that has each frequency twice is made to have it once.
+    is behind the rotated elements of a head may stay as it is. Where neighbours are turned with each other, they are moved
+    half a head apart before the rotation and back behind it. A table that has each frequency twice is made to have it once.
 
     Before (x has one head of 4):
     ```mlir

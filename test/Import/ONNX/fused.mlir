@@ -120,3 +120,31 @@
 // TURNED:     %[[K:.*]] = lm.rotary_embedding
 // TURNED:     %[[NEW:.*]] = lm.cache_append %{{.*}}, %[[K]]
 // TURNED:     lm.attention %[[Q]], %[[NEW]]
+
+// Projections inside of the attention, keys and values in one cache; or biases alone inside.
+// RUN: %python %source_dir/tools/dev/make_tiny_gguf.py %t.gpt2.gguf --arch gpt2 --layers 1 --set attention.head_count_kv=2 --tensor blk.0.attn_qkv.weight=32x96 --tensor blk.0.attn_qkv.bias=96
+// RUN: %python %source_dir/tools/dev/make_onnx_model.py %t.gpt2.gguf %t.projected.onnx --attention projected
+// RUN: lamina-opt %t.projected.onnx --compile-to=mark | FileCheck %s --check-prefixes=GPT2,PROJECTED
+// RUN: %python %source_dir/tools/dev/make_onnx_model.py %t.gpt2.gguf %t.biases.onnx --attention multihead
+// RUN: lamina-opt %t.biases.onnx --compile-to=mark | FileCheck %s --check-prefixes=GPT2,BIASES
+// GPT2-DAG:      lm.weight @blk.0.attn_qkv.weight.transposed.32to64 : tensor<32x32x!lm.block<f32>> from [{{.*}}] {column_pitch = 96 : i64}
+// PROJECTED-DAG: lm.weight @blk.0.attn_qkv.bias.32to64 : tensor<32xf32>
+// BIASES-DAG:    lm.weight @blk.0.attn_qkv.bias.from32 : tensor<32xf32>
+// GPT2:          func.func @step(%{{.*}}: !lm.batch, %[[CACHE:.*]]: !lm.kv_cache<2 x 16 x 16, f16>) -> tensor<?x40xf32>
+// GPT2:          %[[NEW:.*]] = lm.cache_append %[[CACHE]]
+// GPT2-NEXT:     lm.attention {{.*}}, %[[NEW]] at {{.*}} {scale = 2.500000e-01 : f32}
+// GPT2:          lm.activation gelu_tanh
+
+// Norms with a mean, but without a bias.
+// RUN: %python %source_dir/tools/dev/make_onnx_model.py %t.gguf %t.centred.onnx --rename SimplifiedLayerNormalization=LayerNormalization --rename SkipSimplifiedLayerNormalization=SkipLayerNormalization
+// RUN: lamina-opt %t.centred.onnx --compile-to=mark | FileCheck %s --check-prefix=CENTRED
+// CENTRED: lm.weight @zeros.32 : tensor<32xf32> from [#lm.source<"zeros.32" : f32, 1 at 0>]
+// CENTRED: %[[ZEROS:.*]] = lm.get_weight @zeros.32
+// CENTRED: lm.layer_norm %{{.*}}, %{{.*}}, %[[ZEROS]]
+
+// Activations with a factor.
+// RUN: %python %source_dir/tools/dev/make_onnx_model.py %t.gpt2.gguf %t.quick.onnx --attention projected --rename FastGelu=QuickGelu
+// RUN: lamina-opt %t.quick.onnx --compile-to=mark | FileCheck %s --check-prefix=QUICK
+// QUICK:      %[[X:.*]] = lm.scale %{{.*}}, 1.702000e+00
+// QUICK-NEXT: %[[Y:.*]] = lm.activation silu %[[X]]
+// QUICK-NEXT: lm.scale %[[Y]], 0.587544

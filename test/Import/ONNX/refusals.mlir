@@ -85,3 +85,19 @@
 // RUN: not lamina-opt %t.seen.onnx --compile-to=mark 2>&1 | FileCheck %s --check-prefix=SEEN
 // SEEN:     seen.onnx{{.*}}node 'attn.0.heads' ('Attention'): expected a causal mask of all positions, got bool[1, 1, S, S + P]: by the batch
 // SEEN-NOT: {{.}}
+
+// RUN: %python %source_dir/tools/dev/make_tiny_gguf.py %t.gpt2.gguf --arch gpt2 --layers 1 --set attention.head_count_kv=2 --tensor blk.0.attn_qkv.weight=32x96 --tensor blk.0.attn_qkv.bias=96
+// RUN: %python %source_dir/tools/dev/make_onnx_model.py %t.gpt2.gguf %t.any.onnx --attention projected --attribute Attention.unidirectional=0
+// RUN: not lamina-opt %t.any.onnx --compile-to=mark 2>&1 | FileCheck %s --check-prefix=ANY
+// ANY:     any.onnx{{.*}}node 'attn.0' ('com.microsoft.Attention'): expected that queries see no later keys, by unidirectional or a mask
+// ANY-NOT: {{.}}
+
+// RUN: %python %source_dir/tools/dev/make_onnx_model.py %t.gpt2.gguf %t.flat.onnx --attention projected --rename FastGelu=QuickGelu --attribute QuickGelu.alpha=0.0
+// RUN: not lamina-opt %t.flat.onnx --compile-to=mark 2>&1 | FileCheck %s --check-prefix=FLAT
+// FLAT:     flat.onnx{{.*}}node 'ffn.0.gelu' ('com.microsoft.QuickGelu'): expected an alpha that is not 0
+// FLAT-NOT: {{.}}
+
+// RUN: %python %source_dir/tools/dev/make_onnx_model.py %t.gguf %t.sinks.onnx --input sinks=2 --feed GroupQueryAttention.11=sinks
+// RUN: not lamina-opt %t.sinks.onnx --compile-to=mark 2>&1 | FileCheck %s --check-prefix=SINKS
+// SINKS:     sinks.onnx{{.*}}node 'attn.0' ('com.microsoft.GroupQueryAttention'): has an input 11, which is not supported yet
+// SINKS-NOT: {{.}}
