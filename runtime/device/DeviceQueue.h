@@ -1,8 +1,9 @@
 //===- DeviceQueue.h - work that a device does by itself, in order --------------------------*- C++ -*-===//
 //
-// A device that runs beside the host takes more than launches into its queue: copies, and words in host
-// memory by which it and others wait for each other. Every call returns before its work is done, and work
-// begins when all that was handed over before is done. Host memory must have been given to Device::mapHost.
+// A device that runs beside the host takes more than launches into its queue: copies, also into the memory of
+// other devices, and words in host memory by which it and others wait for each other. Every call returns
+// before its work is done, and work begins when all that was handed over before is done. Host memory must
+// have been given to Device::mapHost.
 //
 //===--------------------------------------------------------------------------------------------------------===//
 
@@ -19,12 +20,29 @@ namespace lamina {
 /// Launches that were recorded once to be handed over as one.
 enum class RecordedHandle : uintptr_t {};
 
+/// Names memory of a device to the queues of others, in this process or another; only queues look inside.
+struct DeviceMemoryOffer {
+  int32_t process;
+  int32_t device;
+  std::byte *address; ///< in that process
+  std::byte driver[64];
+};
+
 class DeviceQueue {
 public:
   virtual ~DeviceQueue() = default;
 
   virtual absl::Status enqueueCopyToHost(std::byte *host, const std::byte *device, uint64_t bytes) = 0;
   virtual absl::Status enqueueCopyFromHost(std::byte *device, const std::byte *host, uint64_t bytes) = 0;
+
+  /// Both in memory of devices: this one's, or another's that it reaches.
+  virtual absl::Status enqueueCopy(std::byte *to, const std::byte *from, uint64_t bytes) = 0;
+
+  /// Offers memory that Device::allocate gave; an error where devices of this kind cannot reach each other's.
+  virtual absl::StatusOr<DeviceMemoryOffer> offerMemory(std::byte *memory) = 0;
+  /// The address by which this device reaches what another offers, as long as both live; an error if it
+  /// cannot.
+  virtual absl::StatusOr<std::byte *> reachMemory(const DeviceMemoryOffer &offer) = 0;
 
   /// Writes a word of host memory; who sees it sees everything that was handed over before.
   virtual absl::Status writeWord(uint32_t *word, uint32_t value) = 0;

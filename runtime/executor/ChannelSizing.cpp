@@ -39,6 +39,7 @@ public:
       channel.spec.payloadBytes = std::max(channel.spec.payloadBytes, 2 * channel.largest);
       channel.spec.frames = std::max(channel.spec.frames, 2u);
       channel.spec.queued = onCuda(channel.spec.source) || onCuda(channel.spec.destination);
+      channel.spec.direct = onCuda(channel.spec.source) && onCuda(channel.spec.destination);
       if (channel.spec.queued)
         channel.spec.frames = std::max(channel.spec.frames, 2 * uint32_t(channel.sent.size()));
       specs.push_back(channel.spec);

@@ -66,6 +66,7 @@ absl::Status loadAndRun(const WorkerContext &context) {
   std::unique_ptr<Transport> transport = context.links->endpoint(
       uint32_t(context.index), *device, context.control->leave, context.spinNanoseconds);
   LAMINA_RETURN_IF_ERROR(program.bindTransfers(*context.plan, *transport));
+  LAMINA_RETURN_IF_ERROR(transport->connect());
   Executor executor(program, *device, *transport, context.trace);
   copyText(context.slot->device, device->description());
   context.slot->ready.store(1, std::memory_order_release);

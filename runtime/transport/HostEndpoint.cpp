@@ -50,7 +50,7 @@ absl::Status HostEndpoint::send(uint32_t transfer, int64_t rows) {
   LAMINA_RETURN_IF_ERROR(waitForSpace(out, frameSpace(bytes), transfer));
   uint64_t began = monotonicNanoseconds();
   LAMINA_RETURN_IF_ERROR(
-      forPieces(*binding, channel, out.cursor, rows, [&](std::byte *ring, std::byte *data, uint64_t length) {
+      forPieces(*binding, out, out.cursor, rows, [&](std::byte *ring, std::byte *data, uint64_t length) {
         return device_.copyToHost(ring, data, length);
       }));
   writeHeader(out, transfer, bytes, began);
@@ -71,7 +71,7 @@ absl::Status HostEndpoint::receiveNext(Incoming &in, uint32_t waitedFor, uint64_
   uint32_t expected = nextPosted(in);
   LAMINA_RETURN_IF_ERROR(checkFrame(in, in.sequence + 1, expected, frame));
   Binding &binding = bindings_[expected];
-  LAMINA_RETURN_IF_ERROR(forPieces(binding, channel, frame.offset, binding.rows,
+  LAMINA_RETURN_IF_ERROR(forPieces(binding, in, frame.offset, binding.rows,
                                    [&](std::byte *ring, std::byte *data, uint64_t length) {
                                      return device_.copyFromHost(data, ring, length);
                                    }));

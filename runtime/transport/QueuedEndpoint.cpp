@@ -11,8 +11,61 @@ namespace {
 
 /// Between two looks at the queue, once spinning has not been enough.
 constexpr useconds_t kSleepMicroseconds = 20;
+/// How long who waits for a peer that is loading sleeps before it looks at the abort flag.
+constexpr uint64_t kRecheckNanoseconds = 50'000'000;
+/// Of ChannelState::offered and answered.
+constexpr uint32_t kYes = 1, kNo = 2;
 
 } // namespace
+
+/// Offers come first, so no two ends wait for each other's.
+absl::Status QueuedEndpoint::connect() {
+  std::vector<std::byte *> rings;
+  for (const Incoming &in : incoming_)
+    rings.push_back(in.channel->direct ? offerRing(*in.channel) : nullptr);
+  for (Outgoing &out : outgoing_)
+    if (out.channel->direct)
+      LAMINA_RETURN_IF_ERROR(takeOffer(out));
+  for (size_t i = 0; i < incoming_.size(); ++i)
+    if (Incoming &in = incoming_[i]; rings[i] != nullptr) {
+      LAMINA_ASSIGN_OR_RETURN(bool taken, awaitYes(in.channel->state->answered));
+      if (taken) {
+        in.payload = rings[i];
+        in.direct = true;
+      }
+    }
+  return absl::OkStatus();
+}
+
+/// Null where there is no room or the device cannot offer any: then the ring stays in the host's memory.
+std::byte *QueuedEndpoint::offerRing(const Channel &channel) {
+  absl::StatusOr<std::byte *> ring = device_.allocate(channel.payloadBytes, "a ring between devices");
+  absl::StatusOr<DeviceMemoryOffer> offer = ring.ok() ? queue_.offerMemory(*ring) : ring.status();
+  if (offer.ok())
+    channel.state->offer = *offer;
+  channel.state->offered.store(offer.ok() ? kYes : kNo);
+  return offer.ok() ? *ring : nullptr;
+}
+
+absl::Status QueuedEndpoint::takeOffer(Outgoing &out) {
+  ChannelState &state = *out.channel->state;
+  LAMINA_ASSIGN_OR_RETURN(bool offered, awaitYes(state.offered));
+  if (!offered)
+    return absl::OkStatus();
+  absl::StatusOr<std::byte *> ring = queue_.reachMemory(state.offer);
+  if (ring.ok())
+    out.payload = *ring;
+  out.direct = ring.ok();
+  state.answered.store(ring.ok() ? kYes : kNo);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> QueuedEndpoint::awaitYes(SharedWaitWord &word) {
+  while (word.waitWhile(0, spin_, kRecheckNanoseconds) == 0)
+    if (abort_.load(std::memory_order_acquire) != 0)
+      return absl::CancelledError("stopped before the workers were connected");
+  return word.load() == kYes;
+}
 
 /// What the peers have taken so far needs no waiting in the queue.
 void QueuedEndpoint::beginStep(uint64_t step) {
@@ -33,8 +86,9 @@ absl::Status QueuedEndpoint::send(uint32_t transfer, int64_t rows) {
   if (out.released != released)
     LAMINA_RETURN_IF_ERROR(queue_.waitForWord(channel.state->consumed.word(), uint32_t(out.released)));
   LAMINA_RETURN_IF_ERROR(
-      forPieces(*binding, channel, out.cursor, rows, [&](std::byte *ring, std::byte *data, uint64_t length) {
-        return queue_.enqueueCopyToHost(ring, data, length);
+      forPieces(*binding, out, out.cursor, rows, [&](std::byte *ring, std::byte *data, uint64_t length) {
+        return out.direct ? queue_.enqueueCopy(ring, data, length)
+                          : queue_.enqueueCopyToHost(ring, data, length);
       }));
   writeHeader(out, transfer, bytes, kSentByDevice);
   LAMINA_RETURN_IF_ERROR(queue_.writeWord(channel.state->published.word(), uint32_t(out.sequence)));
@@ -50,10 +104,11 @@ absl::Status QueuedEndpoint::receiveNext(Incoming &in) {
   ++in.postedBegin;
   taken_.push_back({&in, ++in.sequence, in.cursor, transfer});
   LAMINA_RETURN_IF_ERROR(queue_.waitForWord(channel.state->published.word(), uint32_t(in.sequence)));
-  LAMINA_RETURN_IF_ERROR(forPieces(binding, channel, in.cursor, binding.rows,
-                                   [&](std::byte *ring, std::byte *data, uint64_t length) {
-                                     return queue_.enqueueCopyFromHost(data, ring, length);
-                                   }));
+  LAMINA_RETURN_IF_ERROR(
+      forPieces(binding, in, in.cursor, binding.rows, [&](std::byte *ring, std::byte *data, uint64_t length) {
+        return in.direct ? queue_.enqueueCopy(data, ring, length)
+                         : queue_.enqueueCopyFromHost(data, ring, length);
+      }));
   LAMINA_RETURN_IF_ERROR(queue_.writeWord(channel.state->consumed.word(), uint32_t(in.sequence)));
   in.cursor = (in.cursor + frameSpace(bytes)) % channel.payloadBytes;
   binding.arrived = step_;

@@ -9,6 +9,10 @@
 //   the source's host writes headers when it hands the step over, and the destination's host checks them when
 //   the step is done: after the bytes were used, before anybody hears of the result.
 //
+// Where both ends have a queue, the ring of the payload lies in the memory of the destination's device if the
+// source's can reach it: the destination offers it, the source answers (connect). Headers and words stay in
+// the host's memory, and so do rings that were not offered or not reached.
+//
 //===--------------------------------------------------------------------------------------------------------===//
 
 #ifndef LAMINA_RUNTIME_TRANSPORT_QUEUEDENDPOINT_H
@@ -21,10 +25,13 @@ namespace lamina {
 
 class QueuedEndpoint final : public RingEndpoint {
 public:
-  QueuedEndpoint(SharedMemoryLinks &links, uint32_t worker, DeviceQueue &queue,
+  /// `device` has a queue.
+  QueuedEndpoint(SharedMemoryLinks &links, uint32_t worker, Device &device,
                  const std::atomic<uint32_t> &abort, uint64_t spinNanoseconds)
-      : RingEndpoint(links, worker), queue_(queue), abort_(abort), spin_(spinNanoseconds) {}
+      : RingEndpoint(links, worker), device_(device), queue_(*device.queue()), abort_(abort),
+        spin_(spinNanoseconds) {}
 
+  absl::Status connect() override;
   void beginStep(uint64_t step) override;
   absl::Status send(uint32_t transfer, int64_t rows) override;
   absl::Status wait(uint32_t transfer) override;
@@ -42,10 +49,14 @@ private:
     uint32_t transfer;
   };
 
+  std::byte *offerRing(const Channel &channel);
+  absl::Status takeOffer(Outgoing &out);
+  absl::StatusOr<bool> awaitYes(SharedWaitWord &word);
   absl::Status receiveNext(Incoming &in);
   absl::Status waitForQueue();
   absl::Status checkTaken() const;
 
+  Device &device_;
   DeviceQueue &queue_;
   const std::atomic<uint32_t> &abort_;
   const uint64_t spin_;

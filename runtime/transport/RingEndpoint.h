@@ -27,10 +27,12 @@ protected:
   /// The source's private view of a channel.
   struct Outgoing {
     const Channel *channel;
-    uint64_t sequence = 0;        // frames published so far
-    uint64_t released = 0;        // frames known to be consumed
-    uint64_t cursor = 0;          // where the next payload starts
-    uint64_t bytesInFlight = 0;   // of frames in (released, sequence]
+    std::byte *payload = channel->payload; // the ring as this end addresses it
+    bool direct = false;                   // it lies in the destination's device
+    uint64_t sequence = 0;                 // frames published so far
+    uint64_t released = 0;                 // frames known to be consumed
+    uint64_t cursor = 0;                   // where the next payload starts
+    uint64_t bytesInFlight = 0;            // of frames in (released, sequence]
     std::vector<uint64_t> frames; // payload space of each frame in flight, by sequence modulo channel->frames
 
     bool hasRoom(uint64_t space) const {
@@ -47,6 +49,8 @@ protected:
   /// The destination's private view of a channel.
   struct Incoming {
     const Channel *channel;
+    std::byte *payload = channel->payload; // as of Outgoing
+    bool direct = false;
     uint64_t sequence = 0;        // frames consumed so far
     uint64_t cursor = 0;          // where the next payload starts, in channels of fixed places
     std::vector<uint32_t> posted; // transfers announced by recv; a ring of the number of transfers
@@ -86,18 +90,19 @@ protected:
   }
 
   /// Calls copy(place in the ring, place in a buffer, bytes) for each piece of a message that begins at
-  /// `offset`.
-  template <typename Copy>
-  static absl::Status forPieces(const Binding &binding, const Channel &channel, uint64_t offset, int64_t rows,
+  /// `offset`; `end` is that of a channel, outgoing or incoming.
+  template <typename End, typename Copy>
+  static absl::Status forPieces(const Binding &binding, const End &end, uint64_t offset, int64_t rows,
                                 Copy copy) {
+    uint64_t ringBytes = end.channel->payloadBytes;
     for (const Part &part : binding.parts) {
       std::byte *data = part.data;
       for (uint64_t left = part.rowBytes * uint64_t(rows); left != 0;) {
-        uint64_t length = std::min(left, channel.payloadBytes - offset);
-        LAMINA_RETURN_IF_ERROR(copy(channel.payload + offset, data, length));
+        uint64_t length = std::min(left, ringBytes - offset);
+        LAMINA_RETURN_IF_ERROR(copy(end.payload + offset, data, length));
         data += length;
         left -= length;
-        offset = (offset + length) % channel.payloadBytes;
+        offset = (offset + length) % ringBytes;
       }
     }
     return absl::OkStatus();

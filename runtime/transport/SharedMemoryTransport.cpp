@@ -36,6 +36,7 @@ SharedMemoryLinks::create(std::vector<TransferSpec> transfers, const std::vector
     channel.source = spec.source;
     channel.destination = spec.destination;
     channel.queued = spec.queued;
+    channel.direct = spec.direct;
     channel.frames = std::bit_ceil(spec.frames);
     channel.payloadBytes = alignUp(std::max(spec.payloadBytes, kFrameAlignment), kFrameAlignment);
     channel.bytes = alignUp(
@@ -80,8 +81,8 @@ absl::Status SharedMemoryLinks::mapChannels(uint32_t worker, Device &device) con
 std::unique_ptr<Transport> SharedMemoryLinks::endpoint(uint32_t worker, Device &device,
                                                        const std::atomic<uint32_t> &abort,
                                                        uint64_t spinNanoseconds) {
-  if (DeviceQueue *queue = device.queue())
-    return std::make_unique<QueuedEndpoint>(*this, worker, *queue, abort, spinNanoseconds);
+  if (device.queue() != nullptr)
+    return std::make_unique<QueuedEndpoint>(*this, worker, device, abort, spinNanoseconds);
   return std::make_unique<HostEndpoint>(*this, worker, device, abort, spinNanoseconds);
 }
 

@@ -40,9 +40,11 @@ struct ChannelSpec {
   uint32_t destination = 0;
   uint32_t frames = 0;       ///< frames in flight; rounded up to a power of two
   uint64_t payloadBytes = 0; ///< bytes in flight, each frame rounded up to kFrameAlignment
-  /// Whether a device at one of its ends moves frames by itself: then places are fixed (QueuedEndpoint.h), and
-  /// `frames` must be at least those of two steps.
+  /// Whether a device at one of its ends moves frames by itself: then places are fixed (QueuedEndpoint.h),
+  /// and `frames` must be at least those of two steps.
   bool queued = false;
+  /// Whether devices at both ends do.
+  bool direct = false;
 };
 
 constexpr uint64_t kFrameAlignment = 64;
@@ -65,6 +67,10 @@ static_assert(sizeof(FrameHeader) == 64);
 struct ChannelState {
   alignas(64) SharedWaitWord published; ///< frames that the source has filled in, modulo 2^32
   alignas(64) SharedWaitWord consumed;  ///< frames that the destination has copied out, modulo 2^32
+  // How both ends agree on where the payload lies, while loading (QueuedEndpoint.h).
+  alignas(64) SharedWaitWord offered; ///< by the destination
+  SharedWaitWord answered;            ///< by the source
+  DeviceMemoryOffer offer;
 };
 
 struct TransferCounters {
@@ -100,6 +106,7 @@ public:
     uint32_t source;
     uint32_t destination;
     bool queued;
+    bool direct;
     uint32_t frames;
     uint64_t payloadBytes;
     uint64_t bytes; ///< of all that follows, which begins and ends at a page

@@ -35,6 +35,10 @@ public:
   /// Says which buffers a transfer of this worker reads or fills; their row bytes add up to the transfer's.
   virtual absl::Status bind(uint32_t transfer, std::vector<Part> parts) = 0;
 
+  /// Agrees with the peers on where messages lie: once, before the first step, waiting for those that have
+  /// not come as far. Without it they go through the host's memory.
+  virtual absl::Status connect() { return absl::OkStatus(); }
+
   /// Starts step `step`; all messages of the step before must have been waited for.
   virtual void beginStep(uint64_t step) = 0;
 

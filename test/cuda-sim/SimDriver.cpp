@@ -27,6 +27,10 @@ CUresult enqueueCopy(CUstream stream, void *to, const void *from, size_t bytes, 
   });
 }
 
+int currentDevice() {
+  return int(reinterpret_cast<uintptr_t>(currentContext()) - reinterpret_cast<uintptr_t>(kContexts));
+}
+
 struct ErrorText {
   CUresult error;
   const char *name, *text;
@@ -41,6 +45,8 @@ constexpr ErrorText kErrors[] = {
     {CUDA_ERROR_INVALID_CONTEXT, "CUDA_ERROR_INVALID_CONTEXT", "invalid device context"},
     {CUDA_ERROR_NO_BINARY_FOR_GPU, "CUDA_ERROR_NO_BINARY_FOR_GPU",
      "no kernel image is available for execution on the device"},
+    {CUDA_ERROR_PEER_ACCESS_UNSUPPORTED, "CUDA_ERROR_PEER_ACCESS_UNSUPPORTED",
+     "peer access is not supported between these two devices"},
     {CUDA_ERROR_INVALID_HANDLE, "CUDA_ERROR_INVALID_HANDLE", "invalid resource handle"},
     {CUDA_ERROR_ILLEGAL_STATE, "CUDA_ERROR_ILLEGAL_STATE",
      "the operation cannot be performed in the present state"},
@@ -154,7 +160,7 @@ CUresult cuMemGetInfo_v2(size_t *free, size_t *total) {
 
 CUresult cuMemAlloc_v2(CUdeviceptr *address, size_t bytes) {
   SIM_CALL();
-  return simulator().memory.allocate(address, bytes);
+  return simulator().memory.allocate(address, bytes, currentDevice());
 }
 
 CUresult cuMemFree_v2(CUdeviceptr address) {
@@ -162,6 +168,23 @@ CUresult cuMemFree_v2(CUdeviceptr address) {
   for (CUstream stream : simulator().streams) // freeing waits for what runs
     simulator().advance(stream);
   return simulator().memory.free(address);
+}
+
+CUresult cuIpcGetMemHandle(CUipcMemHandle *handle, CUdeviceptr address) {
+  SIM_CALL();
+  return simulator().memory.share(address, handle);
+}
+
+CUresult cuIpcOpenMemHandle_v2(CUdeviceptr *address, CUipcMemHandle handle, unsigned int flags) {
+  SIM_CALL();
+  return flags == CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS
+             ? simulator().memory.openShared(handle, currentDevice(), address)
+             : CUDA_ERROR_INVALID_VALUE;
+}
+
+CUresult cuIpcCloseMemHandle(CUdeviceptr address) {
+  SIM_CALL(false);
+  return simulator().memory.closeShared(address);
 }
 
 CUresult cuMemHostAlloc(void **address, size_t bytes, unsigned int flags) {

@@ -3,8 +3,12 @@
 #include "SimMemory.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
+#include <fcntl.h>
+#include <string>
 #include <sys/mman.h>
+#include <unistd.h>
 
 namespace lamina::cudasim {
 
@@ -28,37 +32,83 @@ void protectPages(uintptr_t address, size_t bytes, int protection) {
 
 } // namespace
 
-CUresult SimMemory::allocate(CUdeviceptr *address, size_t bytes) {
-  if (bytes == 0)
-    return CUDA_ERROR_INVALID_VALUE;
-  if (bytes > total_ - used_)
-    return CUDA_ERROR_OUT_OF_MEMORY;
+CUresult SimMemory::map(const Allocation &allocation, CUdeviceptr *address) {
   if (next_ == 0) {
     void *space = mmap(nullptr, kAddresses, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (space == MAP_FAILED)
       return CUDA_ERROR_OUT_OF_MEMORY;
     next_ = alignUp(reinterpret_cast<uintptr_t>(space), kFence);
   }
-  uintptr_t end = next_ + alignUp(bytes, kFence);
-  uintptr_t begin = end - alignUp(bytes, kAlignment);
-  next_ = end + kFence;
-  allocations_[begin] = bytes;
-  used_ += bytes;
-  if (accesses_ != 0)
-    protectPages(begin, bytes, PROT_READ | PROT_WRITE);
-  *address = begin;
+  size_t pages = alignUp(allocation.bytes, kFence);
+  int protection = accesses_ != 0 ? PROT_READ | PROT_WRITE : PROT_NONE;
+  if (mmap(reinterpret_cast<void *>(next_), pages, protection, MAP_SHARED | MAP_FIXED, allocation.file, 0) ==
+      MAP_FAILED)
+    return CUDA_ERROR_OUT_OF_MEMORY;
+  *address = next_ + pages - alignUp(allocation.bytes, kAlignment);
+  next_ += pages + kFence;
+  allocations_[uintptr_t(*address)] = allocation;
   return CUDA_SUCCESS;
+}
+
+void SimMemory::unmap(std::map<uintptr_t, Allocation>::iterator allocation) {
+  uintptr_t begin = allocation->first / kFence * kFence;
+  mmap(reinterpret_cast<void *>(begin), alignUp(allocation->second.bytes, kFence), PROT_NONE,
+       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+  close(allocation->second.file);
+  allocations_.erase(allocation);
+}
+
+CUresult SimMemory::allocate(CUdeviceptr *address, size_t bytes, int device) {
+  if (bytes == 0)
+    return CUDA_ERROR_INVALID_VALUE;
+  if (bytes > total_ - used_)
+    return CUDA_ERROR_OUT_OF_MEMORY;
+  int file = memfd_create("lamina-sim-memory", MFD_CLOEXEC);
+  if (file < 0 || ftruncate(file, off_t(alignUp(bytes, kFence))) != 0)
+    return CUDA_ERROR_OUT_OF_MEMORY;
+  used_ += bytes;
+  return map({bytes, file, device, false}, address);
 }
 
 CUresult SimMemory::free(CUdeviceptr address) {
   auto allocation = allocations_.find(uintptr_t(address));
-  if (allocation == allocations_.end())
+  if (allocation == allocations_.end() || allocation->second.shared)
     return CUDA_ERROR_INVALID_VALUE;
-  protectPages(allocation->first, allocation->second, PROT_NONE);
-  madvise(reinterpret_cast<void *>(allocation->first / kFence * kFence), alignUp(allocation->second, kFence),
-          MADV_DONTNEED);
-  used_ -= allocation->second;
-  allocations_.erase(allocation);
+  used_ -= allocation->second.bytes;
+  unmap(allocation);
+  return CUDA_SUCCESS;
+}
+
+CUresult SimMemory::share(CUdeviceptr address, CUipcMemHandle *handle) const {
+  auto allocation = allocations_.find(uintptr_t(address));
+  if (allocation == allocations_.end() || allocation->second.shared)
+    return CUDA_ERROR_INVALID_VALUE;
+  const Allocation &own = allocation->second;
+  *handle = {};
+  snprintf(handle->reserved, sizeof(handle->reserved), "%d %d %zu %d", int(getpid()), own.file, own.bytes,
+           own.device);
+  return CUDA_SUCCESS;
+}
+
+CUresult SimMemory::openShared(const CUipcMemHandle &handle, int device, CUdeviceptr *address) {
+  int process = 0, file = 0, owner = 0;
+  size_t bytes = 0;
+  if (sscanf(handle.reserved, "%d %d %zu %d", &process, &file, &bytes, &owner) != 4)
+    return CUDA_ERROR_INVALID_VALUE;
+  if (process == getpid())
+    return CUDA_ERROR_INVALID_CONTEXT;
+  if (owner != device && getenv("LAMINA_CUDA_SIM_NO_PEERS") != nullptr)
+    return CUDA_ERROR_PEER_ACCESS_UNSUPPORTED;
+  std::string path = "/proc/" + std::to_string(process) + "/fd/" + std::to_string(file);
+  int opened = open(path.c_str(), O_RDWR | O_CLOEXEC);
+  return opened < 0 ? CUDA_ERROR_INVALID_VALUE : map({bytes, opened, owner, true}, address);
+}
+
+CUresult SimMemory::closeShared(CUdeviceptr address) {
+  auto allocation = allocations_.find(uintptr_t(address));
+  if (allocation == allocations_.end() || !allocation->second.shared)
+    return CUDA_ERROR_INVALID_VALUE;
+  unmap(allocation);
   return CUDA_SUCCESS;
 }
 
@@ -66,8 +116,8 @@ bool SimMemory::isDevice(CUdeviceptr address, size_t bytes) const {
   auto next = allocations_.upper_bound(uintptr_t(address));
   if (next == allocations_.begin())
     return false;
-  auto [begin, size] = *std::prev(next);
-  return address - begin <= size && bytes <= size - (address - begin);
+  auto [begin, allocation] = *std::prev(next);
+  return address - begin <= allocation.bytes && bytes <= allocation.bytes - (address - begin);
 }
 
 CUresult SimMemory::allocateHost(void **address, size_t bytes) {
@@ -136,8 +186,8 @@ bool SimMemory::isMapped(CUdeviceptr address) const {
 }
 
 void SimMemory::protect(int protection) {
-  for (auto [address, bytes] : allocations_)
-    protectPages(address, bytes, protection);
+  for (const auto &[address, allocation] : allocations_)
+    protectPages(address, allocation.bytes, protection);
 }
 
 SimMemory::Access::Access(SimMemory &memory) : memory_(memory) {

@@ -1,8 +1,8 @@
 //===- SimMemory.h - the simulated GPU's memory and the host memory that it knows -----------*- C++ -*-===//
 //
 // Device memory is host memory that faults unless the simulated GPU is at work, and for ever once freed. Each
-// allocation ends at an inaccessible page. Registered host memory has a second address for the GPU, as real
-// drivers may give it one.
+// allocation ends at an inaccessible page, and is a file that other processes can map. Registered host memory
+// has a second address for the GPU, as real drivers may give it one.
 //
 //===--------------------------------------------------------------------------------------------------------===//
 
@@ -19,8 +19,12 @@ class SimMemory {
 public:
   explicit SimMemory(size_t total) : total_(total) {}
 
-  cuda::CUresult allocate(cuda::CUdeviceptr *address, size_t bytes);
+  cuda::CUresult allocate(cuda::CUdeviceptr *address, size_t bytes, int device);
   cuda::CUresult free(cuda::CUdeviceptr address);
+  /// What share makes of an allocation, openShared maps in another process.
+  cuda::CUresult share(cuda::CUdeviceptr address, cuda::CUipcMemHandle *handle) const;
+  cuda::CUresult openShared(const cuda::CUipcMemHandle &handle, int device, cuda::CUdeviceptr *address);
+  cuda::CUresult closeShared(cuda::CUdeviceptr address);
   size_t total() const { return total_; }
   size_t used() const { return used_; }
   /// Whether all of it lies in one live allocation.
@@ -53,13 +57,21 @@ private:
     bool registered; ///< not allocated
   };
   using Ranges = std::map<uintptr_t, HostRange>;
+  struct Allocation {
+    size_t bytes;
+    int file;
+    int device;
+    bool shared; ///< by another process, whose memory it is
+  };
 
+  cuda::CUresult map(const Allocation &allocation, cuda::CUdeviceptr *address);
+  void unmap(std::map<uintptr_t, Allocation>::iterator allocation);
   void protect(int protection);
 
   const size_t total_;
   size_t used_ = 0;
   uintptr_t next_ = 0; // of the reserved addresses; none is used twice
-  std::map<uintptr_t, size_t> allocations_;
+  std::map<uintptr_t, Allocation> allocations_;
   Ranges host_;
   int accesses_ = 0;
 };

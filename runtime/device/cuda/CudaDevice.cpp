@@ -63,6 +63,8 @@ CudaDevice::~CudaDevice() {
     driver_.cuGraphExecDestroy(recorded.graph);
   for (CUevent mark : marks_)
     driver_.cuEventDestroy(mark);
+  for (CUdeviceptr memory : reached_)
+    driver_.cuIpcCloseMemHandle(memory);
   registrations_.clear();
   module_.reset();
   for (CUdeviceptr allocation : allocations_)

@@ -45,6 +45,9 @@ public:
   DeviceQueue *queue() override { return this; }
   absl::Status enqueueCopyToHost(std::byte *host, const std::byte *device, uint64_t bytes) override;
   absl::Status enqueueCopyFromHost(std::byte *device, const std::byte *host, uint64_t bytes) override;
+  absl::Status enqueueCopy(std::byte *to, const std::byte *from, uint64_t bytes) override;
+  absl::StatusOr<DeviceMemoryOffer> offerMemory(std::byte *memory) override;
+  absl::StatusOr<std::byte *> reachMemory(const DeviceMemoryOffer &offer) override;
   absl::Status writeWord(uint32_t *word, uint32_t value) override;
   absl::Status waitForWord(const uint32_t *word, uint32_t value) override;
   absl::StatusOr<bool> finished() override;
@@ -96,6 +99,7 @@ private:
   std::optional<CudaModule> module_;
   std::deque<Kernel> kernels_; // handles are addresses
   std::vector<CUdeviceptr> allocations_;
+  std::vector<CUdeviceptr> reached_; // memory of other processes
   std::vector<HostRegistration> registrations_;
   LaminaStep *hostStep_ = nullptr; // pinned; what deviceStep_ is copied from
   CUdeviceptr deviceStep_ = 0;

@@ -4,6 +4,8 @@
 #include "runtime/device/cuda/CudaDevice.h"
 
 #include <cmath>
+#include <cstring>
+#include <unistd.h>
 
 namespace lamina::cuda {
 namespace {
@@ -20,6 +22,36 @@ absl::Status CudaDevice::enqueueCopyToHost(std::byte *host, const std::byte *dev
 absl::Status CudaDevice::enqueueCopyFromHost(std::byte *device, const std::byte *host, uint64_t bytes) {
   return driver_.check(driver_.cuMemcpyHtoDAsync(addressOf(device), host, bytes, stream_),
                        "cannot copy to the GPU");
+}
+
+absl::Status CudaDevice::enqueueCopy(std::byte *to, const std::byte *from, uint64_t bytes) {
+  return driver_.check(driver_.cuMemcpyDtoDAsync(addressOf(to), addressOf(from), bytes, stream_),
+                       "cannot copy on the GPU");
+}
+
+absl::StatusOr<DeviceMemoryOffer> CudaDevice::offerMemory(std::byte *memory) {
+  DeviceMemoryOffer offer{.process = getpid(), .device = device_, .address = memory, .driver = {}};
+  CUipcMemHandle handle;
+  static_assert(sizeof(handle) == sizeof(offer.driver));
+  LAMINA_CUDA_CHECK(driver_, cuIpcGetMemHandle(&handle, addressOf(memory)),
+                    "the GPU cannot share memory with other processes");
+  memcpy(offer.driver, &handle, sizeof(handle));
+  return offer;
+}
+
+absl::StatusOr<std::byte *> CudaDevice::reachMemory(const DeviceMemoryOffer &offer) {
+  if (offer.process == getpid()) { // where a handle cannot be opened, and devices share one context
+    if (offer.device != device_)
+      return absl::UnimplementedError("GPUs of one process do not reach each other's memory");
+    return offer.address;
+  }
+  CUipcMemHandle handle;
+  memcpy(&handle, offer.driver, sizeof(handle));
+  CUdeviceptr address = 0;
+  LAMINA_CUDA_CHECK(driver_, cuIpcOpenMemHandle(&address, handle, CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS),
+                    "the GPU cannot reach another's memory");
+  reached_.push_back(address);
+  return reinterpret_cast<std::byte *>(uintptr_t(address));
 }
 
 absl::StatusOr<CUdeviceptr> CudaDevice::addressOfWord(const uint32_t *word) const {
@@ -86,8 +118,8 @@ absl::Status CudaDevice::mark(size_t index) {
     marks_.push_back(event);
   }
   if (index == 0) {
-    // An idle stream passes the first mark at once. Early by microseconds rather than late: no step seems to begin
-    // before the end of the one before.
+    // An idle stream passes the first mark at once. Early by microseconds rather than late: no step seems to
+    // begin before the end of the one before.
     LAMINA_RETURN_IF_ERROR(synchronize());
     firstMark_ = monotonicNanoseconds();
   }

@@ -23,6 +23,11 @@ using CUgraphExec = struct CUgraphExec_st *;
 using CUmodule = struct CUmod_st *;
 using CUstream = struct CUstream_st *;
 
+/// What another process opens memory with.
+struct CUipcMemHandle {
+  char reserved[64];
+};
+
 enum CUresult : int {
   CUDA_SUCCESS = 0,
   CUDA_ERROR_INVALID_VALUE = 1,
@@ -33,6 +38,7 @@ enum CUresult : int {
   CUDA_ERROR_INVALID_IMAGE = 200,
   CUDA_ERROR_INVALID_CONTEXT = 201,
   CUDA_ERROR_NO_BINARY_FOR_GPU = 209,
+  CUDA_ERROR_PEER_ACCESS_UNSUPPORTED = 217,
   CUDA_ERROR_INVALID_HANDLE = 400,
   CUDA_ERROR_ILLEGAL_STATE = 401,
   CUDA_ERROR_NOT_FOUND = 500,
@@ -61,6 +67,7 @@ enum : unsigned int {
   CU_STREAM_WAIT_VALUE_GEQ = 0, ///< until int32(memory - value) >= 0
   CU_STREAM_WRITE_VALUE_DEFAULT = 0,
   CU_EVENT_DEFAULT = 0,
+  CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS = 1,
 };
 
 /// cuLaunchKernel's `extra`: all parameters in one buffer.

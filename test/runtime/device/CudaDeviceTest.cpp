@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <cstring>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -162,6 +163,29 @@ TEST(CudaDevice, MemoryThatTwoWorkersRegister) {
   first.reset();
   std::byte *memory = *second->allocate(64, "a test");
   EXPECT_TRUE(second->copyFromHost(memory, host.data(), 64).ok());
+}
+
+TEST(CudaDevice, WorkersOfOneProcessReachEachOthersMemoryOnTheirGpu) {
+  SharedSegment host = std::move(*SharedSegment::create(4096, "a test"));
+  auto first = makeDevice(), second = makeDevice();
+  std::byte *from = *first->allocate(64, "a test"), *to = *second->allocate(64, "a test");
+  absl::StatusOr<DeviceMemoryOffer> offer = second->offerMemory(to);
+  ASSERT_TRUE(offer.ok()) << offer.status();
+  EXPECT_EQ(*first->reachMemory(*offer), to);
+  ASSERT_TRUE(first->mapHost(host.data(), host.bytes()).ok());
+  std::memcpy(host.data(), "lamina", 7);
+  ASSERT_TRUE(first->copyFromHost(from, host.data(), 7).ok());
+  ASSERT_TRUE(first->enqueueCopy(to, from, 7).ok());
+  ASSERT_TRUE(first->copyToHost(host.data() + 100, to, 7).ok());
+  EXPECT_STREQ(reinterpret_cast<const char *>(host.data() + 100), "lamina");
+  EXPECT_FALSE(first->enqueueCopy(to, from, 65).ok());
+  EXPECT_FALSE(second->offerMemory(to + 1).ok());
+  ++offer->device;
+  EXPECT_EQ(first->reachMemory(*offer).status().message(),
+            "GPUs of one process do not reach each other's memory");
+  ++offer->process; // of another process, which is not there
+  EXPECT_THAT(std::string(first->reachMemory(*offer).status().message()),
+              HasSubstr("the GPU cannot reach another's memory: CUDA_ERROR_"));
 }
 
 TEST(CudaDevice, AFailureNamesWhatItCanHaveBeen) {

@@ -33,6 +33,7 @@ TEST(DriverTypes, AgreeWithTheDriversHeader) {
   SAME(CUDA_ERROR_INVALID_IMAGE);
   SAME(CUDA_ERROR_INVALID_CONTEXT);
   SAME(CUDA_ERROR_NO_BINARY_FOR_GPU);
+  SAME(CUDA_ERROR_PEER_ACCESS_UNSUPPORTED);
   SAME(CUDA_ERROR_INVALID_HANDLE);
   SAME(CUDA_ERROR_ILLEGAL_STATE);
   SAME(CUDA_ERROR_NOT_FOUND);
@@ -50,6 +51,7 @@ TEST(DriverTypes, AgreeWithTheDriversHeader) {
   SAME(CU_STREAM_WAIT_VALUE_GEQ);
   SAME(CU_STREAM_WRITE_VALUE_DEFAULT);
   SAME(CU_EVENT_DEFAULT);
+  SAME(CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS);
 #undef SAME
   EXPECT_EQ(kPortableHost, uintptr_t(CU_MEMHOSTALLOC_PORTABLE));
   EXPECT_EQ(kPortableRegister, uintptr_t(CU_MEMHOSTREGISTER_PORTABLE));
@@ -58,6 +60,7 @@ TEST(DriverTypes, AgreeWithTheDriversHeader) {
   EXPECT_EQ(kPointer, uintptr_t(CU_LAUNCH_PARAM_BUFFER_POINTER));
   EXPECT_EQ(kSize, uintptr_t(CU_LAUNCH_PARAM_BUFFER_SIZE));
   EXPECT_EQ(sizeof(cuda::CUdeviceptr), sizeof(::CUdeviceptr));
+  EXPECT_EQ(sizeof(cuda::CUipcMemHandle), sizeof(::CUipcMemHandle));
 #else
   GTEST_SKIP() << "skipped: the CUDA Toolkit's cuda.h is not installed";
 #endif

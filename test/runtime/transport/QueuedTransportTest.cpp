@@ -1,8 +1,6 @@
 //===- QueuedTransportTest.cpp - rings whose ends a device moves --------------------------------------===//
 
-#include "runtime/device/cpu/CpuDevice.h"
-#include "runtime/device/cuda/CudaDevice.h"
-#include "runtime/transport/SharedMemoryTransport.h"
+#include "QueuedEnd.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -12,75 +10,10 @@
 #include <random>
 #include <thread>
 
-namespace lamina {
+namespace lamina::test {
 namespace {
 
 using ::testing::HasSubstr;
-
-constexpr uint64_t kSpin = 3000;
-constexpr uint32_t kBig = 0, kSmall = 1;
-constexpr uint64_t kBigRow = 128, kSmallRow = 12;
-constexpr int64_t kMaxRows = 20;
-
-std::unique_ptr<SharedMemoryLinks> makeLinks(uint64_t bytes) {
-  return std::move(*SharedMemoryLinks::create({{0, 1, kBigRow, "big"}, {0, 1, kSmallRow, "small"}},
-                                              {{0, 1, 4, bytes, true}}));
-}
-
-/// One worker: a device with the buffers of both transfers, and host memory to look at them.
-struct End {
-  SharedSegment host = std::move(*SharedSegment::create(kMaxRows * kBigRow, "a test"));
-  std::unique_ptr<Device> device;
-  std::byte *big = nullptr, *small = nullptr;
-  std::atomic<uint32_t> abort{0};
-  std::unique_ptr<Transport> transport;
-
-  End(SharedMemoryLinks &links, uint32_t worker, bool cuda) {
-    if (cuda)
-      device = std::move(*cuda::CudaDevice::create(LAMINA_CUDA_SIM, int(worker)));
-    else
-      device = std::move(*CpuDevice::create(1, 0));
-    big = *device->allocate(kMaxRows * kBigRow, "big");
-    small = *device->allocate(kMaxRows * kSmallRow, "small");
-    EXPECT_TRUE(device->mapHost(host.data(), host.bytes()).ok());
-    EXPECT_TRUE(links.mapChannels(worker, *device).ok());
-    transport = links.endpoint(worker, *device, abort, kSpin);
-    EXPECT_TRUE(transport->bind(kBig, {{big, kBigRow}}).ok());
-    EXPECT_TRUE(transport->bind(kSmall, {{small, kSmallRow}}).ok());
-  }
-
-  absl::Status fill(std::byte *buffer, uint64_t bytes, uint64_t seed) {
-    for (uint64_t i = 0; i < bytes; ++i)
-      host.data()[i] = std::byte(seed * 131 + i * 7);
-    return device->copyFromHost(buffer, host.data(), bytes);
-  }
-  bool holds(const std::byte *buffer, uint64_t bytes, uint64_t seed) {
-    bool right = device->copyToHost(host.data(), buffer, bytes).ok();
-    for (uint64_t i = 0; i < bytes; ++i)
-      right &= host.data()[i] == std::byte(seed * 131 + i * 7);
-    return right;
-  }
-
-  absl::Status send(uint64_t step, int64_t rows) {
-    transport->beginStep(step);
-    LAMINA_RETURN_IF_ERROR(fill(big, uint64_t(rows) * kBigRow, step));
-    LAMINA_RETURN_IF_ERROR(fill(small, uint64_t(rows) * kSmallRow, step + 1));
-    LAMINA_RETURN_IF_ERROR(transport->send(kBig, rows));
-    LAMINA_RETURN_IF_ERROR(transport->send(kSmall, rows));
-    return transport->endStep();
-  }
-  absl::Status receive(uint64_t step, int64_t rows) {
-    transport->beginStep(step);
-    LAMINA_RETURN_IF_ERROR(transport->recv(kBig, rows));
-    LAMINA_RETURN_IF_ERROR(transport->recv(kSmall, rows));
-    LAMINA_RETURN_IF_ERROR(transport->wait(kSmall)); // the later one first
-    LAMINA_RETURN_IF_ERROR(transport->wait(kBig));
-    LAMINA_RETURN_IF_ERROR(transport->endStep());
-    bool right =
-        holds(big, uint64_t(rows) * kBigRow, step) && holds(small, uint64_t(rows) * kSmallRow, step + 1);
-    return right ? absl::OkStatus() : absl::DataLossError("wrong bytes arrived");
-  }
-};
 
 /// Which of the two ends are devices.
 class QueuedTransport : public ::testing::TestWithParam<std::pair<bool, bool>> {};
@@ -96,12 +29,14 @@ INSTANTIATE_TEST_SUITE_P(Ends, QueuedTransport,
 TEST_P(QueuedTransport, ManyStepsThroughRingsThatWrap) {
   // The smallest ring that holds the largest frame: then the second waits for the first to be taken.
   for (uint64_t bytes : {uint64_t(kBigRow * kMaxRows), uint64_t(kBigRow * kMaxRows + 64), uint64_t(9000)}) {
-    auto links = makeLinks(bytes);
+    bool direct = GetParam().first && GetParam().second;
+    auto links = makeLinks(bytes, direct);
     End destination(*links, 1, GetParam().second);
     std::barrier step(2); // as between the workers of an engine
     absl::Status sent, received;
-    auto run = [&](absl::Status &status, auto turn) {
+    auto run = [&](absl::Status &status, Transport &transport, auto turn) {
       std::mt19937 random(5);
+      status = transport.connect();
       for (uint64_t number = 1; number <= 300; ++number, step.arrive_and_wait())
         if (int64_t rows = int64_t(random() % (kMaxRows + 1)); status.ok())
           status = turn(number, rows);
@@ -109,13 +44,15 @@ TEST_P(QueuedTransport, ManyStepsThroughRingsThatWrap) {
     // A device belongs to the thread that made it, and a context is current there.
     std::thread peer([&] {
       End source(*links, 0, GetParam().first);
-      run(sent, [&](uint64_t number, int64_t rows) { return source.send(number, rows); });
+      run(sent, *source.transport, [&](uint64_t number, int64_t rows) { return source.send(number, rows); });
     });
-    run(received, [&](uint64_t number, int64_t rows) { return destination.receive(number, rows); });
+    run(received, *destination.transport,
+        [&](uint64_t number, int64_t rows) { return destination.receive(number, rows); });
     peer.join();
     EXPECT_TRUE(sent.ok()) << sent;
     EXPECT_TRUE(received.ok()) << received;
     EXPECT_EQ(links->counters(kBig).bytesSent.load(), links->counters(kBig).bytesReceived.load());
+    EXPECT_EQ(hostRingIsUnused(*links), direct);
   }
 }
 
@@ -176,4 +113,4 @@ TEST(QueuedTransportByHand, AStepThatNobodyAnswersCanBeAbandoned) {
 }
 
 } // namespace
-} // namespace lamina
+} // namespace lamina::test
