@@ -16,6 +16,8 @@ Type cacheElementType(MLIRContext &context, CacheElement element) {
     return Float16Type::get(&context);
   case CacheElement::BF16:
     return BFloat16Type::get(&context);
+  case CacheElement::FP8E4M3:
+    return Float8E4M3FNType::get(&context);
   case CacheElement::Q8_0:
     return lm::BlockType::get(&context, "q8_0");
   }

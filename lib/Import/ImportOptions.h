@@ -9,7 +9,7 @@
 
 namespace lamina {
 
-enum class CacheElement { F16, F32, BF16, Q8_0 };
+enum class CacheElement { F16, F32, BF16, FP8E4M3, Q8_0 };
 
 struct ImportOptions {
   CacheElement cacheElement = CacheElement::F16;

@@ -61,6 +61,31 @@ inline uint16_t floatToBfloat16(float value) {
   return static_cast<uint16_t>((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
 }
 
+/// OCP E4M3 without infinities: 1 sign, 4 exponent bits (bias 7), 3 fraction bits; all but the sign set is NaN.
+inline float e4m3ToFloat(uint8_t value) {
+  if ((value & 0x7F) == 0x7F)
+    return std::bit_cast<float>(static_cast<uint32_t>(value & 0x80) << 24 | 0x7FC00000);
+  uint32_t exponent = (value >> 3) & 15, fraction = value & 7;
+  float magnitude = exponent == 0 ? static_cast<float>(fraction) * 0x1p-9f
+                                  : std::bit_cast<float>((exponent + 127 - 7) << 23 | fraction << 20);
+  return value & 0x80 ? -magnitude : magnitude;
+}
+
+/// To nearest, ties to even; what is too large, infinity too, becomes 448, the greatest number there is.
+inline uint8_t floatToE4M3(float value) {
+  uint32_t bits = std::bit_cast<uint32_t>(value), magnitude = bits & 0x7FFFFFFF;
+  uint8_t sign = static_cast<uint8_t>((bits >> 24) & 0x80);
+  if (magnitude > 0x7F800000)
+    return sign | 0x7F;
+  if (magnitude >= 0x43E00000) // 448
+    return sign | 0x7E;
+  if (magnitude < 0x3C800000) { // 2^-6: below it a multiple of 2^-9, which is the last place of 2^14
+    float shifted = std::bit_cast<float>(magnitude) + 0x1p14f;
+    return static_cast<uint8_t>(sign | (std::bit_cast<uint32_t>(shifted) - 0x46800000));
+  }
+  return static_cast<uint8_t>(sign | ((magnitude - 0x3C000000 + 0x7FFFF + ((magnitude >> 20) & 1)) >> 20));
+}
+
 /// Half of what the OCP scale type E8M0 means: 2^(e - 128). MXFP4 blocks use it with doubled E2M1 values,
 /// which are integers. As in ggml, e = 255 (NaN in the OCP text) is not special and gives 2^127.
 inline float e8m0HalfToFloat(uint8_t e) {

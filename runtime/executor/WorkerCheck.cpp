@@ -27,7 +27,11 @@ bool fits(uint64_t offset, uint64_t bytes, uint64_t size) { return offset <= siz
 
 /// Bytes of 32 elements of a cache; 0 for a type that there is not.
 uint64_t bytesOf32(const std::string &type) {
-  return type == "f32" ? 128 : type == "f16" || type == "bf16" ? 64 : type == "q8_0" ? 34 : 0;
+  return type == "f32"                      ? 128
+         : type == "f16" || type == "bf16" ? 64
+         : type == "q8_0"                  ? 34
+         : type == "fp8_e4m3"              ? 32
+                                           : 0;
 }
 
 /// Inside the artifact, whatever the name is joined to.
@@ -92,7 +96,7 @@ private:
     uint64_t blockBytes = bytesOf32(cache.element_type());
     if (blockBytes == 0)
       return error("cache ", index, " has elements of type \"", cache.element_type(),
-                   "\", expected f32, f16, bf16 or q8_0");
+                   "\", expected f32, f16, bf16, fp8_e4m3 or q8_0");
     if (cache.element_type() == "q8_0" && (cache.key_length() % 32 != 0 || cache.value_length() % 32 != 0))
       return error("cache ", index, " of q8_0 has keys of ", cache.key_length(), " and values of ",
                    cache.value_length(), " elements, expected multiples of 32");

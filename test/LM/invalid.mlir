@@ -1,7 +1,7 @@
 // One case for each line of the verifiers, named after the mistake.
 // RUN: lamina-opt %s -split-input-file -verify-diagnostics
 
-// expected-error @+1 {{expected cache elements of f32, f16, bf16 or !lm.block<q8_0>, got: 'i8'}}
+// expected-error @+1 {{expected cache elements of f32, f16, bf16, f8E4M3FN or !lm.block<q8_0>, got: 'i8'}}
 func.func private @cache_of_bytes(!lm.kv_cache<1 x 8 x 8, i8>)
 
 // -----

@@ -33,7 +33,7 @@
 // PLACEMENT:      lamina-opt: --placement: scattered not in {disaggregated,monolithic}; see lamina-opt --help
 // PLACEMENT-NEXT: status 2
 // RUN: (lamina-opt %t.gguf --plan-only --kv-type=q8; echo status $?) 2>&1 | FileCheck %s --check-prefix=KV
-// KV:      lamina-opt: --kv-type: q8 not in {f16,f32,bf16,q8_0}; see lamina-opt --help
+// KV:      lamina-opt: --kv-type: q8 not in {f16,f32,bf16,fp8_e4m3,q8_0}; see lamina-opt --help
 // KV-NEXT: status 2
 // RUN: (lamina-opt %t.gguf --plan-only --activations=q4; echo status $?) 2>&1 | FileCheck %s --check-prefix=ACTIVATIONS
 // ACTIVATIONS:      lamina-opt: --activations: q4 not in {q8,f32}; see lamina-opt --help

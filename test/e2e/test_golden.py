@@ -8,12 +8,14 @@ import math
 import os
 import unittest
 
-from harness import (BF16_LIMIT, F16_LIMIT, F32_LIMIT, Q8_LIMIT, agreeing_prefix, compiled, data, divergence, generate,
+from harness import (BF16_LIMIT, F16_LIMIT, F32_LIMIT, FP8_LIMIT, Q8_LIMIT, agreeing_prefix, compiled, data, divergence, generate,
                      mean_nll, read_npy, relative_l2)
 
 F16_CACHE = ("llama-f16", "llama31-f16", "qwen2-f16", "qwen3-f16", "gemma2-f16", "gemma3-f16", "phi3-f16",
              "qwen3moe-f16", "stories260k-q8_0")
-SMALL_CACHE = ("llama-f16", "qwen3-f16", "gemma2-f16", "phi3-f16")  # bf16 and q8_0
+SMALL_CACHE = ("llama-f16", "qwen3-f16", "gemma2-f16", "phi3-f16")
+# Limits of the logits' relative L2, their divergence and the mean negative log likelihood.
+SMALL_TYPES = {"bf16": (BF16_LIMIT, 1e-2, 1e-2), "q8_0": (Q8_LIMIT, 0.2, 0.1), "fp8_e4m3": (FP8_LIMIT, 5e-2, 0.1)}
 EXACT = ("--activations=f32", "--kv-type=f32")  # flags of the compiler; without any it rounds activations
 HALF = ("--activations=f32",)
 
@@ -51,7 +53,7 @@ class Golden(unittest.TestCase):
             for name in F16_CACHE:
                 jobs[name, "f16"] = pool.submit(run_one, name, *HALF)
             for name in SMALL_CACHE:
-                for kv in ("bf16", "q8_0"):
+                for kv in SMALL_TYPES:
                     jobs[name, kv] = pool.submit(run_one, name, "--activations=f32", f"--kv-type={kv}")
             for name in cls.rounded:
                 jobs[name, "rounded"] = pool.submit(run_one, name)
@@ -98,9 +100,9 @@ class Golden(unittest.TestCase):
 
     def test_small_caches_agree_with_float64(self):
         for name in SMALL_CACHE:
-            for kv, limit, kl_limit, nll_limit in (("bf16", BF16_LIMIT, 1e-2, 1e-2), ("q8_0", Q8_LIMIT, 0.2, 0.1)):
+            for kv, limits in SMALL_TYPES.items():
                 with self.subTest(f"{name} {kv}"):
-                    self.compare(name, self.result(name, kv), limit, kl_limit, nll_limit)
+                    self.compare(name, self.result(name, kv), *limits)
 
     def test_rounded_activations_agree_with_float64(self):
         for name in self.rounded:

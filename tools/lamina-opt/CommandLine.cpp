@@ -43,7 +43,8 @@ void addChoice(CLI::App &app, const std::string &flag, Target &target, Choices<T
 }
 
 Choices<CacheElement> kvTypes() {
-  return {{"f16", CacheElement::F16}, {"f32", CacheElement::F32}, {"bf16", CacheElement::BF16}, {"q8_0", CacheElement::Q8_0}};
+  return {{"f16", CacheElement::F16}, {"f32", CacheElement::F32}, {"bf16", CacheElement::BF16},
+          {"fp8_e4m3", CacheElement::FP8E4M3}, {"q8_0", CacheElement::Q8_0}};
 }
 
 std::string kvTypeName(CacheElement type) {
@@ -89,7 +90,7 @@ void addSizes(CLI::App &app, CompileOptions &options) {
   app.add_option("--kv-tokens", options.kvTokens, "tokens that the KV cache holds (default: four sequences of --max-context)")
       ->check(CLI::Range(int64_t(16), int64_t(1) << 32));
   addChoice(app, "--kv-type", options.kvType, kvTypes(),
-            "element of the KV cache: f16 (default), f32, bf16, or q8_0 with half the bytes of f16");
+            "element of the KV cache: f16 (default), f32, bf16, or with half the bytes of f16 q8_0 or fp8_e4m3");
   addChoice(app, "--activations", options.quantizeActivations, Choices<bool>{{"q8", true}, {"f32", false}},
             "what meets quantised weights: q8 (default) rounded to eight bits, or f32");
 }

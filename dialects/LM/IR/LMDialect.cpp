@@ -59,14 +59,19 @@ LogicalResult KVCacheType::verify(function_ref<InFlightDiagnostic()> emitError, 
                          << " elements in a cache of q8_0, got: " << keyLength << " and " << valueLength;
     return success();
   }
-  if (!elementType.isF32() && !elementType.isF16() && !elementType.isBF16())
-    return emitError() << "expected cache elements of f32, f16, bf16 or !lm.block<q8_0>, got: " << elementType;
+  if (!isa<Float32Type, Float16Type, BFloat16Type, Float8E4M3FNType>(elementType))
+    return emitError() << "expected cache elements of f32, f16, bf16, f8E4M3FN or !lm.block<q8_0>, got: " << elementType;
   return success();
 }
 
 StringRef KVCacheType::getElementName() const {
   Type element = getElementType();
-  return element.isF32() ? "f32" : element.isF16() ? "f16" : element.isBF16() ? "bf16" : "q8_0";
+  return llvm::TypeSwitch<Type, StringRef>(element)
+      .Case([](Float32Type) { return "f32"; })
+      .Case([](Float16Type) { return "f16"; })
+      .Case([](BFloat16Type) { return "bf16"; })
+      .Case([](Float8E4M3FNType) { return "fp8_e4m3"; })
+      .Default([](Type) { return "q8_0"; });
 }
 
 int64_t KVCacheType::getPageBytes() const {

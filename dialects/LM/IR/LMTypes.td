@@ -33,8 +33,8 @@ def LM_KVCacheType : LM_Type<"KVCache", "kv_cache"> {
   let summary = "the paged keys and values of one layer for every sequence";
   let description = [{
     `!lm.kv_cache<8 x 128 x 128, f16>`: 8 key/value heads, keys of 128 and values of 128 elements, stored as f16. Other
-    elements are f32, bf16 and `!lm.block<q8_0>`: blocks of 32 elements along a key or value with a scale, so lengths
-    are multiples of 32. It is per-request state: only memory devices hold it, and it never crosses a link.
+    elements are f32, bf16, f8E4M3FN and `!lm.block<q8_0>`: blocks of 32 elements along a key or value with a scale, so
+    lengths are multiples of 32. It is per-request state: only memory devices hold it, and it never crosses a link.
   }];
   let parameters = (ins "int64_t":$heads, "int64_t":$keyLength, "int64_t":$valueLength, "::mlir::Type":$elementType);
   let assemblyFormat = "`<` $heads `x` $keyLength `x` $valueLength `,` $elementType `>`";
@@ -43,7 +43,7 @@ def LM_KVCacheType : LM_Type<"KVCache", "kv_cache"> {
     /// Elements that share a scale where elements are `!lm.block<q8_0>`.
     static constexpr int64_t kBlockElements = 32;
     bool hasBlocks() const { return ::llvm::isa<BlockType>(getElementType()); }
-    /// "f32", "f16", "bf16" or "q8_0".
+    /// "f32", "f16", "bf16", "fp8_e4m3" or "q8_0".
     ::llvm::StringRef getElementName() const;
     /// Bytes of a page as plan.proto's Cache describes it.
     int64_t getPageBytes() const;

@@ -58,7 +58,8 @@ public:
   Value stored(Value value) {
     return number_ == PackedNumber::F16    ? b_.toHalfBits(value)
            : number_ == PackedNumber::BF16 ? b_.toBfloatBits(value)
-                                           : value;
+           : number_ == PackedNumber::F8E4M3 ? b_.toByteFloatBits(value)
+                                             : value;
   }
 
 private:
@@ -68,10 +69,11 @@ private:
     return element.isF32()    ? PackedNumber::F32
            : element.isF16()  ? PackedNumber::F16
            : element.isBF16() ? PackedNumber::BF16
-                              : PackedNumber::I8;
+           : llvm::isa<mlir::Float8E4M3FNType>(element) ? PackedNumber::F8E4M3
+                                                        : PackedNumber::I8;
   }
   static int64_t bytesOf(PackedNumber number) {
-    return number == PackedNumber::F32 ? 4 : number == PackedNumber::I8 ? 1 : 2;
+    return number == PackedNumber::F32 ? 4 : number == PackedNumber::F16 || number == PackedNumber::BF16 ? 2 : 1;
   }
   int64_t scaleBytes(int64_t elements) const { return hasScales() ? elements / kBlock * kScaleBytes : 0; }
   int64_t keyHeadBytes() const {

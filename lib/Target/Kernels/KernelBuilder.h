@@ -111,11 +111,13 @@ public:
   Value loadF32(Value pointer, int64_t lanes) { return load(f32(lanes), pointer); }
   /// A number of `pointer`'s array of i32, widened.
   Value loadIndex(Value pointer, Value index);
-  /// `lanes` (0: a scalar) numbers stored as F32, F16, BF16 or E8M0Half as f32, or I8 and U4 as i32.
+  /// `lanes` (0: a scalar) numbers stored as F32, F16, BF16, E8M0Half or F8E4M3 as f32, or I8 and U4 as i32.
   Value loadNumber(PackedNumber number, Value pointer, int64_t lanes);
   /// f32 values to f16 or bf16 bits (i16 lanes), to nearest even.
   Value toHalfBits(Value value);
   Value toBfloatBits(Value value);
+  /// f32 values to bits of F8E4M3 (i8 lanes), to nearest even; what is too large becomes ±448.
+  Value toByteFloatBits(Value value);
   /// Memory of this call, aligned to 64 bytes, allocated once on entry.
   Value scratch(int64_t bytes);
   /// The same pointer, of which LLVM does not know that.
@@ -138,6 +140,7 @@ public:
 private:
   unsigned alignmentOf(mlir::Type type) const;
   Value halfBitsToFloat(Value bits);
+  Value byteFloatToFloat(Value bits);
   template <typename T> Value constantGlobal(mlir::Type element, llvm::ArrayRef<T> values);
   Value lookupByShifts(Value indices, llvm::ArrayRef<int8_t> table);
   Value foldLanes(Value vector, llvm::function_ref<Value(Value, Value)> combine);

@@ -17,6 +17,7 @@ int64_t lamina::packedNumberBytes(PackedNumber number) {
   case PackedNumber::E8M0Half:
   case PackedNumber::I8:
   case PackedNumber::U4Low:
+  case PackedNumber::F8E4M3:
     return kPackedRows;
   }
   return 0;

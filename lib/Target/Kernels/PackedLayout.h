@@ -42,6 +42,7 @@ enum class PackedNumber : uint8_t {
   I8,
   U4Low,  ///< the low four bits of a byte that holds another field above
   U4High, ///< the upper four bits of a byte that the field before it occupies
+  F8E4M3, ///< one byte, see Float16.h; only in caches
 };
 
 /// `width` bits of each code, from bit `shift` of the code.

@@ -10,7 +10,7 @@ using namespace lamina::test;
 std::string AttentionShape::text() const {
   auto rows = [](int64_t width) { return "tensor<?x" + std::to_string(width) + "xf32>"; };
   std::string cache = "!lm.kv_cache<" + std::to_string(heads) + " x " + std::to_string(key) + " x " +
-                      std::to_string(value) + ", " + (element == "q8_0" ? "!lm.block<q8_0>" : element) + ">";
+                      std::to_string(value) + ", " + (element == "q8_0" ? "!lm.block<q8_0>" : element == "fp8_e4m3" ? "f8E4M3FN" : element) + ">";
   std::string places = "tensor<?xi32>, tensor<?xi32>, tensor<?x?xi32>", k = rows(heads * key),
               v = rows(heads * value);
   std::string q = rows(queryHeads * key), o = rows(queryHeads * value), slots = rows(slotWidth());

@@ -21,7 +21,7 @@ struct AttentionShape {
   int64_t paddedValue() const { return (value + 15) / 16 * 16; }
   int64_t pageBytes() const {
     int64_t elements = heads * 16 * (key + paddedValue());
-    int64_t bytes = element == "q8_0" ? elements / 32 * 34 : elements * (element == "f32" ? 4 : 2);
+    int64_t bytes = element == "q8_0" ? elements / 32 * 34 : elements * (element == "f32" ? 4 : element == "fp8_e4m3" ? 1 : 2);
     return (bytes + 63) / 64 * 64;
   }
   /// Floats in a row of partial results: two slots, which is enough for kRanges ranges of 8 tokens in 12 rows.

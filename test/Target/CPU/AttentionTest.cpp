@@ -7,6 +7,8 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstring>
+#include <span>
 
 using namespace lamina;
 using namespace lamina::test;
@@ -23,6 +25,8 @@ Rows stored(const Shape &shape, Rows rows, int64_t length) {
         value = halfToFloat(floatToHalf(value));
       if (shape.element == "bf16")
         value = bfloat16ToFloat(floatToBfloat16(value));
+      if (shape.element == "fp8_e4m3")
+        value = e4m3ToFloat(floatToE4M3(value));
       if (shape.element != "q8_0" || i % 32 != 0)
         continue;
       float *block = &value, greatest = 0;
@@ -74,7 +78,9 @@ const Shape kShapes[] = {{8, 4, 8, 8, "f16"},
                          {32, 8, 64, 32, "q8_0", 16, 0},
                          {5, 1, 48, 48, "f16", 1},
                          {2, 2, 32, 64, "q8_0", 3},
-                         {14, 2, 64, 64, "bf16"}};
+                         {14, 2, 64, 64, "bf16"},
+                         {8, 2, 64, 64, "fp8_e4m3"},
+                         {2, 1, 20, 24, "fp8_e4m3", 9}};
 
 void expectReference(const Shape &shape, const Tokens &tokens, const Rows &actual, int64_t t) {
   std::vector<double> expected = reference(shape, tokens.q, stored(shape, tokens.k, shape.key),
@@ -157,7 +163,7 @@ TEST(AttentionTest, RaggedBatchesGiveEachSequenceItsOwnResult) {
 
 TEST(AttentionTest, WideTargetsAgreeBitForBit) {
   Random random(3);
-  for (const Shape &shape : {kShapes[2], kShapes[5], kShapes[7], kShapes[10]}) {
+  for (const Shape &shape : {kShapes[2], kShapes[5], kShapes[7], kShapes[10], kShapes[11]}) {
     Tokens tokens(random, shape, 70);
     std::unique_ptr<Rows> first;
     for (const std::string &target : floatTargets()) {
@@ -173,23 +179,29 @@ TEST(AttentionTest, WideTargetsAgreeBitForBit) {
   }
 }
 
+/// Appends a row of 16 values as key and as value to a page of `shape`, at position 3, and returns the page.
+std::vector<uint8_t> pageOf(const Shape &shape, const std::string &target, std::span<const float, 16> values) {
+  std::vector<uint8_t> page(shape.pageBytes());
+  auto library = KernelLibrary::compile(shape.text(), target);
+  EXPECT_TRUE(library);
+  if (!library)
+    return page;
+  Rows k(1, 16), v(1, 16);
+  std::ranges::copy(values, k.row(0));
+  std::ranges::copy(values, v.row(0));
+  std::vector<int32_t> position = {3}, sequence = {0}, table = {0};
+  library->run("append", {page.data(), k.pointer(), v.pointer(), position.data(), sequence.data(), table.data()},
+               LaminaStep{1, 0, 1, 1});
+  return page;
+}
+
 /// Values beyond f16 become infinite, halves round to even, subnormals survive: as the hardware converts.
 TEST(AttentionTest, CachesRoundAsTheHardwareDoes) {
-  const Shape shape{1, 1, 16, 16, "f16"};
   const float values[16] = {0.0f,    -0.0f,       1.0f,      65504.0f, 65519.9f,       65520.0f,
                             -1e9f,   6e-8f,       2.9e-8f,   3.1e-8f,  1.00048828125f, 1.00146484375f,
                             6.1e-5f, -6.0975e-5f, 0.333333f, 1e-20f};
   for (const std::string &target : floatTargets()) {
-    auto library = KernelLibrary::compile(shape.text(), target);
-    ASSERT_TRUE(library);
-    std::vector<uint8_t> page(shape.pageBytes());
-    Rows k(1, 16), v(1, 16);
-    std::copy_n(values, 16, k.row(0));
-    std::copy_n(values, 16, v.row(0));
-    std::vector<int32_t> position = {3}, sequence = {0}, table = {0};
-    library->run("append",
-                 {page.data(), k.pointer(), v.pointer(), position.data(), sequence.data(), table.data()},
-                 LaminaStep{1, 0, 1, 1});
+    std::vector<uint8_t> page = pageOf({1, 1, 16, 16, "f16"}, target, values);
     for (int64_t i = 0; i < 16; ++i) {
       uint16_t key, value;
       std::memcpy(&key, &page[2 * (i * 16 + 3)], 2);
@@ -198,6 +210,33 @@ TEST(AttentionTest, CachesRoundAsTheHardwareDoes) {
       EXPECT_EQ(value, key);
     }
   }
+}
+
+/// The same in eight bits: 448 is the greatest, 2^-9 the least, and no number is lost among NaN.
+TEST(AttentionTest, CachesOfEightBitFloatsRoundToEvenAndSaturate) {
+  const float values[16] = {0.0f,        -0.0f,        448.0f,        -464.0f,  1e9f,      -INFINITY, NAN,     0x1p-9f,
+                            0x1p-10f,    0x1.8p-10f,   0x1.8p-9f,     0x1p-6f,  0x1.fp-7f, 1.0625f,   1.1875f, -3.14159f};
+  for (const std::string &target : floatTargets()) {
+    std::vector<uint8_t> page = pageOf({1, 1, 16, 16, "fp8_e4m3"}, target, values);
+    for (int64_t i = 0; i < 16; ++i) {
+      EXPECT_EQ(page[i * 16 + 3] & 0x7F, floatToE4M3(values[i]) & 0x7F) << target << " " << values[i];
+      EXPECT_EQ(page[i * 16 + 3] >> 7, std::signbit(values[i])) << target << " " << values[i];
+      EXPECT_EQ(page[16 * 16 + 3 * 16 + i], page[i * 16 + 3]);
+    }
+  }
+}
+
+/// A NaN in a cache stays one, so that it shows in the logits.
+TEST(AttentionTest, CachesOfEightBitFloatsKeepNaN) {
+  const Shape shape{1, 1, 16, 16, "fp8_e4m3"};
+  Random random(5);
+  auto library = KernelLibrary::compile(shape.text(), runnableTargets().back());
+  ASSERT_TRUE(library);
+  Tokens tokens(random, shape, 3);
+  tokens.v.row(1)[5] = NAN;
+  Rows out = converse(shape, runnerOf(*library), tokens, 1);
+  for (int64_t t = 0; t < 3; ++t)
+    EXPECT_EQ(std::isnan(out.row(t)[5]), t > 0);
 }
 
 } // namespace

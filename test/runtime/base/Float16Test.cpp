@@ -70,6 +70,32 @@ TEST(Bfloat16, EveryValueAndRounding) {
   }
 }
 
+double e4m3ByDefinition(int magnitude) {
+  int exponent = magnitude >> 3, fraction = magnitude & 7;
+  return exponent == 0 ? std::ldexp(fraction, -9) : std::ldexp(8 + fraction, exponent - 10);
+}
+
+TEST(E4M3, EveryValueAndRounding) {
+  for (uint8_t i = 0; i < 0x7F; ++i) {
+    float value = static_cast<float>(e4m3ByDefinition(i));
+    EXPECT_EQ(bitsOf(e4m3ToFloat(i)), bitsOf(value)) << int(i);
+    EXPECT_EQ(bitsOf(e4m3ToFloat(i | 0x80)), bitsOf(-value)) << int(i);
+    EXPECT_EQ(floatToE4M3(value), i);
+    EXPECT_EQ(floatToE4M3(-value), i | 0x80);
+    if (i == 0x7E)
+      continue;
+    float middle = static_cast<float>((e4m3ByDefinition(i) + e4m3ByDefinition(i + 1)) / 2);
+    EXPECT_EQ(floatToE4M3(middle), i + (i & 1));
+    EXPECT_EQ(floatToE4M3(std::nextafter(middle, 0.0f)), i);
+    EXPECT_EQ(floatToE4M3(std::nextafter(middle, INFINITY)), i + 1);
+  }
+  EXPECT_EQ(floatToE4M3(464.1f), 0x7E);
+  EXPECT_EQ(floatToE4M3(-INFINITY), 0xFE);
+  EXPECT_EQ(floatToE4M3(NAN) & 0x7F, 0x7F);
+  EXPECT_TRUE(std::isnan(e4m3ToFloat(0x7F)));
+  EXPECT_TRUE(std::isnan(e4m3ToFloat(0xFF)));
+}
+
 TEST(BlockScales, EveryE8m0) {
   for (int e = 0; e < 256; ++e)
     EXPECT_EQ(e8m0HalfToFloat(static_cast<uint8_t>(e)), static_cast<float>(std::ldexp(1.0, e - 128))) << e;
