@@ -3,29 +3,19 @@
 #include "tools/lamina-run/NpyWriter.h"
 
 #include "runtime/base/StrCat.h"
+#include "runtime/io/NpyFile.h"
 
-#include <bit>
 #include <cerrno>
 #include <cstring>
 
 namespace lamina::run {
 
-static_assert(std::endian::native == std::endian::little, "the header says '<f4'");
-
 absl::StatusOr<NpyWriter> NpyWriter::create(const std::string &path, size_t rows, size_t columns) {
   NpyWriter writer(path, std::fopen(path.c_str(), "wbe"));
   if (!writer.file_)
     return writer.failed();
-  std::string header =
-      strCat("{'descr': '<f4', 'fortran_order': False, 'shape': (", rows, ", ", columns, "), }");
-  // Magic, version 1.0 and a 16-bit length come before it; the data starts at a multiple of 64.
-  constexpr size_t kPreamble = 10;
-  header.append(63 - (kPreamble + header.size()) % 64, ' ');
-  header += '\n';
-  std::string preamble("\x93NUMPY\x01\x00", 8);
-  preamble += static_cast<char>(header.size() & 255);
-  preamble += static_cast<char>(header.size() >> 8);
-  header = preamble + header;
+  const int64_t shape[] = {static_cast<int64_t>(rows), static_cast<int64_t>(columns)};
+  std::string header = npyHeader("<f4", shape);
   if (std::fwrite(header.data(), 1, header.size(), writer.file_.get()) != header.size())
     return writer.failed();
   return writer;
