@@ -53,12 +53,28 @@ absl::StatusOr<BatchSegment> BatchSegment::create(const plan::Plan &plan) {
   batch.logitsOffset_ = alignUp(bytes, kPageBytes);
   for (const plan::Worker &worker : plan.workers())
     for (const plan::Buffer &buffer : worker.buffers())
-      if (buffer.name() == kLogitsBuffer) {
+      if (!isFunction(plan) && buffer.name() == kLogitsBuffer) {
         batch.logitsRowBytes_ = buffer.row_bytes();
         bytes = batch.logitsOffset_ + buffer.bytes();
       }
+  for (const auto *ports : {&plan.inputs(), &plan.outputs()})
+    for (const plan::Port &port : *ports) {
+      bytes = alignUp(bytes, kPageBytes);
+      batch.portOffsets_[{port.worker(), port.buffer()}] = bytes;
+      bytes += plan.workers(int(port.worker())).buffers(int(port.buffer())).bytes();
+    }
   LAMINA_ASSIGN_OR_RETURN(batch.segment_, SharedSegment::create(bytes, "the batch and its logits"));
   return batch;
+}
+
+std::optional<uint64_t> BatchSegment::portOffset(uint32_t worker, uint32_t buffer) const {
+  auto found = portOffsets_.find({worker, buffer});
+  return found == portOffsets_.end() ? std::nullopt : std::optional(found->second);
+}
+
+std::span<std::byte> BatchSegment::port(const plan::Plan &plan, const plan::Port &port) const {
+  return {data() + *portOffset(port.worker(), port.buffer()),
+          plan.workers(int(port.worker())).buffers(int(port.buffer())).bytes()};
 }
 
 BatchView BatchSegment::view(const plan::Limits &limits) const {
@@ -71,6 +87,8 @@ BatchView BatchSegment::view(const plan::Limits &limits) const {
 }
 
 absl::Status checkBatch(const plan::Plan &plan, const BatchView &batch, const LaminaStep &step) {
+  if (isFunction(plan))
+    return absl::OkStatus();
   const plan::Limits &limits = plan.limits();
   if (step.tokens < 1 || step.tokens > limits.max_batch_tokens())
     return absl::InvalidArgumentError(

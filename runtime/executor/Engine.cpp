@@ -109,6 +109,8 @@ public:
   std::vector<TraceEvent> trace() const { return trace_.events(plan_, created_); }
 
   BatchView &batch() { return batch_; }
+  std::span<std::byte> input(int index) const { return segment_.port(plan_, plan_.inputs(index)); }
+  std::span<const std::byte> output(int index) const { return segment_.port(plan_, plan_.outputs(index)); }
   const float *logits(int64_t row) const {
     return reinterpret_cast<const float *>(segment_.data() + segment_.logitsOffset()) + row * logitsStride();
   }
@@ -244,6 +246,8 @@ BatchView &Engine::batch() { return impl_->batch(); }
 absl::Status Engine::step(const LaminaStep &step, StepTimings *timings) { return impl_->step(step, timings); }
 const float *Engine::logits(int64_t row) const { return impl_->logits(row); }
 int64_t Engine::logitsStride() const { return impl_->logitsStride(); }
+std::span<std::byte> Engine::input(int index) { return impl_->input(index); }
+std::span<const std::byte> Engine::output(int index) const { return impl_->output(index); }
 std::vector<WorkerInfo> Engine::workers() const { return impl_->workers(); }
 std::vector<uint64_t> Engine::transferBytes() const { return impl_->transferBytes(); }
 std::vector<TraceEvent> Engine::trace() const { return impl_->trace(); }

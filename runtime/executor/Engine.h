@@ -125,6 +125,11 @@ public:
   const float *logits(int64_t row) const;
   int64_t logitsStride() const;
 
+  /// Of a plan with inputs and outputs: the memory of one, by its number. Inputs are filled before a step, which is
+  /// `step({.tokens = 1, .outputRows = 0, .sequences = 1})`, and outputs read after it.
+  std::span<std::byte> input(int index);
+  std::span<const std::byte> output(int index) const;
+
   /// The workers in the plan's order.
   std::vector<WorkerInfo> workers() const;
 

@@ -2,9 +2,11 @@
 
 #include "runtime/executor/PlanCheck.h"
 
+#include "runtime/base/StrCat.h"
 #include "runtime/device/KernelABI.h"
 #include "runtime/executor/ChannelSizing.h"
 #include "runtime/executor/WorkerCheck.h"
+#include "runtime/io/NpyFile.h"
 
 #include <set>
 
@@ -96,6 +98,39 @@ absl::Status checkLogits(const plan::Plan &plan) {
   return absl::OkStatus();
 }
 
+/// Inputs or outputs: each is all of a buffer of its own, and has a name of its own.
+absl::Status checkPorts(const plan::Plan &plan, const google::protobuf::RepeatedPtrField<plan::Port> &ports,
+                        const char *kind, std::set<std::pair<uint32_t, uint32_t>> &taken) {
+  std::set<std::string> names;
+  for (const plan::Port &port : ports) {
+    auto error = [&](const auto &...args) { return brokenPlan(kind, " ", quoteName(port.name()), " ", args...); };
+    if (port.worker() >= uint32_t(plan.workers_size()) ||
+        port.buffer() >= uint32_t(plan.workers(int(port.worker())).buffers_size()))
+      return error("is buffer ", port.buffer(), " of worker ", port.worker(), ", which there is not");
+    const plan::Buffer &buffer = plan.workers(int(port.worker())).buffers(int(port.buffer()));
+    uint64_t bytes = npyElementBytes(npyDescr(port.element_type()));
+    if (bytes == 0)
+      return error("has elements of type ", quoteName(port.element_type()), ", which this runtime does not know");
+    for (uint64_t size : port.shape())
+      if (__builtin_mul_overflow(bytes, size, &bytes))
+        return error("has a shape that fits no machine");
+    if (buffer.kind() != plan::Buffer::ARENA || buffer.extent() != plan::FIXED || buffer.bytes() != bytes)
+      return error("takes ", bytes, " bytes, its buffer is no activation of fixed size and as many");
+    if (!names.insert(port.name()).second)
+      return error("is there twice");
+    if (!taken.insert({port.worker(), port.buffer()}).second)
+      return error("shares its buffer with another input or output");
+  }
+  return absl::OkStatus();
+}
+
+/// What a function takes and gives.
+absl::Status checkFunction(const plan::Plan &plan) {
+  std::set<std::pair<uint32_t, uint32_t>> taken;
+  LAMINA_RETURN_IF_ERROR(checkPorts(plan, plan.inputs(), "input", taken));
+  return checkPorts(plan, plan.outputs(), "output", taken);
+}
+
 } // namespace
 
 uint64_t maxRows(const plan::Limits &limits, plan::Extent extent) {
@@ -126,7 +161,9 @@ uint64_t batchFieldEntries(const plan::Limits &limits, plan::BatchField field) {
 
 absl::Status checkPlan(const plan::Plan &plan) {
   LAMINA_RETURN_IF_ERROR(checkLimits(plan.limits()));
-  if (plan.model().vocab_size() == 0 || plan.model().vocab_size() > kMaxCount)
+  if (plan.inputs_size() != 0 && !isFunction(plan))
+    return brokenPlan(plan.inputs_size(), " inputs and no outputs");
+  if (!isFunction(plan) && (plan.model().vocab_size() == 0 || plan.model().vocab_size() > kMaxCount))
     return brokenPlan("a vocabulary of ", plan.model().vocab_size(), " tokens");
   if (plan.workers_size() == 0 || plan.workers_size() > kMaxWorkers)
     return brokenPlan(plan.workers_size(), " workers, expected 1 to ", kMaxWorkers);
@@ -136,7 +173,7 @@ absl::Status checkPlan(const plan::Plan &plan) {
     if (!names.insert(worker.name()).second)
       return brokenPlan("two workers are named ", worker.name());
   }
-  LAMINA_RETURN_IF_ERROR(checkLogits(plan));
+  LAMINA_RETURN_IF_ERROR(isFunction(plan) ? checkFunction(plan) : checkLogits(plan));
   for (int i = 0; i < plan.transfers_size(); ++i)
     LAMINA_RETURN_IF_ERROR(checkTransfer(plan, i));
   return sizeChannels(plan).status();

@@ -21,6 +21,9 @@ namespace lamina {
 /// execute.
 absl::Status checkPlan(const plan::Plan &plan);
 
+/// Whether a plan computes outputs from inputs, instead of logits from tokens.
+inline bool isFunction(const plan::Plan &plan) { return plan.outputs_size() != 0; }
+
 /// The name of the buffer whose rows are the logits.
 inline constexpr char kLogitsBuffer[] = "logits";
 

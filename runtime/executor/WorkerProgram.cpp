@@ -62,7 +62,8 @@ absl::Status WorkerProgram::allocateBuffers(const plan::Plan &plan, const std::s
     caches.push_back(pages);
   }
   LAMINA_ASSIGN_OR_RETURN(std::byte * shared, device.mapHost(batch.data(), batch.bytes()));
-  for (const plan::Buffer &buffer : worker.buffers()) {
+  for (uint32_t i = 0; i < uint32_t(worker.buffers_size()); ++i) {
+    const plan::Buffer &buffer = worker.buffers(int(i));
     std::byte *address = nullptr;
     switch (buffer.kind()) {
     case plan::Buffer::WEIGHT:
@@ -75,8 +76,13 @@ absl::Status WorkerProgram::allocateBuffers(const plan::Plan &plan, const std::s
       address = shared + batch.fieldOffsets()[buffer.offset()];
       break;
     default:
-      // The logits are written where the front end reads them instead of into the arena.
-      address = buffer.name() == kLogitsBuffer ? shared + batch.logitsOffset() : arena + buffer.offset();
+      // What the front end fills or reads lies where it does so instead of in the arena.
+      if (std::optional<uint64_t> port = batch.portOffset(uint32_t(index_), i))
+        address = shared + *port;
+      else if (!isFunction(plan) && buffer.name() == kLogitsBuffer)
+        address = shared + batch.logitsOffset();
+      else
+        address = arena + buffer.offset();
     }
     buffers_.push_back(address);
   }

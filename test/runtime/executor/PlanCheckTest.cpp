@@ -245,6 +245,50 @@ TEST(PlanCheck, AcceptsACollectiveOfOne) {
   EXPECT_TRUE(checkPlan(plan).ok()) << checkPlan(plan);
 }
 
+/// Four floats in, four floats out.
+plan::Plan makeFunction() {
+  plan::Plan plan;
+  plan::Limits &limits = *plan.mutable_limits();
+  limits.set_max_batch_tokens(1), limits.set_max_output_rows(1), limits.set_max_sequences(1);
+  limits.set_max_context(1), limits.set_kv_pages(1), limits.set_kv_page_tokens(LAMINA_KV_PAGE_TOKENS);
+  plan.add_classes()->set_device("cpu");
+  plan::Worker &worker = *plan.add_workers();
+  worker.set_name("compute0"), worker.set_group_size(1), worker.set_arena_bytes(128);
+  for (uint32_t i : {0u, 1u}) {
+    plan::Buffer &buffer = *worker.add_buffers();
+    buffer.set_offset(64 * i), buffer.set_bytes(16), buffer.set_row_bytes(16);
+    plan::Port &port = i == 0 ? *plan.add_inputs() : *plan.add_outputs();
+    port.set_name("x"), port.set_element_type("float"), port.add_shape(4), port.set_buffer(i);
+  }
+  return plan;
+}
+
+TEST(PlanCheck, AcceptsAFunction) { EXPECT_TRUE(checkPlan(makeFunction()).ok()) << checkPlan(makeFunction()); }
+
+const Mistake kFunctionMistakes[] = {
+    {"NoOutputs", [](auto &p) { p.clear_outputs(); }, "1 inputs and no outputs"},
+    {"PortOfNoWorker", [](auto &p) { p.mutable_inputs(0)->set_worker(1); }, "buffer 0 of worker 1, which there is not"},
+    {"PortOfNoBuffer", [](auto &p) { p.mutable_inputs(0)->set_buffer(2); }, "buffer 2 of worker 0, which there is not"},
+    {"PortOfUnknownType", [](auto &p) { p.mutable_outputs(0)->set_element_type("f4"); }, "elements of type 'f4'"},
+    {"PortTooLarge", [](auto &p) { p.mutable_outputs(0)->set_shape(0, 1ull << 63); }, "a shape that fits no machine"},
+    {"PortOfAnotherSize", [](auto &p) { p.mutable_outputs(0)->set_shape(0, 5); }, "takes 20 bytes"},
+    {"PortOfTokens", [](auto &p) { p.mutable_workers(0)->mutable_buffers(1)->set_extent(plan::TOKENS); },
+     "no activation of fixed size"},
+    {"PortTwice", [](auto &p) { *p.add_outputs() = p.outputs(0); }, "output 'x' is there twice"},
+    {"PortShared", [](auto &p) { p.mutable_outputs(0)->set_buffer(0); }, "shares its buffer"},
+};
+
+class FunctionCheckTest : public ::testing::TestWithParam<Mistake> {};
+
+INSTANTIATE_TEST_SUITE_P(Broken, FunctionCheckTest, ::testing::ValuesIn(kFunctionMistakes),
+                         [](const auto &info) { return info.param.name; });
+
+TEST_P(FunctionCheckTest, IsRefused) {
+  plan::Plan plan = makeFunction();
+  GetParam().make(plan);
+  EXPECT_THAT(std::string(checkPlan(plan).message()), HasSubstr(GetParam().message));
+}
+
 TEST(ChannelSizing, HoldsWhatIsUnderWayAtOnce) {
   auto channels = sizeChannels(makePlan());
   ASSERT_TRUE(channels.ok()) << channels.status();
