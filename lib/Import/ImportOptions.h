@@ -7,6 +7,9 @@
 #include "mlir/IR/Types.h"
 #include "llvm/ADT/StringRef.h"
 
+#include <map>
+#include <string>
+
 namespace lamina {
 
 enum class CacheElement { F16, F32, BF16, FP8E4M3, Q8_0 };
@@ -17,6 +20,10 @@ struct ImportOptions {
   int64_t contextLength = 0;
   /// Accept a file whose tensor data is cut off or missing, for planning alone.
   bool allowMissingData = false;
+  /// Of models without a cache. Numbers for sizes that the file gives names.
+  std::map<std::string, int64_t> sizes = {};
+  /// Inputs that become constants: name to .npy file.
+  std::map<std::string, std::string> constants = {};
 };
 
 /// The element type of a !lm.kv_cache.

@@ -5,6 +5,7 @@
 #include "dialects/LM/Transforms/Passes.h"
 #include "dialects/MPMD/Transforms/Passes.h"
 #include "dialects/Plan/Transforms/Passes.h"
+#include "lib/Conversion/FunctionToPlan/FunctionToPlan.h"
 #include "lib/Conversion/MPMDToPlan/MPMDToPlan.h"
 #include "lib/Import/ExportFolder.h"
 #include "lib/Import/ONNX/ImportONNX.h"
@@ -12,10 +13,14 @@
 #include "lib/Pipelines/ClusterFile.h"
 #include "runtime/io/GGUFReader.h"
 
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -30,8 +35,11 @@ using namespace mlir;
 using namespace lamina;
 
 void lamina::registerDialects(DialectRegistry &registry) {
-  registry.insert<arith::ArithDialect, func::FuncDialect, linalg::LinalgDialect, math::MathDialect, tensor::TensorDialect,
-                  lm::LMDialect, mpmd::MPMDDialect, plan::PlanDialect>();
+  registry.insert<arith::ArithDialect, func::FuncDialect, lm::LMDialect, mpmd::MPMDDialect, plan::PlanDialect>();
+  // Of models without a cache.
+  registry.insert<affine::AffineDialect, bufferization::BufferizationDialect, linalg::LinalgDialect, math::MathDialect,
+                  memref::MemRefDialect, scf::SCFDialect, tensor::TensorDialect>();
+  registerBufferization(registry);
 }
 
 void lamina::registerPasses() {
@@ -39,6 +47,7 @@ void lamina::registerPasses() {
   mpmd::registerMPMDPasses();
   plan::registerPlanPasses();
   registerMPMDToPlanPasses();
+  registerFunctionToPlanPasses();
 }
 
 /// Whether a file is an ONNX model, by its beginning.
@@ -49,17 +58,21 @@ static bool isONNX(StringRef path) {
   return onnx::looksLikeOnnx({reinterpret_cast<const uint8_t *>(head.data()), size_t(file.gcount())});
 }
 
-/// The vocabulary beside an ONNX file.
-static absl::StatusOr<std::string> vocabularyBeside(StringRef path, int64_t logits) {
+/// Gives the files of an ONNX model the vocabulary beside them. A function of tensors has none.
+static absl::Status addVocabulary(ModelFiles &files, ModuleOp module, StringRef path) {
+  auto logits = module->getAttrOfType<IntegerAttr>("lm.vocab_size");
+  if (!logits)
+    return absl::OkStatus();
   StringRef folder = llvm::sys::path::parent_path(path);
-  return vocabularyInFolder(folder.empty() ? "." : folder.str(), logits);
+  LAMINA_ASSIGN_OR_RETURN(files.vocabulary, vocabularyInFolder(folder.empty() ? "." : folder.str(), logits.getInt()));
+  return absl::OkStatus();
 }
 
-absl::StatusOr<ModelFiles> lamina::openModelFiles(const std::string &path) {
+absl::StatusOr<ModelFiles> lamina::openModelFiles(ModuleOp module, const std::string &path) {
   if (!isONNX(path))
     return openGGUFFiles(path);
   LAMINA_ASSIGN_OR_RETURN(ModelFiles files, openONNXFiles(path));
-  LAMINA_ASSIGN_OR_RETURN(files.vocabulary, vocabularyBeside(path, std::numeric_limits<int64_t>::max()));
+  LAMINA_RETURN_IF_ERROR(addVocabulary(files, module, path));
   return files;
 }
 
@@ -67,15 +80,15 @@ static FailureOr<Model> importONNXModel(MLIRContext &context, StringRef path, Co
   FailureOr<Model> model = importONNX(context, path,
                                       {.cacheElement = options.kvType,
                                        .contextLength = options.maxContext,
-                                       .allowMissingData = headerOnly});
+                                       .allowMissingData = headerOnly,
+                                       .sizes = options.sizes,
+                                       .constants = options.constants});
   if (failed(model))
     return failure();
-  auto number = [&](StringRef attribute) { return (*model->module)->getAttrOfType<IntegerAttr>(attribute).getInt(); };
-  options.maxContext = number("lm.context_length");
-  absl::StatusOr<std::string> vocabulary = vocabularyBeside(path, number("lm.vocab_size"));
-  if (!vocabulary.ok())
-    return emitError(FileLineColLoc::get(&context, path, 0, 0)) << std::string(vocabulary.status().message());
-  model->files.vocabulary = std::move(*vocabulary);
+  if (auto length = (*model->module)->getAttrOfType<IntegerAttr>("lm.context_length"))
+    options.maxContext = length.getInt();
+  if (absl::Status status = addVocabulary(model->files, *model->module, path); !status.ok())
+    return emitError(FileLineColLoc::get(&context, path, 0, 0)) << std::string(status.message());
   return model;
 }
 
@@ -201,6 +214,24 @@ void lamina::buildPhase(OpPassManager &pm, Phase phase, const CompileOptions &op
   buildVerify(pm, phase);
 }
 
+/// The same for a module with a function @main on tensors, which runs on one device. Attention in it could be marked and placed
+/// as that of a step is; the phases in between are where.
+static void buildFunctionPhase(OpPassManager &pm, Phase phase, const CompileOptions &options) {
+  if (phase == Phase::Partition) {
+    mpmd::MPMDDefaultTopologyPassOptions topology;
+    topology.monolithic = true;
+    pm.addPass(mpmd::createMPMDDefaultTopologyPass(topology));
+  }
+  if (phase != Phase::Schedule)
+    return;
+  pm.addPass(createFunctionBufferizePass());
+  pm.addPass(createFunctionToPlanPass());
+  pm.addPass(plan::createPlanAssignOffsetsPass());
+  if (options.checkMemory)
+    pm.addPass(plan::createPlanCheckMemoryPass());
+  buildVerify(pm, phase);
+}
+
 static LogicalResult dump(ModuleOp module, const PhaseInfo &phase, StringRef folder) {
   SmallString<128> path(folder);
   llvm::sys::path::append(path, llvm::formatv("{0}.{1}.mlir", int(phase.phase), phase.name).str());
@@ -240,7 +271,9 @@ LogicalResult lamina::runPhases(ModuleOp module, Phase from, Phase to, const Com
     if (phase.phase < from)
       continue;
     PassManager pm(module.getContext());
-    if (phase.phase == from)
+    if (module.lookupSymbol<func::FuncOp>("main"))
+      buildFunctionPhase(pm, phase.phase, options);
+    else if (phase.phase == from)
       buildVerify(pm, from); // done already, but perhaps edited since
     else
       buildPhase(pm, phase.phase, options);

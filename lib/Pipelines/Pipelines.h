@@ -16,6 +16,7 @@
 #include "mlir/IR/OwningOpRef.h"
 #include "mlir/Pass/PassManager.h"
 
+#include <map>
 #include <string>
 
 namespace lamina {
@@ -33,11 +34,13 @@ struct CompileOptions {
   int64_t maxOutputRows = kDefaultOutputRows;   // rows of logits of one step
   int64_t maxSequences = kDefaultSequences;     // sequences in flight
   int64_t kvTokens = 0;                 // tokens that the KV cache holds, 0 = four sequences
+  std::map<std::string, int64_t> sizes;          // of models without a cache: numbers for the file's names of sizes
+  std::map<std::string, std::string> constants;  // of those: .npy files of inputs that become constants
   bool checkMemory = true;              // refuse what does not fit the cluster's devices
 };
 
-/// The files of a model, recognised by content, that was imported before.
-absl::StatusOr<ModelFiles> openModelFiles(const std::string &path);
+/// The files of the model that `module` was imported from, recognised by the content of the first, at `path`.
+absl::StatusOr<ModelFiles> openModelFiles(mlir::ModuleOp module, const std::string &path);
 
 /// Registers the dialects that the compiler uses, and all passes with the global registry.
 void registerDialects(mlir::DialectRegistry &registry);
@@ -48,7 +51,7 @@ void registerPasses();
 mlir::FailureOr<Model> importModel(mlir::MLIRContext &context, llvm::StringRef path, CompileOptions &options,
                                    bool headerOnly);
 
-/// Appends the passes of one phase between `import` and `schedule` to `pm`, its verify pass last.
+/// Appends the passes of one phase between `import` and `schedule` to `pm`, its verify pass last. For a module with a step.
 void buildPhase(mlir::OpPassManager &pm, Phase phase, const CompileOptions &options);
 
 /// Verifies what left `from` and runs the phases after it up to and with `to`, at most `schedule`; with a non-empty

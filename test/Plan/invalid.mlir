@@ -148,6 +148,68 @@ plan.program @p on @compute {
 
 // -----
 
+// A memref with rows.
+plan.program @p on @compute {
+  // expected-error @below {{'plan.buffer' op expected extent fixed for a memref, got: tokens}}
+  %x = plan.buffer arena "x" extent tokens : !plan.buffer<memref<4xf32>>
+}
+
+// -----
+
+// A memref whose size is not known.
+plan.program @p on @compute {
+  // expected-error @below {{'plan.buffer' op expected contents that arena memory holds, got: 'memref<?xf32>'}}
+  %x = plan.buffer arena "x" extent fixed : !plan.buffer<memref<?xf32>>
+}
+
+// -----
+
+// An input that is a tensor with rows.
+plan.program @p on @compute {
+  // expected-error @below {{'plan.buffer' op expected a memref as the model's input or output, got: 'tensor<?x64xf32>'}}
+  %x = plan.buffer arena "x" extent tokens {plan.element = "float", plan.port = "input"} : !plan.buffer<tensor<?x64xf32>>
+}
+
+// -----
+
+// Neither input nor output.
+plan.program @p on @compute {
+  // expected-error @below {{'plan.buffer' op expected plan.port to be "input" or "output"}}
+  %x = plan.buffer arena "x" extent fixed {plan.element = "float", plan.port = "both"} : !plan.buffer<memref<4xf32>>
+}
+
+// -----
+
+// A type without direction.
+plan.program @p on @compute {
+  // expected-error @below {{'plan.buffer' op expected plan.port to be "input" or "output"}}
+  %x = plan.buffer arena "x" extent fixed {plan.element = "float"} : !plan.buffer<memref<4xf32>>
+}
+
+// -----
+
+// An input of no type, of one that does not exist, and of one of another size.
+plan.program @p on @compute {
+  // expected-error @below {{'plan.buffer' op expected plan.element to name a type of elements that 'memref<4xf32>' has}}
+  %x = plan.buffer arena "x" extent fixed {plan.port = "input"} : !plan.buffer<memref<4xf32>>
+}
+
+// -----
+
+plan.program @p on @compute {
+  // expected-error @below {{'plan.buffer' op expected plan.element to name a type of elements that 'memref<4xf32>' has}}
+  %x = plan.buffer arena "x" extent fixed {plan.element = "real", plan.port = "input"} : !plan.buffer<memref<4xf32>>
+}
+
+// -----
+
+plan.program @p on @compute {
+  // expected-error @below {{'plan.buffer' op expected plan.element to name a type of elements that 'memref<4xf32>' has}}
+  %x = plan.buffer arena "x" extent fixed {plan.element = "double", plan.port = "output"} : !plan.buffer<memref<4xf32>>
+}
+
+// -----
+
 // Negative offset.
 plan.program @p on @compute {
   // expected-error @below {{'plan.buffer' op expected a non-negative offset, got: -64}}

@@ -116,6 +116,33 @@ std::string setTarget(const std::string &text, CommandLine &line) {
   return "";
 }
 
+/// NAME=TEXT into a map; the text after the first '='.
+template <typename T> void addAssignments(CLI::App &app, const std::string &flag, std::map<std::string, T> &target,
+                                          const std::string &description) {
+  auto add = [&target, flag](const std::vector<std::string> &pairs) {
+    for (const std::string &pair : pairs) {
+      size_t equals = pair.rfind('=');
+      llvm::StringRef value = equals == std::string::npos ? "" : llvm::StringRef(pair).substr(equals + 1);
+      T &assigned = target[pair.substr(0, equals)];
+      bool wrong = value.empty();
+      if constexpr (std::is_same_v<T, std::string>)
+        assigned = value.str();
+      else
+        wrong = value.getAsInteger(10, assigned) || assigned < 0;
+      if (wrong)
+        throw CLI::ValidationError(flag, "expected NAME=VALUE, got '" + pair + "'");
+    }
+  };
+  app.add_option_function<std::vector<std::string>>(flag, add, description)->expected(1)->take_all()->type_name("NAME=VALUE");
+}
+
+void addFunctions(CLI::App &app, CompileOptions &options) {
+  addAssignments(app, "--dim", options.sizes,
+                 "of an ONNX model without a cache: a number for a size that the file gives a name; may be repeated");
+  addAssignments(app, "--constant", options.constants,
+                 "of an ONNX model without a cache: the .npy file of an input that becomes a constant; may be repeated");
+}
+
 void addPlacement(CLI::App &app, CommandLine &line) {
   app.add_option_function<std::vector<std::string>>(
          "--target",
@@ -149,19 +176,26 @@ std::vector<std::string> canonicalFlags(const CompileOptions &options) {
     flags.push_back("max-context=" + std::to_string(options.maxContext));
   if (options.kvTokens)
     flags.push_back("kv-tokens=" + std::to_string(options.kvTokens));
+  for (const auto &[name, size] : options.sizes)
+    flags.push_back("dim=" + name + "=" + std::to_string(size));
+  for (const auto &[name, path] : options.constants)
+    flags.push_back("constant=" + name);
   return flags;
 }
 
 } // namespace
 
-std::optional<int> lamina::parseCommandLine(int argc, char **argv, CommandLine &line) {
+std::optional<int> lamina::parseCommandLine(int argc, const char *const *argv, CommandLine &line) {
   CLI::App app("Compiles a model into an artifact that lamina-run executes.", "lamina-opt");
   app.set_version_flag("--version", "lamina-opt " + compilerVersion().str());
-  app.footer(phaseList() + "\nWith an .mlir file and pass flags lamina-opt behaves as an mlir-opt; --help-list shows the passes.");
+  app.footer(phaseList() + "\nWith an .mlir file and pass flags lamina-opt behaves as an mlir-opt; --help-list shows the passes.\n"
+             "lamina-opt --batch FILE compiles by the command lines in a file, one a line, in one process; the status is that of the "
+             "worst.");
   addInputs(app, line);
   addPhases(app, line);
   addPlacement(app, line);
   addSizes(app, line.compile);
+  addFunctions(app, line.compile);
   try { // CLI11 reports by exception
     app.parse(argc, argv);
   } catch (const CLI::ParseError &error) {

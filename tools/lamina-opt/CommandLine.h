@@ -29,7 +29,7 @@ struct CommandLine {
 
 /// Parses the arguments. Returns the exit status instead where nothing is left to do: 0 after --help, 2 after an error,
 /// which has been printed.
-std::optional<int> parseCommandLine(int argc, char **argv, CommandLine &result);
+std::optional<int> parseCommandLine(int argc, const char *const *argv, CommandLine &result);
 
 } // namespace lamina
 

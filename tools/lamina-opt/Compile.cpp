@@ -7,6 +7,7 @@
 #include "lib/Target/CUDA/CUDATarget.h"
 #include "lib/Target/Plan/ArtifactTarget.h"
 #include "lib/Target/Plan/FitTable.h"
+#include "tools/common/CommandLines.h"
 #include "tools/lamina-opt/CommandLine.h"
 #include "tools/lamina-opt/Interrupt.h"
 
@@ -40,7 +41,7 @@ bool lamina::wantsCompile(int argc, char **argv) {
     StringRef argument = argv[i], next = i + 1 < argc ? argv[i + 1] : "";
     if (argument == "-h" || argument == "--help" || argument == "--version")
       return argc == 2;
-    for (StringRef flag : {"--compile-to", "--compile-from", "--plan-only", "--placement", "--target", "--cluster", "--dump-phases"})
+    for (StringRef flag : {"--batch", "--compile-to", "--compile-from", "--plan-only", "--placement", "--target", "--cluster", "--dump-phases"})
       if (StringRef rest = argument; rest.consume_front(flag) && (rest.empty() || rest.starts_with("=")))
         return true;
     if (argument == "-o") { // an artifact is asked for, or the output of passes
@@ -101,7 +102,7 @@ LogicalResult openWeights(Model &model) {
   auto first = files && !files.empty() ? dyn_cast<StringAttr>(files[0]) : StringAttr();
   if (!first)
     return model.module->emitError("names no model file in the attribute lm.files, so there are no weights to pack");
-  absl::StatusOr<ModelFiles> opened = openModelFiles(first.str());
+  absl::StatusOr<ModelFiles> opened = openModelFiles(*model.module, first.str());
   if (!opened.ok())
     return model.module->emitError(std::string(opened.status().message()));
   model.files = std::move(*opened);
@@ -210,7 +211,7 @@ LogicalResult compile(MLIRContext &context, CommandLine &line) {
 
 } // namespace
 
-int lamina::compileMain(int argc, char **argv) {
+static int compileOne(int argc, const char *const *argv) {
   CommandLine line;
   if (std::optional<int> status = parseCommandLine(argc, argv, line))
     return *status;
@@ -223,4 +224,10 @@ int lamina::compileMain(int argc, char **argv) {
   context.printOpOnDiagnostic(false); // users know their files, not our operations
   context.getDiagEngine().registerHandler([](Diagnostic &diagnostic) { print(diagnostic); });
   return failed(compile(context, line)) ? 1 : 0;
+}
+
+int lamina::compileMain(int argc, char **argv) {
+  if (std::optional<int> status = runCommandLines(argc, argv, compileOne))
+    return *status;
+  return compileOne(argc, argv);
 }

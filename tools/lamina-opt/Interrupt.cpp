@@ -5,20 +5,32 @@
 #include "runtime/io/ArtifactWriter.h"
 
 #include <csignal>
+#include <mutex>
+#include <string>
 #include <thread>
 #include <unistd.h>
 
 void lamina::cleanUpOnSignals(const std::string &artifact) {
+  static std::mutex mutex;
+  static std::string current;
+  {
+    std::lock_guard lock(mutex);
+    bool watched = !current.empty();
+    current = artifact;
+    if (watched)
+      return;
+  }
   sigset_t signals;
   sigemptyset(&signals);
   for (int signal : {SIGINT, SIGTERM, SIGHUP})
     sigaddset(&signals, signal);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   // A thread, not a handler: removing a directory is not for signal handlers.
-  std::thread([signals, artifact] {
+  std::thread([signals] {
     int signal = 0;
     sigwait(&signals, &signal);
-    removeUnfinishedArtifact(artifact);
+    std::lock_guard lock(mutex);
+    removeUnfinishedArtifact(current);
     _exit(128 + signal);
   }).detach();
 }

@@ -15,7 +15,7 @@ namespace lamina::run {
 namespace {
 
 constexpr char kDescription[] = "Runs a model that lamina-opt compiled: generates text, chats, measures "
-                                "perplexity, describes and checks.";
+                                "perplexity, computes tensors, describes and checks.";
 
 constexpr char kFooter[] =
     R"(MODEL is an artifact (NAME.lamina), or a GGUF file, which lamina-opt compiles into a cache first
@@ -27,6 +27,12 @@ all are generated together, and printed in the order of the file (--output=json:
 --perplexity cuts the tokenised file into windows of --context-size tokens that do not overlap and each begin with bos,
 where the vocabulary asks for bos (it counts towards the window). In a window every token but the first is predicted
 from all before it, and every prediction counts.
+
+A model that computes outputs from inputs runs once: --input gives each of its tensors, --output-dir is where results go. Element
+types that NumPy lacks are raw bytes, as the ml_dtypes package stores them.
+
+lamina-run --batch FILE runs the command lines in a file, one a line, one after the other in one process; the status is that of
+the worst.
 
 Exit status: 0 success, 1 a failed run, 2 a wrong command line, 130 interrupted by Ctrl-C.)";
 
@@ -83,6 +89,15 @@ struct Parser {
                  "Use the model's chat template; without a prompt, talk to it line by line");
     app.add_option("--system", options.system, "System message of a chat")->type_name("TEXT");
     app.add_flag("--no-bos", options.noBos, "Do not put bos in front of text prompts");
+  }
+
+  void addFunction(CLI::App &app) {
+    app.add_option("--input", options.inputs, "A tensor of a model without tokens; once for each of its inputs")
+        ->expected(1)
+        ->take_all()
+        ->type_name("NAME=FILE.npy");
+    app.add_option("--output-dir", options.outputFolder, "The folder where each output becomes NAME.npy")
+        ->type_name("DIR");
   }
 
   void addGeneration(CLI::App &app) {
@@ -162,10 +177,13 @@ struct Parser {
 
   /// An option that does nothing for --describe, --check or --tokenize; empty if there is none.
   std::string withoutEffect(const CLI::App &app) const {
-    if (!describe && !check && !tokenize)
+    bool function = !options.outputFolder.empty();
+    if (!describe && !check && !tokenize && !function)
       return "";
-    std::string action = describe ? "--describe" : check ? "--check" : "--tokenize";
+    std::string action = describe ? "--describe" : check ? "--check" : tokenize ? "--tokenize" : "--output-dir";
     std::set<std::string> used = {"--model", "--output", "--threads", action};
+    if (action == "--output-dir")
+      used.insert({"--input", "--inproc"});
     if (tokenize)
       used.insert({"--prompt", "--prompt-file", "--no-bos"});
     for (const CLI::Option *option : app.get_options())
@@ -188,6 +206,8 @@ struct Parser {
       if (!parseTokens(promptTokens, *options.promptTokens))
         return "--prompt-tokens: expected ids separated by commas, got '" + promptTokens + "'";
     }
+    if (!options.inputs.empty() && options.outputFolder.empty())
+      return "--input needs --output-dir";
     if (absl::Status status = options.sampling.over({}).validate(); !status.ok())
       return std::string(status.message());
     bool prompt = options.prompt || options.promptFile || options.promptTokens;
@@ -195,10 +215,11 @@ struct Parser {
                      : describe                      ? Action::Describe
                      : check                         ? Action::Check
                      : tokenize                      ? Action::Tokenize
+                     : !options.outputFolder.empty() ? Action::Function
                      : options.chat && !prompt       ? Action::Chat
                                                      : Action::Generate;
     if (options.action == Action::Generate && !prompt)
-      return "nothing to do: give --prompt, --prompt-file, --prompt-tokens, --chat, --perplexity, "
+      return "nothing to do: give --prompt, --prompt-file, --prompt-tokens, --chat, --output-dir, --perplexity, "
              "--describe, --check or "
              "--tokenize";
     if (options.promptTokens && options.chat)
@@ -225,6 +246,8 @@ ParsedCommandLine parseCommandLine(int argc, const char *const *argv) {
   auto heading = [&](const char *text) { app.option_defaults()->group(text); };
   heading("Prompt");
   parser.addPrompts(app);
+  heading("Tensors");
+  parser.addFunction(app);
   heading("Generation");
   parser.addGeneration(app);
   heading("Execution");

@@ -2,6 +2,7 @@
 
 #include "runtime/base/StrCat.h"
 #include "runtime/device/KernelABI.h"
+#include "runtime/executor/PlanCheck.h"
 #include "tools/lamina-run/Report.h"
 #include "tools/lamina-run/Run.h"
 
@@ -115,7 +116,8 @@ void printTransfers(const plan::Plan &plan) {
 void printLimits(const ArtifactReader &artifact) {
   const plan::Limits &limits = artifact.plan().limits();
   const ArtifactManifest &manifest = artifact.manifest();
-  std::printf("\nLimits: %u tokens and %u rows of logits a step, %u sequences of at most %u tokens, %llu "
+  if (!isFunction(artifact.plan()))
+    std::printf("\nLimits: %u tokens and %u rows of logits a step, %u sequences of at most %u tokens, %llu "
               "tokens in the "
               "KV cache\n",
               limits.max_batch_tokens(), limits.max_output_rows(), limits.max_sequences(),
@@ -127,6 +129,22 @@ void printLimits(const ArtifactReader &artifact) {
               manifest.flags.empty() ? "" : " with ", joined(manifest.flags).c_str());
   std::printf("%zu files, %s, format version %u\n", manifest.files.size() + 1,
               bytesText(static_cast<double>(artifact.totalBytes())).c_str(), manifest.formatVersion);
+}
+
+std::string portText(const plan::Port &port) {
+  std::string text = port.name() + ": " + port.element_type() + "[";
+  for (int i = 0; i < port.shape_size(); ++i)
+    text += strCat(i ? ", " : "", port.shape(i));
+  return text + "]";
+}
+
+Json portsJson(const google::protobuf::RepeatedPtrField<plan::Port> &ports) {
+  Json list = Json::array();
+  for (const plan::Port &port : ports)
+    list.push_back({{"name", port.name()},
+                    {"element_type", port.element_type()},
+                    {"shape", std::vector<uint64_t>(port.shape().begin(), port.shape().end())}});
+  return list;
 }
 
 Json descriptionJson(const ArtifactReader &artifact) {
@@ -176,7 +194,19 @@ Json descriptionJson(const ArtifactReader &artifact) {
           {"compiler_version", manifest.compilerVersion},
           {"flags", manifest.flags},
           {"format_version", manifest.formatVersion},
+          {"inputs", portsJson(plan.inputs())},
+          {"outputs", portsJson(plan.outputs())},
           {"bytes", artifact.totalBytes()}};
+}
+
+/// Of a model that computes outputs from inputs.
+void printFunction(const ArtifactReader &artifact) {
+  const plan::Plan &plan = artifact.plan();
+  std::printf("%s\n", artifact.manifest().modelName.c_str());
+  for (const plan::Port &port : plan.inputs())
+    std::printf("  input  %s\n", portText(port).c_str());
+  for (const plan::Port &port : plan.outputs())
+    std::printf("  output %s\n", portText(port).c_str());
 }
 
 } // namespace
@@ -187,8 +217,12 @@ absl::Status describe(const RunOptions &options) {
     std::printf("%s\n", dumpLine(descriptionJson(artifact)).c_str());
     return absl::OkStatus();
   }
-  printModel(artifact);
-  printCut(artifact.plan());
+  if (isFunction(artifact.plan())) {
+    printFunction(artifact);
+  } else {
+    printModel(artifact);
+    printCut(artifact.plan());
+  }
   printWorkers(artifact.plan());
   printTransfers(artifact.plan());
   printLimits(artifact);

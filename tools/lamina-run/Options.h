@@ -15,7 +15,7 @@ namespace lamina::run {
 /// Exit statuses; a shell reports 128 + SIGINT for what Ctrl-C ended.
 enum ExitStatus { kSuccess = 0, kFailedRun = 1, kWrongCommandLine = 2, kInterrupted = 130 };
 
-enum class Action { Generate, Chat, Perplexity, Describe, Check, Tokenize };
+enum class Action { Generate, Chat, Perplexity, Function, Describe, Check, Tokenize };
 
 /// What the command line says of sampling.
 struct SamplingFlags {
@@ -43,6 +43,10 @@ struct RunOptions {
   std::optional<std::string> prompt;
   std::optional<std::string> promptFile;
   std::optional<std::vector<int32_t>> promptTokens;
+
+  // Of a model that computes outputs from inputs.
+  std::vector<std::string> inputs; ///< NAME=FILE.npy
+  std::string outputFolder;
 
   std::optional<int64_t> maxTokens;
   SamplingFlags sampling;

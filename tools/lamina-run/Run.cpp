@@ -2,6 +2,8 @@
 
 #include "tools/lamina-run/Run.h"
 
+#include "tools/common/CommandLines.h"
+
 #include <cstdio>
 #include <string>
 
@@ -16,6 +18,8 @@ absl::Status perform(const RunOptions &options) {
     return chat(options);
   case Action::Perplexity:
     return perplexity(options);
+  case Action::Function:
+    return runFunction(options);
   case Action::Describe:
     return describe(options);
   case Action::Check:
@@ -28,7 +32,7 @@ absl::Status perform(const RunOptions &options) {
 
 } // namespace
 
-int runMain(int argc, char **argv) {
+static int runOne(int argc, const char *const *argv) {
   ParsedCommandLine parsed = parseCommandLine(argc, argv);
   if (!parsed.options)
     return parsed.exitStatus;
@@ -43,6 +47,12 @@ int runMain(int argc, char **argv) {
     return kInterrupted;
   std::fprintf(stderr, "lamina-run: error: %s\n", std::string(status.message()).c_str());
   return kFailedRun;
+}
+
+int runMain(int argc, char **argv) {
+  if (std::optional<int> status = runCommandLines(argc, argv, runOne))
+    return *status;
+  return runOne(argc, argv);
 }
 
 } // namespace lamina::run

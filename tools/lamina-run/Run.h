@@ -19,6 +19,7 @@ int runMain(int argc, char **argv);
 absl::Status generate(const RunOptions &options);
 absl::Status chat(const RunOptions &options);
 absl::Status perplexity(const RunOptions &options);
+absl::Status runFunction(const RunOptions &options);
 absl::Status describe(const RunOptions &options);
 absl::Status check(const RunOptions &options);
 absl::Status tokenize(const RunOptions &options);

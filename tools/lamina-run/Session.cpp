@@ -4,6 +4,7 @@
 
 #include "runtime/base/Clock.h"
 #include "runtime/base/StrCat.h"
+#include "runtime/executor/PlanCheck.h"
 #include "runtime/io/GGUFReader.h"
 #include "runtime/sampler/SamplerGGUF.h"
 #include "tools/lamina-run/Interrupt.h"
@@ -40,6 +41,9 @@ absl::StatusOr<std::unique_ptr<Session>> Session::open(const RunOptions &options
   auto session = std::make_unique<Session>();
   uint64_t began = 0;
   LAMINA_ASSIGN_OR_RETURN(session->artifact, openArtifact(modelSource(options), &began));
+  if (isFunction(session->artifact->plan()))
+    return absl::InvalidArgumentError(
+        "the model computes tensors, not text; give --input NAME=FILE.npy and --output-dir DIR, --describe names its inputs");
   LAMINA_ASSIGN_OR_RETURN(GGUFReader reader, GGUFReader::open(session->artifact->filePath(kTokenizerFile)));
   LAMINA_ASSIGN_OR_RETURN(session->tokenizer, tokenizerOf(reader));
   LAMINA_ASSIGN_OR_RETURN(SamplerOptions sampling, samplerOptionsFromGGUF(reader));

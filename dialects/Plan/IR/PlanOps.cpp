@@ -4,6 +4,7 @@
 
 #include "dialects/LM/IR/LM.h"
 #include "runtime/device/KernelABI.h"
+#include "runtime/io/NpyFile.h"
 
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
@@ -101,6 +102,9 @@ LogicalResult verifyTransfer(Operation *op, OperandRange buffers) {
 bool canHold(BufferKind kind, Type contents) {
   if (kind == BufferKind::cache)
     return isa<lm::KVCacheType>(contents);
+  if (auto memory = dyn_cast<MemRefType>(contents))
+    return kind == BufferKind::arena && memory.hasStaticShape() && memory.getLayout().isIdentity() &&
+           memory.getElementType().isIntOrFloat();
   auto type = dyn_cast<RankedTensorType>(contents);
   if (!type || type.getRank() == 0)
     return false;
@@ -114,6 +118,24 @@ bool canHold(BufferKind kind, Type contents) {
   default:
     return type.getElementType().isInteger(32);
   }
+}
+
+/// Verifies the following of a buffer that is the model's input or output:
+/// - it is a memref
+/// - plan.port is one of the two words, plan.element ONNX's name of a type with elements of that size
+LogicalResult verifyPort(BufferOp buffer) {
+  Attribute port = buffer->getAttr("plan.port"), element = buffer->getAttr("plan.element");
+  if (!port && !element)
+    return success();
+  auto memory = dyn_cast<MemRefType>(contents(buffer.getResult()));
+  if (!memory)
+    return buffer.emitOpError() << "expected a memref as the model's input or output, got: " << contents(buffer.getResult());
+  auto direction = dyn_cast_or_null<StringAttr>(port), type = dyn_cast_or_null<StringAttr>(element);
+  if (!direction || (direction != "input" && direction != "output"))
+    return buffer.emitOpError("expected plan.port to be \"input\" or \"output\"");
+  if (!type || npyElementBytes(npyDescr(type.getValue())) != llvm::divideCeil(memory.getElementTypeBitWidth(), 8u))
+    return buffer.emitOpError() << "expected plan.element to name a type of elements that " << memory << " has";
+  return success();
 }
 
 } // namespace
@@ -143,15 +165,18 @@ LogicalResult ProgramOp::verify() {
 }
 
 /// Verifies the following:
-/// - the contents are what memory of this kind holds
+/// - the contents are what memory of this kind holds; a memref has no rows
 /// - an offset or index is not negative, an offset in memory is aligned
 /// - a weight buffer names its weight
 /// - cache and batch buffers have their index from the start
+/// - inputs and outputs say which and of what type
 LogicalResult BufferOp::verify() {
   bool inMemory = getKind() == BufferKind::arena || getKind() == BufferKind::weight;
   if (!canHold(getKind(), contents(getResult())))
     return emitOpError() << "expected contents that " << stringifyBufferKind(getKind())
                          << " memory holds, got: " << contents(getResult());
+  if (isa<MemRefType>(contents(getResult())) && getExtent() != RowExtent::fixed)
+    return emitOpError() << "expected extent fixed for a memref, got: " << stringifyRowExtent(getExtent());
   if (getOffset() && int64_t(*getOffset()) < 0)
     return emitOpError() << "expected a non-negative offset, got: " << int64_t(*getOffset());
   if (inMemory && getOffset() && *getOffset() % LAMINA_BUFFER_ALIGNMENT != 0)
@@ -161,7 +186,7 @@ LogicalResult BufferOp::verify() {
     return emitOpError("expected a source on weight buffers and on no others");
   if (!inMemory && !getOffset())
     return emitOpError("expected the index of the cache or batch field");
-  return success();
+  return verifyPort(*this);
 }
 
 /// Verifies the following:

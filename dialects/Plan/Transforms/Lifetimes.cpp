@@ -5,6 +5,7 @@
 #include "dialects/LM/IR/LM.h"
 
 #include "mlir/IR/BuiltinOps.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace lamina;
@@ -34,10 +35,10 @@ ArenaUse plan::collectArenaUse(ProgramOp program, const StepLimits &limits) {
     if (auto buffer = dyn_cast<BufferOp>(&op)) {
       if (buffer.getKind() != BufferKind::arena)
         continue;
-      auto type = cast<RankedTensorType>(buffer.getResult().getType().getContents());
+      Type contents = buffer.getResult().getType().getContents();
       indexOf[buffer] = use.ops.size();
       use.ops.push_back(buffer);
-      use.buffers.push_back({uint64_t(limits.rows(buffer.getExtent()) * rowBytes(type)), UINT64_MAX, 0});
+      use.buffers.push_back({uint64_t(limits.rows(buffer.getExtent()) * contentsRowBytes(contents)), UINT64_MAX, 0});
       continue;
     }
     Operation *touching = &op;
@@ -60,6 +61,12 @@ ArenaUse plan::collectArenaUse(ProgramOp program, const StepLimits &limits) {
       buffer.lastUse = time;
   }
   return use;
+}
+
+int64_t plan::contentsRowBytes(Type contents) {
+  auto memory = dyn_cast<MemRefType>(contents);
+  return memory ? memory.getNumElements() * llvm::divideCeil(memory.getElementTypeBitWidth(), 8u)
+                : rowBytes(cast<RankedTensorType>(contents));
 }
 
 int64_t plan::pageBytes(Type cache) { return cast<lm::KVCacheType>(cache).getPageBytes(); }

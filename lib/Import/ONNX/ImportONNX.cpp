@@ -3,6 +3,7 @@
 #include "lib/Import/ONNX/ImportONNX.h"
 
 #include "dialects/LM/Transforms/Passes.h"
+#include "lib/Import/ONNX/FunctionImporter.h"
 #include "lib/Import/ONNX/Inline.h"
 #include "lib/Import/ONNX/NodeImporter.h"
 #include "lib/Import/ONNX/Reader.h"
@@ -238,6 +239,12 @@ FailureOr<Model> importONNX(MLIRContext &context, StringRef path, const ImportOp
   absl::StatusOr<onnx::Model> model = readFlat(path.str(), options.allowMissingData);
   if (!model.ok())
     return emitError(loc) << toRef(model.status().message());
+  if (!onnx::isDecoder(*model)) {
+    FailureOr<OwningOpRef<ModuleOp>> module = onnx::importFunction(context, *model, options);
+    if (failed(module))
+      return failure();
+    return Model{filesOf(std::move(*model)), std::move(*module)};
+  }
   // A model whose tables are short fails where it is asked for more.
   constexpr int64_t kShortest = 32;
   int64_t longest = std::max<int64_t>(options.contextLength, lm::kDefaultContext);

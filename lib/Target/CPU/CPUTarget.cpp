@@ -3,6 +3,7 @@
 #include "lib/Target/CPU/CPUTarget.h"
 
 #include "lib/Target/CPU/KernelEmitter.h"
+#include "lib/Target/CPU/LoweredKernel.h"
 #include "lib/Target/CPU/ObjectEmitter.h"
 #include "lib/Target/Kernels/Parallel.h"
 
@@ -16,18 +17,29 @@ struct Job {
   const KernelSource *kernel;
   const std::vector<KernelForm> *forms;
   const TargetInfo *target;
+  std::string lowered; // the kernel, if there is nothing to generate
   std::string object, error;
 
   void run() {
     MLIRContext context(MLIRContext::Threading::DISABLED);
+    OwningOpRef<ModuleOp> module = lowered.empty() ? generate(context) : lowerKernel(lowered, context);
+    if (!module) {
+      error = "could not be lowered to LLVM";
+      return;
+    }
+    Loops loops = lowered.empty() ? Loops::Generated : Loops::Plain;
+    if (llvm::Expected<std::string> result = emitObject(*module, *target, loops))
+      object = std::move(*result);
+    else
+      error = llvm::toString(result.takeError());
+  }
+
+  OwningOpRef<ModuleOp> generate(MLIRContext &context) {
     loadKernelDialects(context);
     OwningOpRef<ModuleOp> module = ModuleOp::create(UnknownLoc::get(&context));
     for (const KernelForm &form : *forms)
       emitKernel(*kernel, form, *target, *module);
-    if (llvm::Expected<std::string> result = emitObject(*module, *target))
-      object = std::move(*result);
-    else
-      error = llvm::toString(result.takeError());
+    return module;
   }
 };
 
@@ -37,7 +49,9 @@ FailureOr<std::vector<std::string>> lamina::compileKernels(ArrayRef<KernelSource
                                                            ArrayRef<StringRef> targets, unsigned threads) {
   std::vector<std::vector<KernelForm>> forms;
   for (const KernelSource &kernel : kernels) {
-    FailureOr<std::vector<KernelForm>> described = kernelForms(kernel);
+    FailureOr<std::vector<KernelForm>> described = std::vector<KernelForm>(); // none where nothing is generated
+    if (!isLoweredKernel(kernel))
+      described = kernelForms(kernel);
     if (failed(described))
       return failure();
     forms.push_back(std::move(*described));
@@ -49,7 +63,8 @@ FailureOr<std::vector<std::string>> lamina::compileKernels(ArrayRef<KernelSource
     if (!infos.back() && !kernels.empty())
       return kernels[0].body->getParentOp()->emitError() << "no CPU target is called '" << name << "'";
     for (size_t i = 0; i < kernels.size(); ++i)
-      jobs.push_back({&kernels[i], &forms[i], infos.back(), {}, {}});
+      jobs.push_back({&kernels[i], &forms[i], infos.back(),
+                      isLoweredKernel(kernels[i]) ? serializeLoweredKernel(kernels[i]) : "", {}, {}});
   }
   forEachInParallel(jobs.size(), threads, [&](size_t i) { jobs[i].run(); });
 

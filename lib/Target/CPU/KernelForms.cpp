@@ -2,6 +2,7 @@
 
 #include "lib/Target/CPU/AttentionTile.h"
 #include "lib/Target/CPU/KernelEmitter.h"
+#include "lib/Target/CPU/LoweredKernel.h"
 #include "lib/Target/Kernels/ProductParts.h"
 
 using namespace mlir;
@@ -87,6 +88,8 @@ FailureOr<std::vector<KernelForm>> lamina::kernelForms(const KernelSource &kerne
 }
 
 FailureOr<std::vector<KernelVariant>> lamina::describeKernel(const KernelSource &kernel) {
+  if (isLoweredKernel(kernel))
+    return std::vector{KernelVariant{kernel.name, 0, plan::RowExtent::fixed, 1}};
   FailureOr<std::vector<KernelForm>> forms = kernelForms(kernel);
   if (failed(forms))
     return failure();

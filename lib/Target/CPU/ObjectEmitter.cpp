@@ -68,10 +68,11 @@ public:
 
 } // namespace
 
-llvm::Expected<std::string> lamina::emitObject(ModuleOp module, const TargetInfo &target) {
+llvm::Expected<std::string> lamina::emitObject(ModuleOp module, const TargetInfo &target, Loops loops) {
   llvm::LLVMContext context;
   GeneratedOrder order;
-  context.setOptPassGate(order);
+  if (loops == Loops::Generated)
+    context.setOptPassGate(order);
   llvm::Expected<std::unique_ptr<llvm::Module>> translated = translateKernels(module, context);
   if (!translated)
     return translated.takeError();
@@ -83,7 +84,7 @@ llvm::Expected<std::string> lamina::emitObject(ModuleOp module, const TargetInfo
   llvmModule->setTargetTriple(machine->getTargetTriple());
   llvmModule->setDataLayout(machine->createDataLayout());
   setAttributes(*llvmModule, target);
-  optimizeKernels(*llvmModule, *machine);
+  optimizeKernels(*llvmModule, *machine, loops);
   llvm::SmallVector<char, 0> object;
   llvm::raw_svector_ostream stream(object);
   llvm::legacy::PassManager codegen;

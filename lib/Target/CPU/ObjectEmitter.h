@@ -3,6 +3,7 @@
 #ifndef LAMINA_LIB_TARGET_CPU_OBJECTEMITTER_H
 #define LAMINA_LIB_TARGET_CPU_OBJECTEMITTER_H
 
+#include "lib/Target/Kernels/CodeGeneration.h"
 #include "lib/Target/Kernels/TargetInfo.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -15,7 +16,8 @@ namespace lamina {
 
 /// Lowers `module` (functions of loadKernelDialects' dialects) to a relocatable object for `target`. Errors
 /// are ours, not the user's: what the generators emit always compiles. Thread-safe for different contexts.
-llvm::Expected<std::string> emitObject(mlir::ModuleOp module, const TargetInfo &target);
+llvm::Expected<std::string> emitObject(mlir::ModuleOp module, const TargetInfo &target,
+                                       Loops loops = Loops::Generated);
 
 /// Links objects in this order to a shared object that exports all their functions and needs no other, but for what
 /// it may import from its loader. Uses a temporary directory. Thread-safe.

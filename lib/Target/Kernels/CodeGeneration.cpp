@@ -41,11 +41,11 @@ llvm::Expected<std::unique_ptr<llvm::Module>> lamina::translateKernels(ModuleOp 
 }
 
 /// Generators have tiled, unrolled and vectorised already: what is left is cleaning up.
-void lamina::optimizeKernels(llvm::Module &module, llvm::TargetMachine &machine) {
+void lamina::optimizeKernels(llvm::Module &module, llvm::TargetMachine &machine, Loops loopsAre) {
   llvm::PipelineTuningOptions tuning;
-  tuning.LoopVectorization = false;
+  tuning.LoopVectorization = loopsAre == Loops::Plain;
   tuning.SLPVectorization = false;
-  tuning.LoopUnrolling = false;
+  tuning.LoopUnrolling = loopsAre == Loops::Plain;
   llvm::LoopAnalysisManager loops;
   llvm::FunctionAnalysisManager functions;
   llvm::CGSCCAnalysisManager callGraph;

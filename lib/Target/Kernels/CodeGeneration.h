@@ -20,7 +20,10 @@ namespace lamina {
 /// user's: what generators emit always compiles. Thread-safe for different contexts.
 llvm::Expected<std::unique_ptr<llvm::Module>> translateKernels(mlir::ModuleOp module, llvm::LLVMContext &context);
 
-void optimizeKernels(llvm::Module &module, llvm::TargetMachine &machine);
+/// Whether the generators have tiled, unrolled and vectorised what is in a module, or LLVM is to.
+enum class Loops { Generated, Plain };
+
+void optimizeKernels(llvm::Module &module, llvm::TargetMachine &machine, Loops loops = Loops::Generated);
 
 } // namespace lamina
 

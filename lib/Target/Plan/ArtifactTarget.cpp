@@ -4,6 +4,7 @@
 
 #include "lib/Target/CPU/CPUTarget.h"
 #include "lib/Target/CPU/KernelEmitter.h"
+#include "lib/Target/CPU/LoweredKernel.h"
 #include "lib/Target/CUDA/CUDATarget.h"
 #include "lib/Target/Plan/WeightShard.h"
 #include "runtime/base/Sha256.h"
@@ -126,6 +127,12 @@ static LogicalResult printProgram(plan::ProgramOp program, StringRef target, llv
   OwningOpRef<ModuleOp> owner(code);
   KernelSet kernels(program);
   for (const KernelSource &source : kernels.sources()) {
+    if (isLoweredKernel(source)) {
+      MLIRContext own;
+      if (OwningOpRef<ModuleOp> lowered = lowerKernel(serializeLoweredKernel(source), own))
+        lowered->print(os);
+      continue;
+    }
     FailureOr<std::vector<KernelForm>> forms = kernelForms(source);
     if (failed(forms))
       return failure();

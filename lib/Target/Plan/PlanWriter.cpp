@@ -188,6 +188,11 @@ private:
       writeCache(worker, cache);
       return;
     }
+    if (auto memory = dyn_cast<MemRefType>(contents)) {
+      written->set_row_bytes(plan::contentsRowBytes(memory));
+      written->set_bytes(written->row_bytes());
+      return writePort(worker, buffer, memory);
+    }
     auto type = cast<RankedTensorType>(contents);
     switch (buffer.getKind()) {
     case plan::BufferKind::weight:
@@ -200,6 +205,20 @@ private:
       written->set_row_bytes(plan::rowBytes(type));
       return written->set_bytes(plan::rowBytes(type) * limits_.rows(buffer.getExtent()));
     }
+  }
+
+  /// What the caller fills or reads.
+  void writePort(const plan::Worker &worker, plan::BufferOp buffer, MemRefType memory) {
+    auto direction = buffer->getAttrOfType<StringAttr>("plan.port");
+    if (!direction)
+      return;
+    plan::Port *port = direction.getValue() == "input" ? plan_.add_inputs() : plan_.add_outputs();
+    port->set_name(buffer.getName().str());
+    port->set_element_type(buffer->getAttrOfType<StringAttr>("plan.element").str());
+    for (int64_t size : memory.getShape())
+      port->add_shape(size);
+    port->set_worker(plan_.workers_size() - 1);
+    port->set_buffer(worker.buffers_size() - 1);
   }
 
   /// The block table is the one array of the batch whose size follows neither tokens nor output rows.

@@ -6,74 +6,15 @@
 //
 //===----------------------------------------------------------------------------------------------------===//
 
-#include "lib/Import/ONNX/Evaluator.h"
-#include "lib/Import/ONNX/Reader.h"
+#include "NodeCases.h"
 
 #include <gtest/gtest.h>
-
-#include <algorithm>
-#include <cmath>
-#include <filesystem>
-#include <fstream>
-#include <map>
 
 namespace lamina::onnx {
 namespace {
 namespace fs = std::filesystem;
 
-const fs::path kCases = fs::path(LAMINA_TEST_DATA) / "onnx/node";
 const fs::path kRecorded = fs::path(LAMINA_SOURCE_DIR) / "test/data/onnx";
-
-/// Name of the case, ": " and the reason.
-std::map<std::string, std::string> listedCases() {
-  std::map<std::string, std::string> listed;
-  std::ifstream file(fs::path(LAMINA_SOURCE_DIR) / "test/Import/ONNX/unsupported_node_tests.txt");
-  for (std::string line; std::getline(file, line);)
-    if (size_t colon = line.find(": "); !line.empty() && line[0] != '#' && colon != std::string::npos)
-      listed[line.substr(0, colon)] = line.substr(colon + 2);
-  return listed;
-}
-
-std::vector<fs::path> sortedEntries(const fs::path &folder) {
-  std::vector<fs::path> entries;
-  for (const fs::directory_entry &entry : fs::directory_iterator(folder))
-    entries.push_back(entry.path());
-  std::sort(entries.begin(), entries.end());
-  return entries;
-}
-
-/// The tensors KIND_0.pb, KIND_1.pb … of a case. Their bytes are in `constants`, which must outlive them.
-absl::StatusOr<std::vector<Tensor>> readTensors(const fs::path &folder, const std::string &kind,
-                                                std::vector<TensorConstant> &constants,
-                                                const Evaluator &evaluator) {
-  for (int i = 0; fs::exists(folder / (kind + "_" + std::to_string(i) + ".pb")); ++i) {
-    LAMINA_ASSIGN_OR_RETURN(TensorConstant constant,
-                            readTensorFile((folder / (kind + "_" + std::to_string(i) + ".pb")).string()));
-    constants.push_back(std::move(constant));
-  }
-  std::vector<Tensor> tensors;
-  for (const TensorConstant &constant : constants) {
-    LAMINA_ASSIGN_OR_RETURN(Tensor tensor, evaluator.constant(constant));
-    tensors.push_back(std::move(tensor));
-  }
-  return tensors;
-}
-
-/// As ONNX's runner compares: |a - b| <= atol + rtol |b|.
-absl::Status compare(const Tensor &actual, const Tensor &expected) {
-  if (actual.type() != expected.type() || actual.dims() != expected.dims())
-    return absl::FailedPreconditionError(
-        strCat("got ", actual.describe(), ", expected ", expected.describe()));
-  if (!actual.hasData())
-    return absl::FailedPreconditionError("the elements were not computed");
-  for (int64_t i = 0; i < actual.count(); ++i) {
-    double a = actual.real(i), b = expected.real(i);
-    bool close = a == b || (std::isnan(a) && std::isnan(b)) || std::fabs(a - b) <= 1e-5 + 1e-3 * std::fabs(b);
-    if (!close)
-      return absl::FailedPreconditionError(strCat("element ", i, " is ", a, ", expected ", b));
-  }
-  return absl::OkStatus();
-}
 
 absl::Status runCase(const fs::path &folder) {
   LAMINA_ASSIGN_OR_RETURN(Model model, readModel((folder / "model.onnx").string()));
@@ -96,7 +37,7 @@ absl::Status runCase(const fs::path &folder) {
 TEST(NodeTest, EveryCasePassesOrIsListed) {
   if (!fs::exists(kCases))
     GTEST_SKIP() << "skipped: no " << kCases;
-  std::map<std::string, std::string> listed = listedCases();
+  std::map<std::string, std::string> listed = listedCases("unsupported_node_tests.txt");
   std::vector<fs::path> folders = sortedEntries(kCases);
   int passed = 0;
   for (const fs::path &folder : folders) {

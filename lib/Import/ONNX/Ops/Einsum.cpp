@@ -1,21 +1,14 @@
 //===- Einsum.cpp - sums of products by their indices ---------------------------------------------------===//
 
+#include "lib/Import/ONNX/Ops/Einsum.h"
+
 #include "lib/Import/ONNX/Ops/Rules.h"
 
 #include <algorithm>
-#include <map>
 
 namespace lamina::onnx {
 
 namespace {
-/// An equation like "b...ij,jk->b...ik". The axes that an ellipsis stands for are labels '0', '1', …, counted
-/// from the right so that they broadcast.
-struct Equation {
-  std::vector<std::string> operands;
-  std::string result;
-  std::map<char, int64_t> sizes;
-};
-
 constexpr int64_t kMostEllipsis = 10;
 
 absl::StatusOr<std::string> expandEllipsis(const OpContext &context, std::string term, int64_t axes) {
@@ -55,7 +48,9 @@ absl::Status bindSizes(const OpContext &context, Equation &equation) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<Equation> parse(OpContext &context) {
+} // namespace
+
+absl::StatusOr<Equation> equationOf(OpContext &context) {
   std::string text = context.text("equation");
   text.erase(std::remove(text.begin(), text.end(), ' '), text.end());
   size_t arrow = text.find("->");
@@ -94,9 +89,10 @@ absl::StatusOr<Equation> parse(OpContext &context) {
   return equation;
 }
 
+namespace {
 absl::Status einsumRule(OpContext &context) {
   LAMINA_RETURN_IF_ERROR(sameTypes(context));
-  LAMINA_ASSIGN_OR_RETURN(Equation equation, parse(context));
+  LAMINA_ASSIGN_OR_RETURN(Equation equation, equationOf(context));
   Dims dims;
   for (char label : equation.result)
     dims.push_back(equation.sizes[label]);
@@ -106,7 +102,7 @@ absl::Status einsumRule(OpContext &context) {
 
 /// One loop over all indices: the result's outside, the summed ones inside.
 absl::Status einsum(OpContext &context) {
-  LAMINA_ASSIGN_OR_RETURN(Equation equation, parse(context));
+  LAMINA_ASSIGN_OR_RETURN(Equation equation, equationOf(context));
   std::string labels = equation.result;
   for (const auto &[label, size] : equation.sizes)
     if (labels.find(label) == std::string::npos)

@@ -147,8 +147,11 @@ absl::Status nonZero(OpContext &context) {
 absl::Status oneHotRule(OpContext &context) {
   LAMINA_ASSIGN_OR_RETURN(int64_t axis, context.axis("axis", -1, context.in(0).rank() + 1));
   LAMINA_RETURN_IF_ERROR(context.expectDims(2, {2}));
-  if (context.in(1).count() != 1 || !context.in(1).hasData())
-    return context.error("the depth must be one number that is known");
+  if (context.in(1).count() != 1)
+    return context.error("expected one number as depth, got ", context.in(1).describe());
+  if (!context.in(1).hasData())
+    return absl::FailedPreconditionError(
+        strCat(context.node().describe(), ": the shape of the result needs the depth, which is not known before the model runs"));
   Dims dims = context.dims(0);
   dims.insert(dims.begin() + axis, context.in(1).integer(0));
   context.result(0, context.type(2), std::move(dims));

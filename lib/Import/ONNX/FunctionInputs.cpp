@@ -1,0 +1,46 @@
+//===- FunctionInputs.cpp - what the inputs of a function are -------------------------------------------===//
+
+#include "lib/Import/ONNX/FunctionInputs.h"
+
+#include "runtime/base/StrCat.h"
+#include "runtime/io/NpyFile.h"
+
+#include "llvm/ADT/STLExtras.h"
+
+namespace lamina::onnx {
+
+static absl::StatusOr<Tensor> constantFromFile(const Value &input, const std::string &path) {
+  LAMINA_ASSIGN_OR_RETURN(NpyArray array, readNpy(path));
+  std::string type(elementTypeName(input.type.element));
+  if (!npyHolds(array, type))
+    return absl::InvalidArgumentError(strCat("'", path, "' holds elements of type '", array.descr, "', expected ", type));
+  Tensor tensor(input.type.element, array.shape);
+  tensor.allocate();
+  std::copy(array.data.begin(), array.data.end(), tensor.mutableBytes());
+  return tensor;
+}
+
+absl::StatusOr<Tensor> inputTensor(const Value &input, const ImportOptions &options) {
+  if (input.type.kind != Type::Kind::Tensor)
+    return absl::UnimplementedError("expected a tensor; sequences, optionals and maps are not compiled");
+  if (auto fixed = options.constants.find(input.name); fixed != options.constants.end())
+    return constantFromFile(input, fixed->second);
+  if (!input.type.shape)
+    return absl::InvalidArgumentError("declares no shape, and what is compiled needs one; declare it in the model");
+  Dims dims;
+  for (auto [axis, dimension] : llvm::enumerate(*input.type.shape)) {
+    auto given = options.sizes.find(dimension.symbol);
+    int64_t size = dimension.size >= 0 || given == options.sizes.end() ? dimension.size : given->second;
+    std::string symbol = dimension.symbol.empty() ? "" : strCat(" ", quoteName(dimension.symbol));
+    if (size < 0 && symbol.empty())
+      return absl::InvalidArgumentError(
+          strCat("the size of axis ", axis, " is not declared, and what is compiled needs it; declare it in the model"));
+    if (size < 0)
+      return absl::InvalidArgumentError(strCat("size", symbol, " of axis ", axis, " is not known; give it with --dim ",
+                                               dimension.symbol, "=N"));
+    dims.push_back(size);
+  }
+  return Tensor(input.type.element, std::move(dims));
+}
+
+} // namespace lamina::onnx

@@ -1,0 +1,18 @@
+//===- FunctionInputs.h - what the inputs of a function are ------------------------------------*- C++ -*-===//
+
+#ifndef LAMINA_LIB_IMPORT_ONNX_FUNCTIONINPUTS_H
+#define LAMINA_LIB_IMPORT_ONNX_FUNCTIONINPUTS_H
+
+#include "lib/Import/ImportOptions.h"
+#include "lib/Import/ONNX/Model.h"
+#include "lib/Import/ONNX/Tensor.h"
+
+namespace lamina::onnx {
+
+/// An input of a graph without caches: its type and shape, sizes with a name as `options` say; or with elements, those of the file
+/// that makes it a constant. An error says what to declare or to give.
+absl::StatusOr<Tensor> inputTensor(const Value &input, const ImportOptions &options);
+
+} // namespace lamina::onnx
+
+#endif // LAMINA_LIB_IMPORT_ONNX_FUNCTIONINPUTS_H

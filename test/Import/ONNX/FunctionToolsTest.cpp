@@ -1,0 +1,180 @@
+//===- FunctionToolsTest.cpp - models without a cache, from file to results -----------------------------===//
+//
+// A small model of ours through lamina-opt and lamina-run, and what they say of wrong uses.
+//
+//===----------------------------------------------------------------------------------------------------===//
+
+#include "TinyModel.h"
+#include "runtime/base/StrCat.h"
+#include "runtime/io/NpyFile.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <unistd.h>
+
+namespace lamina::onnx {
+namespace {
+namespace fs = std::filesystem;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+class FunctionTools : public ::testing::Test {
+protected:
+  void SetUp() override { fs::create_directories(work_); }
+  void TearDown() override { fs::remove_all(work_); }
+
+  std::string path(const std::string &name) const { return (work_ / name).string(); }
+
+  /// Everything that a tool printed, after a line with its exit status.
+  std::string run(const std::string &tool, const std::string &arguments) {
+    std::string log = path("log");
+    int status = std::system(strCat(LAMINA_BINARY_DIR, "/bin/", tool, " ", arguments, " >", log, " 2>&1").c_str());
+    std::ifstream file(log);
+    return strCat("status ", WEXITSTATUS(status), "\n", std::string(std::istreambuf_iterator<char>(file), {}));
+  }
+
+  void write(const ::onnx::ModelProto &model) {
+    std::ofstream file(path("m.onnx"), std::ios::binary);
+    model.SerializeToOstream(&file);
+  }
+
+  void writeFloats(const std::string &name, const std::vector<int64_t> &shape, const std::vector<float> &values) {
+    ASSERT_TRUE(writeNpy(path(name), "<f4", shape, {reinterpret_cast<const uint8_t *>(values.data()), values.size() * 4}).ok());
+  }
+
+  std::vector<float> floats(const std::string &name) {
+    absl::StatusOr<NpyArray> array = readNpy(path(name));
+    if (!array.ok() || array->descr != "<f4")
+      return {};
+    std::vector<float> values(array->data.size() / 4);
+    std::memcpy(values.data(), array->data.data(), array->data.size());
+    return values;
+  }
+
+  fs::path work_ = fs::path(testing::TempDir()) / strCat("lamina-function-tools-", ::getpid());
+};
+
+/// y = Relu(x [batch, 3] times w [3, 2]), z = x + x
+::onnx::ModelProto layer() {
+  ::onnx::ModelProto model = emptyModel();
+  ::onnx::GraphProto *graph = model.mutable_graph();
+  ::onnx::ValueInfoProto *x = declare(graph->add_input(), "x", {0, 3});
+  x->mutable_type()->mutable_tensor_type()->mutable_shape()->mutable_dim(0)->set_dim_param("batch");
+  ::onnx::TensorProto *w = addTensor(graph, "w", ::onnx::TensorProto::FLOAT, {3, 2});
+  for (float value : {1.f, -1.f, 2.f, -2.f, 3.f, 4.f})
+    w->add_float_data(value);
+  addNode(graph, "MatMul", {"x", "w"}, {"product"});
+  addNode(graph, "Relu", {"product"}, {"y"});
+  addNode(graph, "Add", {"x", "x"}, {"out/z"});
+  for (std::string_view output : {"y", "out/z"})
+    graph->add_output()->set_name(std::string(output));
+  return model;
+}
+
+TEST_F(FunctionTools, ComputesWhatTheModelSays) {
+  write(layer());
+  EXPECT_EQ(run("lamina-opt", strCat(path("m.onnx"), " --dim batch=2 -o ", path("m.lamina"))), "status 0\n");
+  EXPECT_THAT(run("lamina-run", path("m.lamina") + " --describe"),
+              AllOf(HasSubstr("input  x: float[2, 3]"), HasSubstr("output y: float[2, 2]")));
+  EXPECT_THAT(run("lamina-run", path("m.lamina") + " --check"), HasSubstr("the plan is sound"));
+  writeFloats("x.npy", {2, 3}, {1, 1, 1, -1, 0, 0.5});
+  for (std::string flags : {"", "--inproc"}) {
+    EXPECT_THAT(run("lamina-run", strCat(path("m.lamina"), " --input x=", path("x.npy"), " --output-dir ", path("out"), " ", flags)),
+                AllOf(HasSubstr("status 0"), HasSubstr("'out/z': float[2, 3]")));
+    EXPECT_THAT(floats("out/y.npy"), ::testing::ElementsAre(6, 1, 0.5, 3));
+    EXPECT_THAT(floats("out/out_z.npy"), ::testing::ElementsAre(2, 2, 2, -2, 0, 1));
+    fs::remove_all(path("out"));
+  }
+}
+
+TEST_F(FunctionTools, GoesOnFromAPhaseAndReadsNoVocabulary) {
+  write(layer());
+  std::ofstream(path("tokenizer.json")) << "not one that lamina reads";
+  EXPECT_EQ(run("lamina-opt", strCat(path("m.onnx"), " --dim batch=1 --compile-to=schedule -o ", path("m.mlir"))), "status 0\n");
+  EXPECT_EQ(run("lamina-opt", strCat(path("m.mlir"), " --compile-from=schedule -o ", path("m.lamina"))), "status 0\n");
+  writeFloats("x.npy", {1, 3}, {1, 1, 1});
+  EXPECT_THAT(run("lamina-run", strCat(path("m.lamina"), " --input x=", path("x.npy"), " --output-dir ", path("out"))),
+              HasSubstr("status 0"));
+  EXPECT_THAT(floats("out/y.npy"), ::testing::ElementsAre(6, 1));
+}
+
+TEST_F(FunctionTools, RunsManyInOneProcess) {
+  write(layer());
+  writeFloats("x.npy", {1, 3}, {1, 1, 1});
+  std::ofstream(path("compile")) << "# two of three can be compiled\n"
+                                 << path("m.onnx") << " --dim batch=1 -o " << path("a.lamina") << "\n\n"
+                                 << path("m.onnx") << " -o " << path("b.lamina") << "\n"
+                                 << '"' << path("m.onnx") << "\" --dim batch=1 -o " << path("c.lamina") << "\n";
+  EXPECT_THAT(run("lamina-opt", "--batch " + path("compile")), AllOf(HasSubstr("status 1"), HasSubstr("--dim batch=N")));
+  EXPECT_FALSE(fs::exists(path("b.lamina")));
+  std::ofstream(path("run")) << path("a.lamina") << " --input x=" << path("x.npy") << " --output-dir " << path("a") << "\n"
+                             << path("c.lamina") << " --input \"x=" << path("x.npy") << "\" --output-dir " << path("c") << "\n";
+  EXPECT_THAT(run("lamina-run", "--batch " + path("run")), HasSubstr("status 0"));
+  EXPECT_EQ(floats("a/y.npy"), floats("c/y.npy"));
+  EXPECT_EQ(floats("a/y.npy").size(), 2u);
+  std::ofstream(path("open")) << "\"no end\n";
+  EXPECT_THAT(run("lamina-run", "--batch " + path("open")), AllOf(HasSubstr("status 2"), HasSubstr(":1: a quote is not closed")));
+  EXPECT_THAT(run("lamina-opt", "--batch /nowhere"), HasSubstr("status 2"));
+}
+
+TEST_F(FunctionTools, SaysWhatIsWrongWithInputs) {
+  write(layer());
+  ASSERT_EQ(run("lamina-opt", strCat(path("m.onnx"), " --dim batch=2 -o ", path("m.lamina"))), "status 0\n");
+  writeFloats("x.npy", {2, 3}, {1, 1, 1, 1, 1, 1});
+  writeFloats("flat.npy", {6}, {1, 1, 1, 1, 1, 1});
+  std::string artifact = path("m.lamina"), out = " --output-dir " + path("out"), x = " --input x=" + path("x.npy");
+  EXPECT_THAT(run("lamina-run", artifact + out), AllOf(HasSubstr("status 1"), HasSubstr("input 'x' is missing; give --input x=")));
+  EXPECT_THAT(run("lamina-run", artifact + out + " --input q=" + path("x.npy")), HasSubstr("with an input of the model: x"));
+  EXPECT_THAT(run("lamina-run", artifact + out + x + x), HasSubstr("input 'x' is given twice"));
+  EXPECT_THAT(run("lamina-run", artifact + out + " --input x=" + path("flat.npy")),
+              HasSubstr("shape [6], input 'x' is float[2, 3]"));
+  EXPECT_THAT(run("lamina-run", artifact + out + " --input x=/nowhere.npy"), HasSubstr("/nowhere.npy"));
+  EXPECT_THAT(run("lamina-run", artifact + x), AllOf(HasSubstr("status 2"), HasSubstr("--input needs --output-dir")));
+  EXPECT_THAT(run("lamina-run", artifact + x + out + " --prompt a"), HasSubstr("--prompt does nothing with --output-dir"));
+  EXPECT_THAT(run("lamina-run", artifact + " --prompt a"), HasSubstr("computes tensors, not text"));
+}
+
+TEST_F(FunctionTools, SaysWhatCannotBeCompiled) {
+  auto compile = [&](const ::onnx::ModelProto &model, const std::string &flags = "") {
+    write(model);
+    return run("lamina-opt", strCat(path("m.onnx"), " -o ", path("m.lamina"), " ", flags));
+  };
+  EXPECT_THAT(compile(layer()), HasSubstr("size 'batch' of axis 0 is not known; give it with --dim batch=N"));
+  EXPECT_THAT(compile(layer(), "--dim batch=-1"), HasSubstr("expected NAME=VALUE, got 'batch=-1'"));
+  EXPECT_THAT(compile(layer(), "--dim batch=2 --constant q=x.npy"), HasSubstr("there is no input 'q'"));
+  ::onnx::ModelProto model = layer();
+  model.mutable_graph()->mutable_node(1)->set_op_type("MaxUnpool");
+  EXPECT_THAT(compile(model, "--dim batch=2"), AllOf(HasSubstr("node/y"), HasSubstr("'MaxUnpool' of ai.onnx at opset 21 is not known")));
+  model = layer();
+  model.mutable_opset_import(0)->set_domain("com.microsoft");
+  model.mutable_opset_import(0)->set_version(1);
+  model.add_opset_import()->set_version(21);
+  ::onnx::NodeProto *skip = model.mutable_graph()->mutable_node(1);
+  skip->set_op_type("SkipLayerNormalization");
+  skip->set_domain("com.microsoft");
+  for (const char *input : {"product", "gamma"})
+    skip->add_input(input);
+  addTensor(model.mutable_graph(), "gamma", ::onnx::TensorProto::FLOAT, {2})->set_raw_data(std::string(8, '\1'));
+  EXPECT_THAT(compile(model, "--dim batch=2"),
+              AllOf(HasSubstr("operator SkipLayerNormalization of com.microsoft at opset 1 is not compiled yet"),
+                    HasSubstr("the closest that is: LayerNormalization")));
+  model = emptyModel();
+  declare(model.mutable_graph()->add_input(), "x")->mutable_type()->mutable_tensor_type()->set_elem_type(::onnx::TensorProto::DOUBLE);
+  addNode(model.mutable_graph(), "Exp", {"x"}, {"y"});
+  model.mutable_graph()->add_output()->set_name("y");
+  EXPECT_THAT(compile(model), HasSubstr("in double precision yet; export the model in float32"));
+  model = layer();
+  ::onnx::ValueInfoProto *shape = declare(model.mutable_graph()->add_input(), "shape", {1});
+  shape->mutable_type()->mutable_tensor_type()->set_elem_type(::onnx::TensorProto::INT64);
+  model.mutable_graph()->mutable_node(1)->set_op_type("Reshape");
+  model.mutable_graph()->mutable_node(1)->add_input("shape");
+  EXPECT_THAT(compile(model, "--dim batch=2"), HasSubstr("fix it with --constant shape=FILE.npy"));
+}
+
+} // namespace
+} // namespace lamina::onnx
