@@ -101,6 +101,9 @@ std::span<const LoweringRow> orderLowerings();
 std::span<const LoweringRow> quantizeLowerings();
 std::span<const LoweringRow> windowLowerings();
 std::span<const LoweringRow> attentionLowerings();
+std::span<const LoweringRow> rotaryLowerings();
+std::span<const LoweringRow> contribAttentionLowerings();
+std::span<const LoweringRow> contribNormLowerings();
 std::span<const LoweringRow> recurrentLowerings();
 
 } // namespace lamina::onnx

@@ -15,6 +15,8 @@
 namespace lamina::onnx {
 
 inline const std::filesystem::path kCases = std::filesystem::path(LAMINA_TEST_DATA) / "onnx/node";
+/// Cases of onnxruntime's operators, which tools/dev/make_onnx_cases.py recorded: files of one node, its inputs and "expected OUTPUT".
+inline const std::filesystem::path kRecorded = std::filesystem::path(LAMINA_SOURCE_DIR) / "test/data/onnx";
 
 /// The cases of a list in this folder: name of the case, ": " and the reason.
 inline std::map<std::string, std::string> listedCases(const std::string &list) {

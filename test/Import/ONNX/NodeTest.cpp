@@ -14,8 +14,6 @@ namespace lamina::onnx {
 namespace {
 namespace fs = std::filesystem;
 
-const fs::path kRecorded = fs::path(LAMINA_SOURCE_DIR) / "test/data/onnx";
-
 absl::Status runCase(const fs::path &folder) {
   LAMINA_ASSIGN_OR_RETURN(Model model, readModel((folder / "model.onnx").string()));
   Evaluator evaluator(model);

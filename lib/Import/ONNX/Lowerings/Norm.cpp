@@ -1,6 +1,6 @@
 //===- Norm.cpp - norms and softmax ---------------------------------------------------------------------===//
 
-#include "lib/Import/ONNX/Lowerings/Rows.h"
+#include "lib/Import/ONNX/Lowerings/Norm.h"
 
 #include <cmath>
 #include <numeric>
@@ -9,13 +9,50 @@ using namespace mlir;
 
 namespace lamina::onnx {
 
+Statistics statistics(Lowering &low, const RowsView &rows, ElementType type, bool centred, double epsilon) {
+  Scalars &s = low.s;
+  mlir::Type real = s.computed(type);
+  Statistics result;
+  if (centred)
+    result.mean = low.compute(type, rows.outer(), [&](Lowering::Indices row) {
+      mlir::Value sum = rows.fold(low, row, s.real(real, 0), [&](mlir::Value sofar, mlir::Value x) { return s.add(sofar, x); });
+      return s.mul(sum, s.real(real, 1.0 / rows.count()));
+    });
+  result.inverse = low.compute(type, rows.outer(), [&](Lowering::Indices row) {
+    mlir::Value mean = centred ? low.read(*result.mean, row) : mlir::Value();
+    mlir::Value squares = rows.fold(low, row, s.real(real, 0), [&](mlir::Value sofar, mlir::Value x) {
+      mlir::Value offset = centred ? s.sub(x, mean) : x;
+      return s.add(sofar, s.mul(offset, offset));
+    });
+    mlir::Value variance = s.mul(squares, s.real(real, 1.0 / rows.count()));
+    return s.div(s.real(real, 1), s.sqrt(s.add(variance, s.real(real, epsilon))), type);
+  });
+  return result;
+}
+
+void normalize(Lowering &low, Operand x, const Statistics &of, Operand scale, std::optional<Operand> bias, size_t output) {
+  Scalars &s = low.s;
+  SmallVector<Operand> operands{x, of.inverse, scale};
+  if (of.mean)
+    operands.push_back(*of.mean);
+  if (bias)
+    operands.push_back(*bias);
+  low.map(output, operands, [&](Lowering::Indices e) {
+    ElementType type = of.inverse.type;
+    mlir::Value y = s.cast(e[0], x.type, type);
+    if (of.mean)
+      y = s.sub(y, e[3]);
+    y = s.mul(s.mul(y, e[1]), s.cast(e[2], scale.type, type));
+    if (bias)
+      y = s.add(y, s.cast(e.back(), bias->type, type));
+    return s.cast(y, type, low.op.out(output).type());
+  });
+}
+
 namespace {
 using mlir::Value;
 using Indices = Lowering::Indices;
 using Compare = Scalars::Compare;
-
-/// Statistics are f32, or f64 of double.
-ElementType statisticsOf(ElementType type) { return type == ElementType::Double ? type : ElementType::Float; }
 
 std::vector<int64_t> axesFrom(int64_t axis, int64_t rank) {
   std::vector<int64_t> axes(rank - axis);
@@ -48,52 +85,6 @@ template <bool Logarithm> absl::Status softmax(Lowering &low) {
 }
 
 //===--- Norms ------------------------------------------------------------------------------------------===//
-
-struct Statistics {
-  std::optional<Operand> mean; ///< of rows that are centred
-  Operand inverse;             ///< 1 / sqrt(variance + epsilon)
-};
-
-Statistics statistics(Lowering &low, const RowsView &rows, ElementType type, bool centred, double epsilon) {
-  Scalars &s = low.s;
-  mlir::Type real = s.computed(type);
-  Statistics result;
-  if (centred)
-    result.mean = low.compute(type, rows.outer(), [&](Indices row) {
-      Value sum = rows.fold(low, row, s.real(real, 0), [&](Value sofar, Value x) { return s.add(sofar, x); });
-      return s.mul(sum, s.real(real, 1.0 / rows.count()));
-    });
-  result.inverse = low.compute(type, rows.outer(), [&](Indices row) {
-    Value mean = centred ? low.read(*result.mean, row) : Value();
-    Value squares = rows.fold(low, row, s.real(real, 0), [&](Value sofar, Value x) {
-      Value offset = centred ? s.sub(x, mean) : x;
-      return s.add(sofar, s.mul(offset, offset));
-    });
-    Value variance = s.mul(squares, s.real(real, 1.0 / rows.count()));
-    return s.div(s.real(real, 1), s.sqrt(s.add(variance, s.real(real, epsilon))), type);
-  });
-  return result;
-}
-
-/// (x - mean) * inverse * scale + bias; scale and bias have shapes that broadcast.
-void normalize(Lowering &low, Operand x, const Statistics &of, Operand scale, std::optional<Operand> bias, size_t output = 0) {
-  Scalars &s = low.s;
-  SmallVector<Operand> operands{x, of.inverse, scale};
-  if (of.mean)
-    operands.push_back(*of.mean);
-  if (bias)
-    operands.push_back(*bias);
-  low.map(output, operands, [&](Indices e) {
-    ElementType type = of.inverse.type;
-    Value y = s.cast(e[0], x.type, type);
-    if (of.mean)
-      y = s.sub(y, e[3]);
-    y = s.mul(s.mul(y, e[1]), s.cast(e[2], scale.type, type));
-    if (bias)
-      y = s.add(y, s.cast(e.back(), bias->type, type));
-    return s.cast(y, type, low.op.out(output).type());
-  });
-}
 
 template <bool Centred> absl::Status rowNorm(Lowering &low) {
   LAMINA_ASSIGN_OR_RETURN(int64_t axis, low.op.axis("axis", -1, low.op.in(0).rank()));

@@ -12,11 +12,6 @@ namespace lamina::onnx {
 namespace {
 enum Input { Q, K, V, Mask, PastKey, PastValue, NonPad };
 
-struct Shape {
-  AttentionSizes sizes;
-  int64_t past = 0; // rows of the past key
-};
-
 absl::Status splitWidth(const OpContext &context, size_t i, int64_t heads, int64_t &size) {
   int64_t width = context.dims(i)[2];
   if (heads < 1 || heads > 1 << 20 || width % heads != 0)
@@ -46,8 +41,10 @@ absl::Status readSizes(OpContext &context, AttentionSizes &s) {
   return context.expectDims(V, {s.batch, s.keys, s.kvHeads * s.valueSize});
 }
 
-absl::StatusOr<Shape> shapeOf(OpContext &context) {
-  Shape shape;
+} // namespace
+
+absl::StatusOr<AttentionShape> attentionShape(OpContext &context) {
+  AttentionShape shape;
   AttentionSizes &s = shape.sizes;
   LAMINA_RETURN_IF_ERROR(readSizes(context, s));
   if (s.kvHeads < 1 || s.heads % s.kvHeads != 0)
@@ -69,8 +66,9 @@ absl::StatusOr<Shape> shapeOf(OpContext &context) {
   return shape;
 }
 
+namespace {
 absl::Status attentionRule(OpContext &context) {
-  LAMINA_ASSIGN_OR_RETURN(Shape shape, shapeOf(context));
+  LAMINA_ASSIGN_OR_RETURN(AttentionShape shape, attentionShape(context));
   const AttentionSizes &s = shape.sizes;
   if (context.has(Mask)) {
     Dims dims = context.dims(Mask);
@@ -97,7 +95,7 @@ absl::Status attentionRule(OpContext &context) {
 /// Which keys a query may see, and what a mask adds.
 class Bias {
 public:
-  Bias(OpContext &context, const Shape &shape)
+  Bias(OpContext &context, const AttentionShape &shape)
       : context_(context), shape_(shape), causal_(context.integer("is_causal", 0)),
         left_(context.integer("left_window_size", -1)), right_(context.integer("right_window_size", -1)) {
     if (!context.has(Mask))
@@ -126,14 +124,14 @@ public:
 
 private:
   OpContext &context_;
-  Shape shape_;
+  AttentionShape shape_;
   bool causal_;
   int64_t left_, right_, maskKeys_ = 0;
   Dims strides_;
 };
 
 absl::Status attention(OpContext &context) {
-  LAMINA_ASSIGN_OR_RETURN(Shape shape, shapeOf(context));
+  LAMINA_ASSIGN_OR_RETURN(AttentionShape shape, attentionShape(context));
   const AttentionSizes &s = shape.sizes;
   AttentionProblem problem;
   problem.sizes = s;

@@ -14,6 +14,16 @@ struct AttentionSizes {
   int64_t batch = 0, heads = 0, kvHeads = 0, queries = 0, keys = 0, size = 0, valueSize = 0;
 };
 
+/// What the inputs of a node say: with `past` rows among the keys that an earlier step has left.
+struct AttentionShape {
+  AttentionSizes sizes;
+  int64_t past = 0;
+};
+/// Of the standard's Attention, and of onnxruntime's Attention and MultiHeadAttention. Errors for inputs that do not fit.
+absl::StatusOr<AttentionShape> attentionShape(OpContext &context);
+absl::StatusOr<AttentionShape> projectedAttentionShape(OpContext &context);
+absl::StatusOr<AttentionShape> multiHeadAttentionShape(OpContext &context);
+
 /// A stack of heads, [batch, heads, rows, size]; how its elements are found in a tensor.
 struct Heads {
   std::vector<double> values;

@@ -18,11 +18,6 @@ struct Inputs {
 };
 constexpr Inputs kAttention{3, 5, 4}, kMultiHead{4, 5, 6};
 
-struct Problem {
-  AttentionSizes sizes;
-  int64_t past = 0;
-};
-
 constexpr int64_t kMostHeads = 1 << 20;
 
 absl::Status checkMasks(OpContext &context, const Inputs &inputs, const AttentionSizes &s) {
@@ -44,7 +39,7 @@ absl::Status checkMasks(OpContext &context, const Inputs &inputs, const Attentio
 /// Masked keys get a number added that is only large; later positions are out of sight.
 class Bias {
 public:
-  Bias(OpContext &context, const Inputs &inputs, const Problem &problem)
+  Bias(OpContext &context, const Inputs &inputs, const AttentionShape &problem)
       : context_(context), inputs_(inputs), problem_(problem), causal_(context.integer("unidirectional", 0)),
         filter_(context.real("mask_filter_value", -10000)) {}
 
@@ -77,13 +72,13 @@ private:
   }
   OpContext &context_;
   Inputs inputs_;
-  Problem problem_;
+  AttentionShape problem_;
   bool causal_;
   double filter_;
 };
 
 /// From projected heads to the output.
-absl::StatusOr<Heads> run(OpContext &context, const Inputs &inputs, const Problem &problem, Heads q, Heads k,
+absl::StatusOr<Heads> run(OpContext &context, const Inputs &inputs, const AttentionShape &problem, Heads q, Heads k,
                           Heads v, Tensor *scores) {
   AttentionProblem p;
   p.sizes = problem.sizes;
@@ -97,34 +92,31 @@ absl::StatusOr<Heads> run(OpContext &context, const Inputs &inputs, const Proble
 // Attention: x [batch, rows, width], weights [width, q + k + v], bias, mask, past [2, batch, heads, rows,
 // size].
 
-struct Projection {
-  Problem problem;
-  int64_t width = 0;
-};
+} // namespace
 
-absl::StatusOr<Projection> projectionOf(OpContext &context) {
-  Projection p;
-  AttentionSizes &s = p.problem.sizes;
+absl::StatusOr<AttentionShape> projectedAttentionShape(OpContext &context) {
+  AttentionShape p;
+  AttentionSizes &s = p.sizes;
   LAMINA_RETURN_IF_ERROR(context.expectRank(0, 3, 3));
   LAMINA_RETURN_IF_ERROR(context.expectDims(1, {context.dims(0)[2], -1}));
-  p.width = context.dims(1)[1];
-  std::vector<int64_t> widths = context.integers("qkv_hidden_sizes", Dims(3, p.width / 3));
+  int64_t all = context.dims(1)[1];
+  std::vector<int64_t> widths = context.integers("qkv_hidden_sizes", Dims(3, all / 3));
   s.heads = s.kvHeads = context.integer("num_heads", 0);
   if (s.heads < 1 || s.heads > kMostHeads || widths.size() != 3)
     return context.error("has ", s.heads, " heads and ", widths.size(), " widths");
   for (int64_t width : widths)
-    if (width < 0 || width > p.width || width % s.heads != 0)
+    if (width < 0 || width > all || width % s.heads != 0)
       return context.error("cannot divide a width of ", width, " into ", s.heads, " heads");
-  if (widths[0] != widths[1] || widths[0] + widths[1] + widths[2] != p.width)
+  if (widths[0] != widths[1] || widths[0] + widths[1] + widths[2] != all)
     return context.error("weights ", context.in(1).describe(), " do not have the widths of q, k and v");
   s.batch = context.dims(0)[0], s.queries = s.keys = context.dims(0)[1];
   s.size = widths[0] / s.heads, s.valueSize = widths[2] / s.heads;
   if (context.has(2))
-    LAMINA_RETURN_IF_ERROR(context.expectDims(2, {p.width}));
+    LAMINA_RETURN_IF_ERROR(context.expectDims(2, {all}));
   if (context.has(kAttention.past)) {
     LAMINA_RETURN_IF_ERROR(context.expectDims(kAttention.past, {2, s.batch, s.heads, -1, s.size}));
-    p.problem.past = context.dims(kAttention.past)[3];
-    s.keys += p.problem.past;
+    p.past = context.dims(kAttention.past)[3];
+    s.keys += p.past;
   }
   if (context.integer("do_rotary", 0) || context.has(6) ||
       (s.valueSize != s.size && (context.has(4) || context.wants(1))))
@@ -135,34 +127,35 @@ absl::StatusOr<Projection> projectionOf(OpContext &context) {
   return p;
 }
 
+namespace {
 absl::Status attentionRule(OpContext &context) {
-  LAMINA_ASSIGN_OR_RETURN(Projection p, projectionOf(context));
-  const AttentionSizes &s = p.problem.sizes;
+  LAMINA_ASSIGN_OR_RETURN(AttentionShape p, projectedAttentionShape(context));
+  const AttentionSizes &s = p.sizes;
   context.result(0, context.type(0), {s.batch, s.queries, s.heads * s.valueSize});
   context.result(1, context.type(0), {2, s.batch, s.heads, s.keys, s.size});
   return absl::OkStatus();
 }
 
 absl::Status attention(OpContext &context) {
-  LAMINA_ASSIGN_OR_RETURN(Projection p, projectionOf(context));
-  const AttentionSizes &s = p.problem.sizes;
-  int64_t inner = context.dims(0)[2], rows = s.batch * s.queries, hidden = s.heads * s.size;
-  LAMINA_RETURN_IF_ERROR(context.spend({rows, inner + 16, p.width, 4}));
-  Tensor projected(ElementType::Double, {s.batch, s.queries, p.width});
+  LAMINA_ASSIGN_OR_RETURN(AttentionShape p, projectedAttentionShape(context));
+  const AttentionSizes &s = p.sizes;
+  int64_t inner = context.dims(0)[2], rows = s.batch * s.queries, hidden = s.heads * s.size, all = context.dims(1)[1];
+  LAMINA_RETURN_IF_ERROR(context.spend({rows, inner + 16, all, 4}));
+  Tensor projected(ElementType::Double, {s.batch, s.queries, all});
   projected.allocate();
   for (int64_t r = 0; r < rows; ++r)
-    for (int64_t c = 0; c < p.width; ++c) {
+    for (int64_t c = 0; c < all; ++c) {
       double sum = context.has(2) ? context.in(2).real(c) : 0;
       for (int64_t k = 0; k < inner; ++k)
-        sum += context.in(0).real(r * inner + k) * context.in(1).real(k * p.width + c);
-      projected.setReal(r * p.width + c, sum);
+        sum += context.in(0).real(r * inner + k) * context.in(1).real(k * all + c);
+      projected.setReal(r * all + c, sum);
     }
   Heads q = headsOf(projected, s.batch, s.heads, s.queries, s.size);
   Heads k = headsOf(projected, s.batch, s.heads, s.queries, s.size, hidden);
   Heads v = headsOf(projected, s.batch, s.heads, s.queries, s.valueSize, 2 * hidden);
   if (context.has(kAttention.past)) {
     std::vector<double> past = context.in(kAttention.past).reals();
-    Heads old(s.batch, s.heads, p.problem.past, s.size);
+    Heads old(s.batch, s.heads, p.past, s.size);
     size_t half = past.size() / 2;
     old.values.assign(past.begin(), past.begin() + half);
     k = appendRows(old, k, s.batch);
@@ -175,7 +168,7 @@ absl::Status attention(OpContext &context) {
     context.out(1).setReals(present);
   }
   LAMINA_ASSIGN_OR_RETURN(
-      Heads y, run(context, kAttention, p.problem, std::move(q), std::move(k), std::move(v), nullptr));
+      Heads y, run(context, kAttention, p, std::move(q), std::move(k), std::move(v), nullptr));
   if (context.wants(0))
     storeHeads(y, context.out(0));
   return absl::OkStatus();
@@ -184,8 +177,10 @@ absl::Status attention(OpContext &context) {
 // MultiHeadAttention: q [batch, rows, width], k and v likewise or [batch, heads, rows, size], bias of all
 // three.
 
-absl::StatusOr<Problem> multiHeadOf(OpContext &context) {
-  Problem p;
+} // namespace
+
+absl::StatusOr<AttentionShape> multiHeadAttentionShape(OpContext &context) {
+  AttentionShape p;
   AttentionSizes &s = p.sizes;
   for (size_t i = 0; i < 3; ++i)
     LAMINA_RETURN_IF_ERROR(context.expectRank(i, 3, i == 0 ? 3 : 4));
@@ -216,8 +211,9 @@ absl::StatusOr<Problem> multiHeadOf(OpContext &context) {
   return p;
 }
 
+namespace {
 absl::Status multiHeadRule(OpContext &context) {
-  LAMINA_ASSIGN_OR_RETURN(Problem p, multiHeadOf(context));
+  LAMINA_ASSIGN_OR_RETURN(AttentionShape p, multiHeadAttentionShape(context));
   const AttentionSizes &s = p.sizes;
   context.result(0, context.type(0), {s.batch, s.queries, s.heads * s.valueSize});
   context.result(1, context.type(0), {s.batch, s.heads, s.keys, s.size});
@@ -227,7 +223,7 @@ absl::Status multiHeadRule(OpContext &context) {
 }
 
 absl::Status multiHead(OpContext &context) {
-  LAMINA_ASSIGN_OR_RETURN(Problem p, multiHeadOf(context));
+  LAMINA_ASSIGN_OR_RETURN(AttentionShape p, multiHeadAttentionShape(context));
   const AttentionSizes &s = p.sizes;
   Heads parts[3];
   int64_t offset = 0; // of the part in the bias

@@ -1,0 +1,46 @@
+//===- AttentionCore.h - softmax(q kᵀ) v, once for all operators -------------------------------*- C++ -*-===//
+
+#ifndef LAMINA_LIB_IMPORT_ONNX_LOWERINGS_ATTENTIONCORE_H
+#define LAMINA_LIB_IMPORT_ONNX_LOWERINGS_ATTENTIONCORE_H
+
+#include "lib/Import/ONNX/Lowering.h"
+#include "lib/Import/ONNX/Ops/AttentionCore.h"
+
+#include <array>
+
+namespace lamina::onnx {
+
+/// A tensor of heads: [batch, heads, rows, size], or [batch, rows, width] with the heads side by side from column `first` on.
+struct HeadsView {
+  Operand tensor;
+  int64_t size;
+  int64_t first = 0;
+
+  mlir::Value read(Lowering &low, mlir::Value batch, mlir::Value head, mlir::Value row, mlir::Value element) const;
+};
+
+/// What an index of a tensor of heads is, which has one of the two shapes: batch, head, row, element.
+std::array<mlir::Value, 4> headIndex(Scalars &s, Lowering::Indices index, int64_t size);
+
+/// Rows of a past tensor [batch, heads, rows, size], or none, and then `fresh` rows of a new one.
+Operand appendRows(Lowering &low, std::optional<Operand> past, const HeadsView &next, llvm::ArrayRef<int64_t> dims);
+
+struct AttentionLoops {
+  AttentionSizes sizes;
+  HeadsView q, k, v;
+  double scale = 1, softcap = 0; ///< softcap 0: none
+  ElementType type = ElementType::Float;        ///< what is computed in: float or double
+  ElementType rounded = ElementType::Undefined; ///< what the softmax rounds scores to, if it is less than `type`
+  /// A score of [batch, head, query, key] after masks and biases; -infinity hides the key.
+  std::function<mlir::Value(mlir::Value score, Lowering::Indices index)> biased = {};
+};
+
+/// Scores on the way, [batch, heads, queries, keys]: raw, capped, biased, probabilities.
+using AttentionScores = std::array<Operand, 4>;
+
+/// Emits output 0, which has one of the two shapes of heads. A query that sees nothing has zeros.
+AttentionScores attend(Lowering &low, const AttentionLoops &problem);
+
+} // namespace lamina::onnx
+
+#endif // LAMINA_LIB_IMPORT_ONNX_LOWERINGS_ATTENTIONCORE_H
