@@ -1,4 +1,4 @@
-"""A writer of ONNX files without dependencies: the fields of onnx.proto that a decoder needs, and a builder of graphs."""
+"""A writer of ONNX files without dependencies: the fields of onnx.proto that transformers need, and a builder of graphs."""
 
 import struct
 
@@ -61,6 +61,9 @@ class Graph:
 
     def integers(self, name, *values, dims=None):
         return self.tensor(name, INT64, [len(values)] if dims is None else dims, struct.pack(f"<{len(values)}q", *values))
+
+    def reals(self, name, values, dims):
+        return self.tensor(name, FLOAT, dims, struct.pack(f"<{len(values)}f", *values))
 
     def input(self, name, element, dims):
         self.inputs.append((name, element, dims))
