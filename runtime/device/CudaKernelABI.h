@@ -41,6 +41,11 @@ void lamina_sim_barrier(void);
 /// The `value` that the thread `lane` (0 to 31) of the caller's warp gave; every thread of the warp calls it.
 int32_t lamina_sim_shuffle(int32_t value, int32_t lane);
 
+/// PTX's mma.m16n8k32 or m16n8k16 on signed bytes, `depth` says which: adds to the four `sums` that the lane has of a
+/// tile of 16 × 8 the products of 16 × depth and depth × 8 bytes, of which it has depth / 8 words in `a` and half as
+/// many in `b`. Every thread of the warp calls it.
+void lamina_sim_mma_s8(const int32_t *a, const int32_t *b, int32_t *sums, int32_t depth);
+
 /// The block's shared memory, as many bytes as the launch asks for.
 void *lamina_sim_shared(void);
 

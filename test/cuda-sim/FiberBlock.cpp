@@ -4,6 +4,8 @@
 
 #include "FiberSwitch.h"
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
@@ -35,7 +37,7 @@ std::byte *mapFenced(size_t bytes) {
 
 void unmapFenced(std::byte *memory, size_t bytes) { munmap(memory - kFenceBytes, bytes + 2 * kFenceBytes); }
 
-enum class State : uint8_t { Ready, AtBarrier, InShuffle, Returned };
+enum class State : uint8_t { Ready, AtBarrier, InShuffle, InProduct, Returned };
 
 const char *describe(State state) {
   switch (state) {
@@ -43,6 +45,8 @@ const char *describe(State state) {
     return "waits at a barrier";
   case State::InShuffle:
     return "waits in a shuffle";
+  case State::InProduct:
+    return "waits in a product of tiles";
   case State::Returned:
     return "has returned";
   default:
@@ -50,14 +54,26 @@ const char *describe(State state) {
   }
 }
 
+/// What a lane gives to its warp: a word, or its words of two tiles, `a` and `b` after another.
+using Offer = std::array<int32_t, 6>;
+constexpr int32_t kOfferOfB = 4;
+
 struct Fiber {
   std::byte *stack;
   void *context;
   State state;
-  /// What it gave to its last two shuffles: a lane may be one ahead of another, never two.
-  int32_t values[2];
-  uint8_t shuffles; // parity of how many it has called
+  /// The last two: a lane may be one exchange ahead of another, never two.
+  Offer offers[2];
+  uint8_t exchanges; // parity of how many it has called
 };
+
+/// Products of the signed bytes of two words.
+int32_t dotBytes(int32_t a, int32_t b) {
+  int32_t sum = 0;
+  for (int32_t byte = 0; byte < 4; ++byte)
+    sum += int8_t(a >> 8 * byte) * int8_t(b >> 8 * byte);
+  return sum;
+}
 
 class Runner {
 public:
@@ -96,14 +112,41 @@ public:
   int32_t shuffle(int32_t value, int32_t lane) {
     if (lane < 0 || lane >= LAMINA_CUDA_WARP)
       fail("thread %d shuffles with lane %d", current_, lane);
-    int32_t self = current_;
-    uint8_t which = fibers_[size_t(self)].shuffles++ % 2;
-    fibers_[size_t(self)].values[which] = value;
-    leave(State::InShuffle);
-    return fibers_[size_t(self / LAMINA_CUDA_WARP * LAMINA_CUDA_WARP + lane)].values[which];
+    return exchange({value}, State::InShuffle).of(lane)[0];
+  }
+
+  void multiplyTiles(const int32_t *a, const int32_t *b, int32_t *sums, int32_t depth) {
+    if (depth != 16 && depth != 32)
+      fail("thread %d multiplies tiles of depth %d", current_, depth);
+    int32_t halves = depth / 16, lane = current_ % LAMINA_CUDA_WARP;
+    Offer own{};
+    std::copy_n(a, 2 * halves, own.begin());
+    std::copy_n(b, halves, own.begin() + kOfferOfB);
+    Offers offers = exchange(own, State::InProduct);
+    for (int32_t i = 0; i < 4; ++i) {
+      int32_t rows = i / 2, row = lane / 4, column = 2 * (lane % 4) + i % 2; // the upper or the lower eight rows
+      for (int32_t quarter = 0; quarter < 4; ++quarter)
+        for (int32_t half = 0; half < halves; ++half)
+          sums[i] += dotBytes(offers.of(4 * row + quarter)[size_t(2 * half + rows)],
+                              offers.of(4 * column + quarter)[size_t(kOfferOfB + half)]);
+    }
   }
 
 private:
+  /// What the lanes of a warp gave to one exchange.
+  struct Offers {
+    const Fiber *fibers;
+    size_t which;
+    const Offer &of(int32_t lane) const { return fibers[lane].offers[which]; }
+  };
+
+  Offers exchange(const Offer &own, State state) {
+    size_t self = size_t(current_), which = fibers_[self].exchanges++ % 2;
+    fibers_[self].offers[which] = own;
+    leave(state);
+    return {&fibers_[self / LAMINA_CUDA_WARP * LAMINA_CUDA_WARP], which};
+  }
+
   template <typename... Args> [[noreturn]] void fail(const char *format, Args... args) {
     fprintf(stderr, "cuda-sim: kernel %s, block %d: ", grid_->name, block_);
     fprintf(stderr, format, args...);
@@ -124,7 +167,7 @@ private:
   void runBlock(bool backwards) {
     memset(shared(), 0xff, size_t(shared_ + kSharedSpace - shared()));
     for (int32_t i = 0; i < grid_->threads; ++i)
-      fibers_[size_t(i)].state = State::Ready, fibers_[size_t(i)].shuffles = 0;
+      fibers_[size_t(i)].state = State::Ready, fibers_[size_t(i)].exchanges = 0;
     int32_t warps = grid_->threads / LAMINA_CUDA_WARP;
     do {
       for (int32_t i = 0; i < warps; ++i)
@@ -142,11 +185,15 @@ private:
           switchFiber(&main_, fibers_[size_t(thread)].context);
         }
       }
-      int32_t shuffling = countIn(first, LAMINA_CUDA_WARP, State::InShuffle);
-      if (shuffling == 0)
+      int32_t exchanging = 0;
+      for (State state : {State::InShuffle, State::InProduct}) {
+        int32_t count = countIn(first, LAMINA_CUDA_WARP, state);
+        if (count != 0 && count != LAMINA_CUDA_WARP)
+          failDiverged(first, LAMINA_CUDA_WARP, state);
+        exchanging += count;
+      }
+      if (exchanging == 0)
         return;
-      if (shuffling != LAMINA_CUDA_WARP)
-        failDiverged(first, LAMINA_CUDA_WARP, State::InShuffle);
       setReady(first, LAMINA_CUDA_WARP);
     }
   }
@@ -227,5 +274,8 @@ LAMINA_SIM_EXPORT int32_t lamina_sim_block_id(void) { return lamina::cudasim::ru
 LAMINA_SIM_EXPORT void lamina_sim_barrier(void) { lamina::cudasim::runner().barrier(); }
 LAMINA_SIM_EXPORT int32_t lamina_sim_shuffle(int32_t value, int32_t lane) {
   return lamina::cudasim::runner().shuffle(value, lane);
+}
+LAMINA_SIM_EXPORT void lamina_sim_mma_s8(const int32_t *a, const int32_t *b, int32_t *sums, int32_t depth) {
+  lamina::cudasim::runner().multiplyTiles(a, b, sums, depth);
 }
 LAMINA_SIM_EXPORT void *lamina_sim_shared(void) { return lamina::cudasim::runner().shared(); }

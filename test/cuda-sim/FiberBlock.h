@@ -2,8 +2,8 @@
 //
 // The blocks of a grid run one after another, the threads of a block as fibers of the calling thread, so that
 // barriers and shuffles mean what they mean on a GPU. What a GPU would hang on or compute garbage from aborts
-// with a message that names kernel, block and threads: a barrier that not every thread reaches, a shuffle
-// that not every lane of the warp calls. To show a missing barrier, threads run forwards and backwards by
+// with a message that names kernel, block and threads: a barrier that not every thread reaches, a shuffle or
+// a product of tiles that not every lane of the warp calls. To show a missing barrier, threads run forwards and backwards by
 // turns, from block to block and from grid to grid; shared memory begins as NaNs and ends at an inaccessible
 // page.
 //

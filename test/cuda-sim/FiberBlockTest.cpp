@@ -8,6 +8,7 @@
 #include <cmath>
 #include <csetjmp>
 #include <cstring>
+#include <random>
 #include <thread>
 #include <vector>
 
@@ -99,6 +100,65 @@ TEST(FiberBlock, WarpsShuffleAtTheirOwnPace) {
     EXPECT_EQ(got[size_t(i)], i / 32 * 32 + (i + 1 + i / 32) % 32);
 }
 
+/// Where PTX ISA says that a lane has the elements of mma.m16n8k16 and m16n8k32 on bytes: row and column of the i-th
+/// byte of `a`, of the i-th byte of `b` and of the i-th sum.
+struct Place {
+  int32_t row, column;
+};
+Place placeInA(int32_t lane, int32_t i) {
+  return {lane / 4 + (i % 8 < 4 ? 0 : 8), lane % 4 * 4 + i % 4 + (i < 8 ? 0 : 16)};
+}
+Place placeInB(int32_t lane, int32_t i) { return {lane % 4 * 4 + i % 4 + (i < 4 ? 0 : 16), lane / 4}; }
+Place placeInSums(int32_t lane, int32_t i) { return {lane / 4 + (i < 2 ? 0 : 8), lane % 4 * 2 + i % 2}; }
+
+/// Matrices of bytes and their product, as anybody would compute it.
+struct TileProduct {
+  int32_t depth;
+  int8_t a[16][32], b[32][8];
+  int32_t sums[16][8], expected[16][8];
+
+  explicit TileProduct(int32_t depth) : depth(depth) {
+    std::mt19937 random{unsigned(depth)};
+    auto byte = [&] { return random() % 8 == 0 ? int8_t(-128) : int8_t(random()); };
+    for (int32_t k = 0; k < 32; ++k) {
+      for (int32_t row = 0; row < 16; ++row)
+        a[row][k] = byte();
+      for (int32_t column = 0; column < 8; ++column)
+        b[k][column] = byte();
+    }
+    for (int32_t row = 0; row < 16; ++row)
+      for (int32_t column = 0; column < 8; ++column) {
+        expected[row][column] = sums[row][column] = int32_t(random() % 100000);
+        for (int32_t k = 0; k < depth; ++k)
+          expected[row][column] += a[row][k] * b[k][column];
+      }
+  }
+};
+
+TEST(FiberBlock, TilesAreMultipliedAsTheirLanesHaveThem) {
+  auto multiply = [](void *const *parameters) {
+    auto &tiles = *static_cast<TileProduct *>(parameters[0]);
+    int8_t a[16], b[8];
+    int32_t words[4], columns[2], sums[4];
+    for (int32_t i = 0; i < tiles.depth / 2; ++i)
+      a[i] = tiles.a[placeInA(thread(), i).row][placeInA(thread(), i).column];
+    for (int32_t i = 0; i < tiles.depth / 4; ++i)
+      b[i] = tiles.b[placeInB(thread(), i).row][placeInB(thread(), i).column];
+    std::memcpy(words, a, sizeof a);
+    std::memcpy(columns, b, sizeof b);
+    for (int32_t i = 0; i < 4; ++i)
+      sums[i] = tiles.sums[placeInSums(thread(), i).row][placeInSums(thread(), i).column];
+    lamina_sim_mma_s8(words, columns, sums, tiles.depth);
+    for (int32_t i = 0; i < 4; ++i)
+      tiles.sums[placeInSums(thread(), i).row][placeInSums(thread(), i).column] = sums[i];
+  };
+  for (int32_t depth : {16, 32}) {
+    TileProduct tiles(depth);
+    run(multiply, &tiles, 1, 32);
+    EXPECT_EQ(std::memcmp(tiles.sums, tiles.expected, sizeof tiles.sums), 0) << depth;
+  }
+}
+
 TEST(FiberBlock, SharedMemoryBeginsAsNaNsInEveryBlock) {
   auto look = [](void *const *parameters) {
     float *shared = static_cast<float *>(lamina_sim_shared());
@@ -154,6 +214,26 @@ TEST(FiberBlockDeathTest, ShuffleThatNotEveryLaneCalls) {
   };
   EXPECT_DEATH(run(diverge, nullptr, 1, 32),
                "thread 0 waits in a shuffle that thread 16 does not reach: it waits at a barrier .16 of 32");
+}
+
+TEST(FiberBlockDeathTest, ProductThatNotEveryLaneCalls) {
+  auto diverge = [](void *const *) {
+    int32_t words[4] = {};
+    if (thread() < 8)
+      lamina_sim_mma_s8(words, words, words, 32);
+    else
+      lamina_sim_shuffle(1, 0);
+  };
+  EXPECT_DEATH(run(diverge, nullptr, 1, 32), "thread 8 waits in a shuffle that thread 0 does not reach: it waits in a "
+                                             "product of tiles .24 of 32 threads got there.");
+}
+
+TEST(FiberBlockDeathTest, ProductOfADepthThatThereIsNot) {
+  auto deep = [](void *const *) {
+    int32_t words[4] = {};
+    lamina_sim_mma_s8(words, words, words, 64);
+  };
+  EXPECT_DEATH(run(deep, nullptr, 1, 32), "multiplies tiles of depth 64");
 }
 
 TEST(FiberBlockDeathTest, LaneThatThereIsNot) {
