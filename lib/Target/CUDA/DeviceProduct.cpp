@@ -16,13 +16,13 @@ using namespace lamina;
 static int64_t rowsOfLoad(Value weight) {
   auto type = cast<lm::BlockType>(cast<RankedTensorType>(weight.getType()).getElementType());
   PackedLayout layout = packedLayout(*findBlockFormat(std::string_view(type.getFormat())));
-  return layout.plain ? 16 / (packedNumberBytes(layout.plainNumber) / kPackedRows) : 4;
+  return layout.plain ? 16 / (packedNumberBytes(layout.plainNumber) / kPackedRows) : kPackedRows / kTeamOfCodes;
 }
 
 DeviceProduct::DeviceProduct(DeviceBuilder &builder, Value input, Value weight, Value thread, int64_t threads)
     : b_(builder), rowsEach_(rowsOfLoad(weight)), teams_(threads / threadsOfTeam()),
       team_(b_.div(thread, threadsOfTeam())),
-      decoder_(builder, weight, {rowsEach_, b_.mul(b_.rem(thread, threadsOfTeam()), rowsEach_)}),
+      decoder_(builder, weight, {rowsEach_, b_.mul(b_.rem(thread, threadsOfTeam()), rowsEach_), {}}),
       integers_(isa<lm::Q8Type>(cast<RankedTensorType>(input.getType()).getElementType())) {}
 
 Values DeviceProduct::addSteps(Value group, ValueRange inputRows) {

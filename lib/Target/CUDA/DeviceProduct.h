@@ -8,6 +8,9 @@
 
 namespace lamina {
 
+/// Threads that share the words of codes of a row: 16 bytes have those of four rows.
+inline constexpr int64_t kTeamOfCodes = kPackedRows / 4;
+
 /// Some threads share the 16 rows of a group, each with neighbouring rows as many as one load brings; such
 /// teams share the row's steps: team i takes step i and every `teams` steps another.
 class DeviceProduct {

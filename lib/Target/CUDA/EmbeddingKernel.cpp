@@ -17,7 +17,7 @@ void lamina::emitDeviceEmbedding(DeviceContext &kernel) {
   auto op = kernel.ops<lm::EmbeddingOp>().front();
   Value row = kernel.begin, id = b.loadIndex(kernel.pointer(op.getIds()), row);
   ElementwiseTail tail(kernel);
-  WeightDecoder decoder(b, op.getTable(), {/*lanes=*/0, b.rem(id, kPackedRows)});
+  WeightDecoder decoder(b, op.getTable(), {/*lanes=*/0, b.rem(id, kPackedRows), {}});
   Value group = b.offset(kernel.pointer(op.getTable()), b.mul(b.div(id, kPackedRows), decoder.groupBytes()));
   b.forThreads(decoder.steps(), [&](Value step) {
     Values none;

@@ -7,6 +7,8 @@
 using namespace mlir;
 using namespace lamina;
 
+static int64_t quadsPerWord(const PackedPlane &plane) { return 8 / plane.width; }
+
 Values WeightDecoder::decodeCodes(Value group, CodeForm form, bool fetchAhead, ValueRange state,
                                   CodeConsumer consume) {
   Value blocks = b_.i64(rowLength_ / blockElements_);
@@ -24,14 +26,16 @@ void WeightDecoder::decodeStepCodes(Value group, Value index, CodeForm form, Val
 
 void WeightDecoder::stepCodes(Value block, const Header &header, Value index, Value first, CodeForm form,
                               Values &state, CodeConsumer consume) {
-  SmallVector<Value> words;
-  int64_t elements = std::min<int64_t>(layout_.format->subBlock, kPackedStep);
+  SmallVector<LoadedWord> words;
+  int64_t elements = scaleElements();
   for (int64_t k = 0; k < kPackedStep; k += elements) {
-    auto quad = [&](int64_t q) { return formOf(fourCodes(block, index, k / 4 + q, words), form); };
+    auto quad = [&](int64_t q) {
+      return formOf(fourCodes(block, index, quadsOf(k, elements, q), words), form);
+    };
     auto scale = [&] { return loadScale(block, header, index, k); };
     Value stored;
-    if (form == CodeForm::Signed && storesSignedBytes())
-      stored = wordAddress(layout_.planes[0], block, index, k / 4);
+    if (form == CodeForm::Signed && storesSignedBytes() && !part_.quarter)
+      stored = wordAddress(block, index, wordsOf(layout_.planes[0], quadsOf(k, elements, 0)));
     consume({first, k, elements, stored, quad, scale}, state);
   }
 }
@@ -67,6 +71,12 @@ Value WeightDecoder::signedCodes(Value codes) {
     return b_.lookupBytes(codes, format.values);
   if (format.valueOffset == 0)
     return codes;
+  assert(format.valueOffset < 0 && format.codeBits < 8);
+  if (part_.lanes < kPackedRows) { // a GPU adds words: a bit above each byte keeps it from borrowing
+    auto repeated = [&](int64_t byte) { return b_.constant(codes.getType(), byte * 0x01010101); };
+    Value above = arith::OrIOp::create(b_, codes, repeated(0x80));
+    return arith::XOrIOp::create(b_, b_.sub(above, repeated(-format.valueOffset)), repeated(0x80));
+  }
   Type bytes = b_.vectorOf(b_.getI8Type(), 4 * kPackedRows);
   Value moved = b_.add(b_.bitcast(codes, bytes), b_.constant(bytes, int64_t(format.valueOffset)));
   return b_.bitcast(moved, codes.getType());
@@ -85,27 +95,63 @@ Value WeightDecoder::unsignedCodes(Value codes) {
   return b_.lookupBytes(codes, table);
 }
 
-/// Where the `word`-th words of a step lie.
-Value WeightDecoder::wordAddress(const PackedPlane &plane, Value block, Value step, int64_t word) {
-  return b_.offset(b_.offset(block, layout_.codes + plane.words[word]), b_.mul(step, layout_.stepBytes));
+/// Which four codes of a step are the `quad`-th ones of those under the scale at element `k`.
+WeightDecoder::OfQuarters WeightDecoder::quadsOf(int64_t k, int64_t elements, int64_t quad) const {
+  OfQuarters quads;
+  for (int64_t quarter = 0; quarter < 4; ++quarter)
+    quads[quarter] = k / 4 + quad + (part_.quarter ? quarter * elements / 16 : 0);
+  return quads;
 }
 
-/// The codes of elements 4·quad to 4·quad + 3 of a step as the bytes of 16 words. `words` caches the word of
-/// each plane that was loaded last.
-Value WeightDecoder::fourCodes(Value block, Value step, int64_t quad, SmallVectorImpl<Value> &words) {
+/// Numbers an equal distance apart need no choice.
+Value WeightDecoder::choose(const OfQuarters &numbers) {
+  int64_t distance = numbers[1] - numbers[0];
+  if (numbers[2] - numbers[1] == distance && numbers[3] - numbers[2] == distance)
+    return distance == 0 ? b_.i64(numbers[0]) : b_.add(b_.mul(part_.quarter, distance), numbers[0]);
+  Value chosen = b_.i64(numbers[3]);
+  for (int64_t quarter : {2, 1, 0})
+    chosen = b_.select(b_.equal(part_.quarter, b_.i64(quarter)), b_.i64(numbers[quarter]), chosen);
+  return chosen;
+}
+
+/// Where the words of quads lie in a step.
+WeightDecoder::OfQuarters WeightDecoder::wordsOf(const PackedPlane &plane, const OfQuarters &quads) {
+  OfQuarters offsets;
+  for (auto [quad, offset] : llvm::zip(quads, offsets))
+    offset = plane.words[quad / quadsPerWord(plane)];
+  return offsets;
+}
+
+Value WeightDecoder::wordAddress(Value block, Value step, const OfQuarters &offsets) {
+  Value word = llvm::all_equal(offsets) ? b_.offset(block, layout_.codes + offsets[0])
+                                        : b_.offset(b_.offset(block, layout_.codes), choose(offsets));
+  return b_.offset(word, b_.mul(step, layout_.stepBytes));
+}
+
+/// The codes of elements 4·quad to 4·quad + 3 of a step as the bytes of 16 words.
+Value WeightDecoder::fourCodes(Value block, Value step, const OfQuarters &quads,
+                               SmallVectorImpl<LoadedWord> &words) {
   words.resize(layout_.planes.size());
   Value codes;
-  for (auto [plane, word] : llvm::zip(layout_.planes, words)) {
-    int64_t quadsPerWord = 8 / plane.width;
-    if (quad % quadsPerWord == 0)
-      word = b_.load(b_.i32(rows_.lanes), place(wordAddress(plane, block, step, quad / quadsPerWord), 4));
-    Value bits = word;
-    if (plane.width < 8) {
-      bits = b_.shiftRight(word, plane.width * (quad % quadsPerWord));
-      bits = b_.bitAnd(bits, ((1 << plane.width) - 1) * 0x01010101);
-    }
+  for (auto [plane, last] : llvm::zip(layout_.planes, words)) {
+    OfQuarters offsets = wordsOf(plane, quads);
+    if (!last.word || last.offsets != offsets)
+      last = {offsets, b_.load(b_.i32(part_.lanes), place(wordAddress(block, step, offsets), 4))};
+    Value bits = last.word;
+    if (plane.width < 8)
+      bits = b_.bitAnd(shiftToQuads(bits, plane, quads), ((1 << plane.width) - 1) * 0x01010101);
     bits = b_.shiftLeft(bits, plane.shift);
     codes = codes ? arith::OrIOp::create(b_, codes, bits).getResult() : bits;
   }
   return codes;
+}
+
+Value WeightDecoder::shiftToQuads(Value word, const PackedPlane &plane, const OfQuarters &quads) {
+  OfQuarters bits;
+  for (auto [quad, shift] : llvm::zip(quads, bits))
+    shift = plane.width * (quad % quadsPerWord(plane));
+  if (llvm::all_equal(bits))
+    return b_.shiftRight(word, bits[0]);
+  Value amount = arith::TruncIOp::create(b_, b_.getI32Type(), choose(bits));
+  return arith::ShRUIOp::create(b_, word, b_.broadcast(amount, lanesOf(word)));
 }

@@ -16,8 +16,8 @@ static const BlockFormat &formatOf(Value weight) {
   return *findBlockFormat(std::string_view(cast<lm::BlockType>(type.getElementType()).getFormat()));
 }
 
-WeightDecoder::WeightDecoder(KernelBuilder &builder, Value weight, DecodedRows rows)
-    : b_(builder), layout_(packedLayout(formatOf(weight))), rows_(rows) {
+WeightDecoder::WeightDecoder(KernelBuilder &builder, Value weight, DecodedPart part)
+    : b_(builder), layout_(packedLayout(formatOf(weight))), part_(part) {
   ArrayRef<int64_t> shape = cast<RankedTensorType>(weight.getType()).getShape();
   rowLength_ = shape.back();
   groups_ = llvm::divideCeil(shape.drop_back().back(), kPackedRows);
@@ -83,12 +83,12 @@ void WeightDecoder::decodeStep(Value group, Value index, Values &state, Consumer
 }
 
 Value WeightDecoder::place(Value field, int64_t bytesEach) {
-  return rows_.first ? b_.offset(field, b_.mul(rows_.first, bytesEach)) : field;
+  return part_.first ? b_.offset(field, b_.mul(part_.first, bytesEach)) : field;
 }
 
 Value WeightDecoder::loadRows(PackedNumber number, Value field) {
   int64_t bytes = number == PackedNumber::U4High ? kPackedRows : packedNumberBytes(number);
-  return b_.loadNumber(number, place(field, bytes / kPackedRows), rows_.lanes);
+  return b_.loadNumber(number, place(field, bytes / kPackedRows), part_.lanes);
 }
 
 /// How far ahead of its use a weight is fetched: some hundred nanoseconds at the speed of memory.
@@ -162,8 +162,7 @@ WeightDecoder::Scale WeightDecoder::foldOffset(Scale scale) {
 
 void WeightDecoder::step(ValueRange blocks, ArrayRef<Header> headers, Value step, Value first, Values &state,
                          Consumer consume) {
-  int64_t scaleElements = std::min<int64_t>(layout_.format->subBlock, kPackedStep);
-  SmallVector<SmallVector<Value>> words(blocks.size()); // of each group, loaded when first needed
+  SmallVector<SmallVector<LoadedWord>> words(blocks.size()); // of each group
   SmallVector<Scale> scales(blocks.size());
   SmallVector<Value> codes(blocks.size());
   auto values = [&](Value fileCodes) {
@@ -173,10 +172,10 @@ void WeightDecoder::step(ValueRange blocks, ArrayRef<Header> headers, Value step
   for (int64_t k = 0; k < kPackedStep; ++k) {
     Values weights;
     for (size_t g = 0; g < blocks.size(); ++g) {
-      if (k % scaleElements == 0)
+      if (k % scaleElements() == 0)
         scales[g] = foldOffset(loadScale(blocks[g], headers[g], step, k));
       if (k % 4 == 0)
-        codes[g] = values(fourCodes(blocks[g], step, k / 4, words[g]));
+        codes[g] = values(fourCodes(blocks[g], step, quadsOf(0, kPackedStep, k / 4), words[g]));
       weights.push_back(weightOf(codes[g], k % 4, scales[g]));
     }
     consume(first, k, weights, state);

@@ -5,12 +5,15 @@
 
 #include "lib/Target/Kernels/KernelContext.h"
 
+#include <array>
+
 namespace lamina {
 
-/// The rows of a group that are decoded as the lanes of a vector: all, or on a GPU those of one thread.
-struct DecodedRows {
-  int64_t lanes = kPackedRows;
-  Value first = {}; ///< i64; null for 0
+/// What of a group is decoded: all of it, or on a GPU what one thread takes.
+struct DecodedPart {
+  int64_t lanes = kPackedRows; ///< rows, which are the lanes of a vector
+  Value first = {};            ///< the first of them, i64; null for 0
+  Value quarter = {};          ///< of codes: which quarter of those under each scale, i64 in [0, 4); null for all
 };
 
 /// Generates loops that decode the weights of some groups of rows, element after element along the row. Every
@@ -19,7 +22,7 @@ struct DecodedRows {
 class WeightDecoder {
 public:
   /// `weight` is a source value of type tensor<…xNxKx!lm.block<…>>.
-  WeightDecoder(KernelBuilder &builder, Value weight, DecodedRows rows = {});
+  WeightDecoder(KernelBuilder &builder, Value weight, DecodedPart part = {});
 
   int64_t groups() const { return groups_; }
   int64_t rowLength() const { return rowLength_; }
@@ -54,7 +57,7 @@ public:
     int64_t k, elements;
     Value stored; ///< where the weight has all of them as quad() gives them, one after another; or null
     llvm::function_ref<Value(int64_t quad)>
-        quad; ///< codes of elements k + 4·quad and up as the bytes of i32 lanes
+        quad; ///< codes of elements k + 4·quad and up, of the quarter's if there is one, as the bytes of i32 lanes
     llvm::function_ref<Scale()> scale;
   };
   using CodeConsumer = llvm::function_ref<void(const Codes &codes, Values &state)>;
@@ -62,6 +65,9 @@ public:
   /// The same for one group of a format in blocks, scale after scale.
   Values decodeCodes(Value group, CodeForm form, bool fetchAhead, ValueRange state, CodeConsumer consume);
   void decodeStepCodes(Value group, Value step, CodeForm form, Values &state, CodeConsumer consume);
+  /// Elements of a step under one scale.
+  int64_t scaleElements() const { return std::min<int64_t>(layout_.format->subBlock, kPackedStep); }
+  bool hasMins() const { return layout_.format->hasMins(); }
   /// 0 or a power of two.
   int64_t codeOffset() const;
   int64_t largestCode() const;
@@ -96,19 +102,30 @@ private:
   /// Where the decoded rows' numbers lie in a field of the group's 16.
   Value place(Value field, int64_t bytesEach);
   Value loadRows(PackedNumber number, Value field);
-  Value fourCodes(Value block, Value step, int64_t quad, llvm::SmallVectorImpl<Value> &words);
+  /// What depends on the quarter: a number for each.
+  using OfQuarters = std::array<int64_t, 4>;
+  Value choose(const OfQuarters &numbers);
+  /// The word of each plane that was loaded last.
+  struct LoadedWord {
+    OfQuarters offsets;
+    Value word;
+  };
+  Value fourCodes(Value block, Value step, const OfQuarters &quads, llvm::SmallVectorImpl<LoadedWord> &words);
+  static OfQuarters wordsOf(const PackedPlane &plane, const OfQuarters &quads);
+  Value shiftToQuads(Value word, const PackedPlane &plane, const OfQuarters &quads);
+  OfQuarters quadsOf(int64_t k, int64_t elements, int64_t quad) const;
   Value formOf(Value codes, CodeForm form);
   Value unsignedCodes(Value codes);
   Value signedCodes(Value codes);
   bool storesSignedBytes() const;
-  Value wordAddress(const PackedPlane &plane, Value block, Value step, int64_t word);
+  Value wordAddress(Value block, Value step, const OfQuarters &offsets);
   void fetch(Value address, int64_t bytes);
   Value weightOf(Value codes, int64_t byte, const Scale &scale);
   Value loadEntry(const PackedField &field, Value block, Value step, int64_t part);
 
   KernelBuilder &b_;
   PackedLayout layout_;
-  DecodedRows rows_;
+  DecodedPart part_;
   int64_t groups_, rowLength_, blockElements_;
 };
 
