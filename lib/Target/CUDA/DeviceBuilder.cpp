@@ -67,8 +67,9 @@ Value DeviceBuilder::callSimulator(StringRef name, Type result, ValueRange argum
 }
 
 Value DeviceBuilder::shared(int64_t bytes) {
-  Value place = offset(shared_, sharedBytes_);
-  sharedBytes_ += llvm::alignTo(bytes, 16);
+  Value place = offset(shared_, sharedEnd_);
+  sharedEnd_ += int64_t(llvm::alignTo(bytes, 16));
+  sharedBytes_ = std::max(sharedBytes_, sharedEnd_);
   return place;
 }
 
@@ -139,4 +140,29 @@ Value DeviceBuilder::dotBytes(Value unsignedBytes, Value signedBytes, Value sum)
     sum = add(sum, mul(a, b));
   }
   return sum;
+}
+
+Values DeviceBuilder::multiplyTiles(ValueRange a, ValueRange b, Value start) {
+  int64_t depth = 8 * a.size();
+  Values sums(4, start);
+  if (machine_ == DeviceMachine::ptx) {
+    Values arguments(a);
+    llvm::append_range(arguments, b);
+    llvm::append_range(arguments, sums);
+    auto type = LLVM::LLVMStructType::getLiteral(getContext(), SmallVector<Type>(4, getI32Type()));
+    Value tile = callIntrinsic("llvm.nvvm.mma.m16n8k" + std::to_string(depth) + ".row.col.s8", type, arguments);
+    for (auto [i, sum] : llvm::enumerate(sums))
+      sum = LLVM::ExtractValueOp::create(*this, tile, i);
+    return sums;
+  }
+  if (!tiles_)
+    tiles_ = scratch(4 * 10);
+  Value places[] = {tiles_, offset(tiles_, 16), offset(tiles_, 24)};
+  for (auto [place, words] : llvm::zip(places, std::array<ValueRange, 3>{a, b, sums}))
+    for (auto [i, word] : llvm::enumerate(words))
+      store(word, offset(place, 4 * int64_t(i)));
+  callSimulator("lamina_sim_mma_s8", {}, {places[0], places[1], places[2], constant(getI32Type(), depth)});
+  for (auto [i, sum] : llvm::enumerate(sums))
+    sum = load(getI32Type(), offset(places[2], 4 * int64_t(i)));
+  return sums;
 }

@@ -36,6 +36,12 @@ public:
 
   /// A place in the block's memory, aligned to 16 bytes.
   Value shared(int64_t bytes);
+  /// Lets what `body` takes of the block's memory be taken again by what other blocks do instead.
+  void shareInstead(llvm::function_ref<void()> body) {
+    int64_t before = sharedEnd_;
+    body();
+    sharedEnd_ = before;
+  }
   /// Bytes of the block's memory so far.
   int64_t sharedBytes() const { return sharedBytes_; }
   void barrier();
@@ -65,13 +71,18 @@ public:
 
   /// `sum` plus the products of the unsigned bytes of one i32 and the signed bytes of another.
   Value dotBytes(Value unsignedBytes, Value signedBytes, Value sum);
+  /// What a lane has of a tile of 16 × 8 sums, each `start` (i32) and the products of some signed bytes: 16 with two
+  /// words in `a`, or 32 with four, as PTX's mma.m16n8k16 and m16n8k32 spread them over the lanes of a warp. All of them
+  /// are here.
+  Values multiplyTiles(ValueRange a, ValueRange b, Value start);
 
 private:
   Value callSimulator(llvm::StringRef name, mlir::Type result, ValueRange arguments);
 
   DeviceMachine machine_;
-  int64_t threads_, sharedBytes_ = 0;
+  int64_t threads_, sharedEnd_ = 0, sharedBytes_ = 0;
   Value thread_, block_, shared_;
+  Value tiles_; ///< of the simulator: words on their way to multiplyTiles()
 };
 
 } // namespace lamina

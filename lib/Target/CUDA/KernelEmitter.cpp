@@ -69,7 +69,7 @@ void emitBody(DeviceContext &kernel, const DeviceForm &form) {
   bool few = form.variant.maxTokens != 0;
   switch (form.kind) {
   case KernelKind::Linear:
-    return emitDeviceLinear(kernel, form.tokens);
+    return emitDeviceLinear(kernel, form.product);
   case KernelKind::Row:
     return emitDeviceRows(kernel);
   case KernelKind::Embedding:

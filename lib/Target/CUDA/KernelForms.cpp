@@ -1,7 +1,7 @@
 //===- KernelForms.cpp - how the work of a kernel divides over blocks ---------------------------------===//
 
 #include "lib/Target/CUDA/CUDATarget.h"
-#include "lib/Target/CUDA/KernelGenerators.h"
+#include "lib/Target/CUDA/TileProduct.h"
 #include "lib/Target/Kernels/ProductParts.h"
 #include "runtime/device/KernelABI.h"
 
@@ -22,20 +22,47 @@ uint32_t rowThreads(int64_t width) {
   return uint32_t(std::clamp<int64_t>(llvm::alignTo(llvm::divideCeil(width, 4), kWarp), kWarp, kMaxThreads));
 }
 
-std::vector<DeviceForm> productForms(Block &body, const std::string &name, bool outputRows) {
+/// Forms for steps of ever more tokens. Integers go to tensor cores: first with the warps of a block side by side in a
+/// row, so that few rows bring enough of the weights at once; then with more rows in a block, for which activations
+/// are brought to it once.
+std::vector<std::pair<const char *, ProductForm>> productForms(Block &body) {
+  auto input = cast<RankedTensorType>((*body.getOps<lm::LinearOp>().begin()).getInput().getType());
+  std::vector<std::pair<const char *, ProductForm>> forms = {
+      {"$t1", kOneToken}, {"$t4", {.groups = 2, .tokens = 4, .maxTokens = 4}}};
+  if (!isa<lm::Q8Type>(input.getElementType())) {
+    forms.push_back({"$any", {.groups = 2, .tokens = 4, .shares = 8}});
+    return forms;
+  }
+  size_t products = 1; // that meet: their sums lie side by side in the block's memory
+  for (const ProductPart &part : productParts(body))
+    products = std::max(products, part.linears.size());
+  int64_t tiles = products > 2 ? 1 : 2;
+  forms.push_back({"$t64",
+                   {.groups = 2, .tokens = tiles * TileProduct::kTokens, .shares = 4, .maxTokens = 64, .tiles = true}});
+  forms.push_back({"$any", {.groups = 8, .tokens = 2 * tiles * TileProduct::kTokens, .shares = 16, .tiles = true}});
+  return forms;
+}
+
+DeviceForm productForm(Block &body, const std::string &symbol, const ProductForm &form) {
   uint64_t workgroups = 0;
   for (const ProductPart &part : productParts(body))
-    workgroups += part.workgroups(kGroupsPerBlock);
-  auto form = [&](const char *suffix, uint32_t maxTokens, int64_t tokens, uint64_t shares) {
-    return DeviceForm{
-        {name + suffix, maxTokens, plan::RowExtent::fixed, workgroups * shares, kProductThreads},
-        KernelKind::Linear,
-        tokens};
-  };
-  // The plan chooses by tokens; a kernel on output rows has to look at their number itself.
-  if (outputRows)
-    return {form("", 0, 0, 1)};
-  return {form("$t1", 1, 1, 1), form("$t4", 4, 4, 1), form("$any", 0, 0, kTokenShares)};
+    workgroups += part.workgroups(form.groups) * form.shares;
+  return {{symbol, form.maxTokens, plan::RowExtent::fixed, workgroups, kProductThreads}, KernelKind::Linear, form};
+}
+
+/// The plan chooses by tokens; a kernel on output rows, of which there are few, has one form.
+std::vector<DeviceForm> linearForms(Block &body, const std::string &name, bool outputRows) {
+  auto forms = productForms(body);
+  if (outputRows) {
+    ProductForm form = forms[2].second;
+    form.shares = 1;
+    form.maxTokens = 0;
+    return {productForm(body, name, form)};
+  }
+  std::vector<DeviceForm> result;
+  for (auto &[suffix, form] : forms)
+    result.push_back(productForm(body, name + suffix, form));
+  return result;
 }
 
 LogicalResult checkShared(Block &body, const DeviceForm &form, int64_t bytes) {
@@ -68,7 +95,7 @@ FailureOr<std::vector<DeviceForm>> lamina::deviceForms(const KernelSource &kerne
   };
   switch (*kind) {
   case KernelKind::Linear:
-    return productForms(body, name, outputRows);
+    return linearForms(body, name, outputRows);
   case KernelKind::OnlineAttention: {
     auto op = *body.getOps<lm::OnlineAttentionOp>().begin();
     auto split = uint32_t(op.getSplitTokens());
@@ -90,7 +117,7 @@ FailureOr<std::vector<DeviceForm>> lamina::deviceForms(const KernelSource &kerne
     return forms(1, kSmallThreads);
   case KernelKind::ExpertLinear: {
     auto op = *body.getOps<lm::ExpertLinearOp>().begin();
-    uint64_t pairs = llvm::divideCeil(width(op.getResult()), kPackedRows * kGroupsPerBlock);
+    uint64_t pairs = llvm::divideCeil(width(op.getResult()), kPackedRows * kOneToken.groups);
     return forms(pairs * width(op.getExperts()), kProductThreads);
   }
   case KernelKind::RouteExperts:

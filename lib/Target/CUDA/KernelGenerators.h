@@ -18,11 +18,23 @@ struct DeviceContext : KernelContext {
   DeviceBuilder &device; ///< the same as `b`
 };
 
+/// How products with weights divide over blocks.
+struct ProductForm {
+  int64_t groups;         ///< of 16 rows that a block has
+  int64_t tokens;         ///< that go through a weight together
+  int64_t shares = 1;     ///< blocks of the same groups that share a step's tokens
+  uint32_t maxTokens = 0; ///< of a step; 0: any
+  bool tiles = false;     ///< on tensor cores; `tokens` are whole tiles of them
+};
+
+/// What other forms fold their sums like.
+inline constexpr ProductForm kOneToken = {.groups = 2, .tokens = 1, .maxTokens = 1};
+
 /// A form of a kernel as the generators know it.
 struct DeviceForm {
   KernelVariant variant;
   KernelKind kind;
-  int64_t tokens = 0; ///< of a product: how many go through a weight together; 0: their number decides
+  ProductForm product = kOneToken;
 };
 
 /// The forms by ascending number of tokens, without the bytes that blocks share; fails with a located error.
@@ -35,9 +47,6 @@ int64_t emitDeviceKernel(const KernelSource &kernel, const DeviceForm &form, Dev
 
 void loadDeviceDialects(mlir::MLIRContext &context);
 
-/// Pairs of row groups are a workgroup of a product; where many tokens are expected so many workgroups share
-/// a pair.
-inline constexpr int64_t kGroupsPerBlock = 2, kTokenShares = 8;
 /// Workgroups of attention in a step of few tokens.
 inline constexpr int64_t kDeviceAttentionShares = 1024;
 
@@ -45,7 +54,7 @@ void emitDeviceRows(DeviceContext &kernel);
 void emitDeviceEmbedding(DeviceContext &kernel);
 void emitDeviceRopeTable(DeviceContext &kernel);
 void emitDeviceCacheAppend(DeviceContext &kernel);
-void emitDeviceLinear(DeviceContext &kernel, int64_t tokens);
+void emitDeviceLinear(DeviceContext &kernel, const ProductForm &form);
 void emitDeviceExpertLinear(DeviceContext &kernel);
 void emitDeviceRouteExperts(DeviceContext &kernel);
 void emitDeviceAttention(DeviceContext &kernel, bool split);

@@ -1,16 +1,16 @@
 //===- LinearKernel.cpp - products with weight matrices and what follows them -------------------------===//
 //
 // One or more lm.linear of one input, then elementwise operations on their results and rounding. A block has
-// two groups of 16 rows, half of its threads each. Teams of threads share a row's steps (DeviceProduct); a
-// warp folds what its teams have, and the block's warps are added in ascending order. Which additions stand
+// some groups of 16 rows, equal shares of its threads each. Teams of threads share a row's steps (DeviceProduct);
+// a warp folds what its teams have, and a group's warps are added in ascending order. Which additions stand
 // behind an output follows from the weight alone: forms for more tokens do the same for several rows of the
-// input.
+// input, in integers on tensor cores (TileProduct).
 //
 //===------------------------------------------------------------------------------------------------------------===//
 
 #include "lib/Target/CUDA/DeviceProduct.h"
 #include "lib/Target/CUDA/DeviceTail.h"
-#include "lib/Target/CUDA/KernelGenerators.h"
+#include "lib/Target/CUDA/TileProduct.h"
 #include "lib/Target/Kernels/ElementwiseTail.h"
 #include "lib/Target/Kernels/ProductParts.h"
 
@@ -19,59 +19,84 @@ using namespace lamina;
 
 namespace {
 
-/// Tokens that go through a weight together when there are many: as registers allow.
-int64_t tileTokens(const ProductPart &part) {
-  auto input = cast<RankedTensorType>(lm::LinearOp(part.linears[0]).getInput().getType());
-  return isa<lm::Q8Type>(input.getElementType()) ? 8 : 4;
-}
-
-static_assert(kGroupsPerBlock * kPackedRows == kWarp, "a warp finishes the outputs of a token");
+/// Groups whose outputs of a token are finished by a warp.
+constexpr int64_t kGroupsOfWarp = kWarp / kPackedRows;
 
 /// Products of one input whose results meet, in the same rows of their weights, and what the kernel yields of
 /// them.
 class DeviceLinear {
 public:
   DeviceLinear(DeviceContext &kernel, ArrayRef<Operation *> products, ArrayRef<Value> results)
-      : kernel_(kernel), b_(kernel.device), tail_(kernel), ops_(products), results_(results),
-        half_(b_.threads() / kGroupsPerBlock) {}
+      : kernel_(kernel), b_(kernel.device), tail_(kernel), ops_(products), results_(results) {}
 
-  /// Workgroup `pair`, for up to `tokens` tokens at once. `matrix` is which one of a stack of matrices.
-  void place(Value pair, int64_t tokens, Value matrix = {}) {
-    firstGroup_ = b_.mul(pair, kGroupsPerBlock);
-    Value thread = b_.rem(b_.thread(), half_), group = b_.add(firstGroup_, b_.div(b_.thread(), half_));
+  /// Workgroup `own` of those that `form` makes. `matrix` is which one of a stack of matrices.
+  void place(Value own, const ProductForm &form, Value matrix = {}) {
+    form_ = form;
+    firstGroup_ = b_.mul(own, form.groups);
+    int64_t threads = b_.threads() / form.groups;
+    Value group = b_.add(firstGroup_, b_.div(b_.thread(), threads));
     for (Operation *op : ops_) {
-      Value weight = op->getOperands().back();
-      DeviceProduct &product = products_.emplace_back(b_, op->getOperand(0), weight, thread, half_);
-      const WeightDecoder &decoder = product.decoder();
+      Value input = op->getOperand(0), weight = op->getOperands().back();
+      if (form.tiles) // with as many teams as the form of one token has
+        tiles_.emplace_back(kernel_, input, weight, form.tokens, b_.threads() / kOneToken.groups / kTeamOfCodes,
+                            warpsOfGroup());
+      else
+        products_.emplace_back(b_, input, weight, b_.rem(b_.thread(), threads), threads);
+      const WeightDecoder &decoder = form.tiles ? tiles_.back().decoder() : products_.back().decoder();
       Value base = kernel_.pointer(weight);
       if (matrix)
         base = b_.offset(base, b_.mul(matrix, decoder.matrixBytes()));
-      // An odd last group has its block alone.
-      Value own = b_.min(group, b_.i64(decoder.groups() - 1));
-      groups_.push_back(b_.offset(base, b_.mul(own, decoder.groupBytes())));
-      partials_.push_back(b_.shared(tokens * b_.warps() * kPackedRows * 4));
+      // Groups beyond the last repeat it.
+      Value existing = b_.min(group, b_.i64(decoder.groups() - 1));
+      groups_.push_back(b_.offset(base, b_.mul(existing, decoder.groupBytes())));
+      partials_.push_back(b_.shared(form.tokens * b_.warps() * kPackedRows * 4));
     }
   }
 
-  /// The rows of the step from `first` on, at most `tokens`.
-  void emitTile(Value first, int64_t tokens) {
-    Value last = b_.sub(kernel_.rows, b_.i64(1)), input = ops_[0]->getOperand(0);
-    Values inputRows;
-    for (int64_t t = 0; t < tokens; ++t) // rows beyond the last repeat it
-      inputRows.push_back(kernel_.rowPointer(input, t == 0 ? first : b_.min(b_.add(first, t), last)));
-    multiply(inputRows);
-    Value count = b_.min(b_.i64(tokens), b_.sub(kernel_.rows, first));
-    b_.loop(b_.warp(), count, b_.warps(), [&](Value t) { storeResults(b_.add(first, t), {}, t); });
+  /// The rows of the step from `first` on, at most as many as go together.
+  void emitTile(Value first) {
+    form_.tiles ? multiplyTiles(first) : multiply(inputRows(first));
+    Value count = b_.min(b_.i64(form_.tokens), b_.sub(kernel_.rows, first));
+    int64_t pairs = form_.groups / kGroupsOfWarp;
+    b_.loop(b_.warp(), b_.mul(count, pairs), b_.warps(), [&](Value i) {
+      Value t = b_.div(i, pairs);
+      storeResults(b_.add(first, t), {}, t, b_.rem(i, pairs));
+    });
     b_.barrier(); // the partial sums' places are used again
   }
 
   /// One row of an input, and its results.
   void emitRow(Value inputRow, Value row, Value slot) {
     multiply(inputRow);
-    b_.branch(b_.equal(b_.warp(), b_.i64(0)), [&] { storeResults(row, slot, b_.i64(0)); });
+    b_.branch(b_.equal(b_.warp(), b_.i64(0)), [&] { storeResults(row, slot, b_.i64(0), b_.i64(0)); });
   }
 
 private:
+  int64_t warpsOfGroup() const { return b_.warps() / form_.groups; }
+
+  Values inputRows(Value first) {
+    Value last = b_.sub(kernel_.rows, b_.i64(1)), input = ops_[0]->getOperand(0);
+    Values rows;
+    for (int64_t t = 0; t < form_.tokens; ++t) // rows beyond the last repeat it
+      rows.push_back(kernel_.rowPointer(input, t == 0 ? first : b_.min(b_.add(first, t), last)));
+    return rows;
+  }
+
+  /// A warp alone in its group adds up what it would have as several.
+  void multiplyTiles(Value first) {
+    Value warp = b_.rem(b_.warp(), warpsOfGroup());
+    for (size_t i = 0; i < tiles_.size(); ++i)
+      b_.shareInstead([&] {
+        tiles_[i].multiply(groups_[i], warp, first, [&](Value round, Value sum, Value row, Value token) {
+          Value place = b_.offset(partialPlace(i, token, b_.warp()), b_.mul(row, 4));
+          if (tiles_[i].rounds() > 1)
+            sum = b_.select(b_.equal(round, b_.i64(0)), sum, b_.addf(b_.loadF32(place, 0), sum));
+          b_.store(sum, place);
+        });
+      });
+    b_.barrier();
+  }
+
   void multiply(ValueRange inputRows) {
     for (size_t i = 0; i < products_.size(); ++i)
       for (auto [t, sum] : llvm::enumerate(products_[i].addSteps(groups_[i], inputRows)))
@@ -95,27 +120,29 @@ private:
   }
 
   /// The sum that a lane's output has of a product: its group's warps in ascending order.
-  Value wholeSum(size_t product, Value t) {
+  Value wholeSum(size_t product, Value t, Value pair) {
     Value half = b_.div(b_.lane(), kPackedRows), row = b_.rem(b_.lane(), kPackedRows), sum;
-    int64_t warps = b_.warps() / kGroupsPerBlock;
-    for (int64_t w = 0; w < warps; ++w) {
-      Value place = partialPlace(product, t, b_.add(b_.mul(half, warps), w));
+    Value firstWarp = b_.mul(b_.add(b_.mul(pair, kGroupsOfWarp), half), warpsOfGroup());
+    for (int64_t w = 0; w < warpsOfGroup(); ++w) {
+      Value place = partialPlace(product, t, b_.add(firstWarp, w));
       Value partial = b_.loadF32(b_.offset(place, b_.mul(row, 4)), 0);
       sum = sum ? b_.addf(sum, partial) : partial;
     }
     return sum;
   }
 
-  /// A warp finishes a token, which is number `t` of the tile: a lane is an output.
-  void storeResults(Value row, Value slot, Value t) {
-    Value firstColumn = b_.mul(firstGroup_, kPackedRows);
+  /// A warp finishes a pair of the block's groups for token number `t` of the tile: a lane is an output.
+  void storeResults(Value row, Value slot, Value t, Value pair) {
+    Value firstColumn = b_.mul(b_.add(firstGroup_, b_.mul(pair, kGroupsOfWarp)), kPackedRows);
     Point point{row, slot, b_.add(firstColumn, b_.lane()), 0};
     for (auto [i, op] : llvm::enumerate(ops_))
-      tail_.define(op->getResult(0), wholeSum(i, t));
+      tail_.define(op->getResult(0), wholeSum(i, t, pair));
     for (Value result : results_)
       if (auto quantize = result.getDefiningOp<lm::QuantizeOp>())
-        emitWarpBlock(b_, tail_.at(quantize.getInput(), point),
-                      tail_.address(quantize, {row, slot, firstColumn, 0}));
+        b_.branch(b_.less(firstColumn, b_.i64(width(result))), [&] {
+          emitWarpBlock(b_, tail_.at(quantize.getInput(), point),
+                        tail_.address(quantize, {row, slot, firstColumn, 0}));
+        });
       else
         b_.branch(b_.less(point.column, b_.i64(paddedWidth(result))),
                   [&] { tail_.storeResult(result, point); });
@@ -126,46 +153,45 @@ private:
   ElementwiseTail tail_;
   SmallVector<Operation *> ops_;
   SmallVector<Value> results_;
-  int64_t half_; ///< threads of a group
+  ProductForm form_;
   std::vector<DeviceProduct> products_;
+  std::vector<TileProduct> tiles_; ///< in their place
   Values groups_, partials_;
   Value firstGroup_;
 };
 
-/// Workgroup `own` of a part: for `tokens` tokens, or as many as the step has.
-void emitPart(DeviceContext &kernel, const ProductPart &part, Value own, int64_t tokens, int64_t shares) {
+/// Workgroup `own` of a part: shares of the tokens are the slower index.
+void emitPart(DeviceContext &kernel, const ProductPart &part, Value own, const ProductForm &form) {
   DeviceBuilder &b = kernel.device;
   SmallVector<Operation *> ops(part.linears.begin(), part.linears.end());
-  int64_t pairs = part.workgroups(kGroupsPerBlock);
-  auto few = [&](Value pair, int64_t count) {
+  int64_t workgroups = part.workgroups(form.groups);
+  Value place = b.rem(own, workgroups), share = b.div(own, workgroups);
+  auto multiply = [&](const ProductForm &shape) {
     DeviceLinear linear(kernel, ops, part.results);
-    linear.place(pair, count);
-    linear.emitTile(b.i64(0), count);
-  };
-  if (tokens != 0)
-    return few(own, tokens);
-  Value pair = b.rem(own, pairs), share = b.div(own, pairs);
-  auto many = [&] {
-    DeviceLinear linear(kernel, ops, part.results);
-    int64_t tile = tileTokens(part);
-    linear.place(pair, tile);
-    b.loop(b.mul(share, tile), kernel.rows, shares * tile, [&](Value first) { linear.emitTile(first, tile); });
+    linear.place(place, shape);
+    if (shape.maxTokens == shape.tokens)
+      return linear.emitTile(b.i64(0));
+    b.loop(b.mul(share, shape.tokens), kernel.rows, shape.shares * shape.tokens,
+           [&](Value first) { linear.emitTile(first); });
   };
   if (kernel.rows == kernel.tokens)
-    return many();
-  b.branch(b.equal(kernel.rows, b.i64(1)), [&] { few(pair, 1); }, many);
+    return multiply(form);
+  // The plan does not choose by output rows.
+  b.branch(
+      b.equal(kernel.rows, b.i64(1)), [&] { b.shareInstead([&] { multiply(kOneToken); }); },
+      [&] { b.shareInstead([&] { multiply(form); }); });
 }
 
 } // namespace
 
-void lamina::emitDeviceLinear(DeviceContext &kernel, int64_t tokens) {
+void lamina::emitDeviceLinear(DeviceContext &kernel, const ProductForm &form) {
   DeviceBuilder &b = kernel.device;
-  int64_t shares = tokens != 0 || kernel.rows != kernel.tokens ? 1 : kTokenShares, before = 0;
+  int64_t before = 0;
   for (const ProductPart &part : productParts(kernel.body)) {
-    int64_t end = before + part.workgroups(kGroupsPerBlock) * shares;
+    int64_t end = before + part.workgroups(form.groups) * form.shares;
     Value own = b.sub(kernel.begin, b.i64(before)), no = b.constant(b.getI1Type(), int64_t(0));
     Value mine = b.select(b.less(own, b.i64(0)), no, b.less(kernel.begin, b.i64(end)));
-    b.branch(mine, [&] { emitPart(kernel, part, own, tokens, shares); });
+    b.branch(mine, [&] { b.shareInstead([&] { emitPart(kernel, part, own, form); }); });
     before = end;
   }
 }
@@ -176,7 +202,7 @@ void lamina::emitDeviceExpertLinear(DeviceContext &kernel) {
   SmallVector<lm::ExpertLinearOp> linears = kernel.ops<lm::ExpertLinearOp>();
   lm::ExpertLinearOp first = linears.front();
   int64_t slots = width(first.getExperts());
-  int64_t pairs = llvm::divideCeil(width(first.getResult()), kPackedRows * kGroupsPerBlock);
+  int64_t pairs = llvm::divideCeil(width(first.getResult()), kPackedRows * kOneToken.groups);
   Value choice = b.div(kernel.begin, pairs), row = b.div(choice, slots), slot = b.rem(choice, slots);
   auto type = cast<RankedTensorType>(first.getInput().getType());
   Value input = kernel.rowPointer(first.getInput(), row);
@@ -185,6 +211,6 @@ void lamina::emitDeviceExpertLinear(DeviceContext &kernel) {
   SmallVector<Operation *> ops(linears.begin(), linears.end());
   SmallVector<Value> results(kernel.results());
   DeviceLinear linear(kernel, ops, results);
-  linear.place(b.rem(kernel.begin, pairs), 1, b.loadIndex(kernel.rowPointer(first.getExperts(), row), slot));
+  linear.place(b.rem(kernel.begin, pairs), kOneToken, b.loadIndex(kernel.rowPointer(first.getExperts(), row), slot));
   linear.emitRow(input, row, slot);
 }

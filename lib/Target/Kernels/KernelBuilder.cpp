@@ -191,3 +191,24 @@ void KernelBuilder::branch(Value condition, llvm::function_ref<void()> then,
     otherwise();
   }
 }
+
+/// The types of the results are known once a branch is there.
+Values KernelBuilder::branchValues(Value condition, llvm::function_ref<Values()> then,
+                                   llvm::function_ref<Values()> otherwise) {
+  Values values[2];
+  auto plain = scf::IfOp::create(*this, condition, /*withElseRegion=*/true);
+  {
+    OpBuilder::InsertionGuard guard(*this);
+    setInsertionPointToStart(plain.thenBlock());
+    values[0] = then();
+    setInsertionPointToStart(plain.elseBlock());
+    values[1] = otherwise();
+  }
+  auto branch = scf::IfOp::create(*this, ValueRange(values[0]).getTypes(), condition, /*withElseRegion=*/true);
+  branch->getRegion(0).takeBody(plain->getRegion(0));
+  branch->getRegion(1).takeBody(plain->getRegion(1));
+  plain.erase();
+  for (auto [region, results] : llvm::zip(branch->getRegions(), values))
+    region.front().getTerminator()->setOperands(results);
+  return Values(branch.getResults());
+}

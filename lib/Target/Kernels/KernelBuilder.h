@@ -136,6 +136,8 @@ public:
   }
   void branch(Value condition, llvm::function_ref<void()> then,
               llvm::function_ref<void()> otherwise = nullptr);
+  /// What one of two branches gives.
+  Values branchValues(Value condition, llvm::function_ref<Values()> then, llvm::function_ref<Values()> otherwise);
 
 private:
   unsigned alignmentOf(mlir::Type type) const;

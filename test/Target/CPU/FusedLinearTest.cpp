@@ -94,11 +94,9 @@ protected:
 
   /// Every form that takes `tokens`, its workgroups in one range and in several.
   template <typename Run> void forEachForm(const std::string &kernel, int64_t tokens, Run run) {
-    const std::vector<KernelVariant> &variants = library->variants(kernel);
-    for (size_t variant = 0; variant < variants.size(); ++variant)
-      if (variants[variant].maxTokens == 0 || int64_t(variants[variant].maxTokens) >= tokens)
-        for (int64_t parts : {1, 2, 5})
-          run(variant, parts);
+    for (size_t variant : library->formsFor(kernel, tokens))
+      for (int64_t parts : {1, 2, 5})
+        run(variant, parts);
   }
 
   KernelLibrary *library = nullptr;

@@ -28,7 +28,7 @@ struct Case {
     for (int64_t tokens : {int64_t(1), int64_t(3), x.rows}) {
       QuantizedRows some = firstRows(x, tokens);
       std::vector<double> expected = product(some, w);
-      for (size_t form = tokens == 1 ? 0 : tokens <= 4 ? 1 : 2; form < 3; ++form) {
+      for (size_t form : library.formsFor(name, tokens)) {
         SCOPED_TRACE(name + " for " + target + ", form " + std::to_string(form) + ", tokens " +
                      std::to_string(tokens));
         Rows y = runLinear(library, name, form, some, w);
@@ -37,7 +37,7 @@ struct Case {
         if (target == "x86-64-v2") // rounds products before it adds them
           continue;
         if (bits.empty())
-          bits = runLinear(library, name, 2, x, w).data;
+          bits = runLinear(library, name, library.formsFor(name, x.rows).back(), x, w).data;
         EXPECT_EQ(std::memcmp(y.data.data(), bits.data(), y.data.size() * sizeof(float)), 0);
       }
     }
@@ -102,7 +102,7 @@ TEST(IntegerLinearTest, BatchesAndSplitsAgreeBitForBit) {
     std::string name = "k" + std::to_string(i);
     Matrix w = randomMatrix(random, *findBlockFormat(shapes[i].format), shapes[i].rows, shapes[i].columns);
     QuantizedRows all = quantized(randomRows(random, 133, w.columns));
-    Rows expected = runLinear(*libraries[0], name, 2, all, w);
+    Rows expected = runLinear(*libraries[0], name, libraries[0]->formsFor(name, all.rows).front(), all, w);
     EXPECT_LT(relativeError(product(all, w), expected.unpadded()), 2e-6) << name;
     std::vector<int64_t> counts = {1, 4, 9, 33};
     if (!slowDevice())
@@ -110,7 +110,7 @@ TEST(IntegerLinearTest, BatchesAndSplitsAgreeBitForBit) {
     for (int64_t tokens : counts) {
       QuantizedRows x = firstRows(all, tokens);
       for (const auto &library : libraries)
-        for (size_t form = tokens == 1 ? 0 : tokens <= 4 ? 1 : 2; form < 3; ++form)
+        for (size_t form : library->formsFor(name, tokens))
           for (int64_t parts = 1; parts <= (slowDevice() ? 1 : 3); parts += 2) {
             Rows y = runLinear(*library, name, form, x, w, parts);
             EXPECT_EQ(std::memcmp(y.data.data(), expected.data.data(), y.data.size() * sizeof(float)), 0)

@@ -121,10 +121,15 @@ void KernelLibrary::run(const std::string &kernel, size_t variant, const std::ve
   launchOnDevice(symbol, form, bindings, step, rows * int64_t(form.workgroups), parts);
 }
 
+std::vector<size_t> KernelLibrary::formsFor(const std::string &kernel, int64_t tokens) const {
+  std::vector<size_t> forms;
+  for (auto [i, form] : llvm::enumerate(variants_.at(kernel)))
+    if (form.maxTokens == 0 || tokens <= int64_t(form.maxTokens))
+      forms.push_back(i);
+  return forms;
+}
+
 void KernelLibrary::run(const std::string &kernel, const std::vector<void *> &bindings,
                         LaminaStep step) const {
-  const std::vector<KernelVariant> &forms = variants_.at(kernel);
-  for (size_t i = 0; i < forms.size(); ++i)
-    if (forms[i].maxTokens == 0 || step.tokens <= forms[i].maxTokens)
-      return run(kernel, i, bindings, step);
+  run(kernel, formsFor(kernel, step.tokens).front(), bindings, step);
 }

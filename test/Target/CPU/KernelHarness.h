@@ -53,6 +53,8 @@ public:
   ~KernelLibrary();
 
   const std::vector<KernelVariant> &variants(const std::string &kernel) const { return variants_.at(kernel); }
+  /// Those that admit a step of `tokens`.
+  std::vector<size_t> formsFor(const std::string &kernel, int64_t tokens) const;
 
   /// Runs one form over all its workgroups, split into `parts` ranges that run in reverse order.
   void run(const std::string &kernel, size_t variant, const std::vector<void *> &bindings, LaminaStep step,

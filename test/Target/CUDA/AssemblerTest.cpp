@@ -63,6 +63,43 @@ TEST(AssemblerTest, AttentionOverEveryCacheFits) {
   expectNoSpills(AttentionShape{16, 2, 256, 256, "bf16", 1024, 30.0}.text());
 }
 
+/// What needs the most registers and shared memory: two products that meet, a residual, both forms of the result.
+TEST(AssemblerTest, ProductsThatMeetFit) {
+  std::string text;
+  for (const char *format : {"q4_k", "q6_k", "q2_k"}) {
+    const std::string name = format, rows = "tensor<?x1024x!lm.q8>", h = "tensor<?x64xf32>", h8 = "tensor<?x64x!lm.q8>";
+    const std::string weight = "tensor<64x1024x!lm.block<" + name + ">>", product = " : (" + rows + ", " + weight + ") -> " + h;
+    text += "plan.kernel @gated_" + name + " {\n^bb0(%x: " + rows + ", %g: " + weight + ", %u: " + weight + ", %r: " + h +
+            "):\n  %0 = lm.linear %x, %g" + product + "\n  %1 = lm.linear %x, %u" + product +
+            "\n  %2 = lm.gated_activation silu %0, %1 : " + h + "\n  %3 = arith.addf %2, %r : " + h +
+            "\n  %4 = lm.quantize %3 : " + h + " -> " + h8 + "\n  plan.yield %3, %4 : " + h + ", " + h8 + "\n}\n";
+  }
+  expectNoSpills(text);
+}
+
+TEST(AssemblerTest, ExpertsFit) {
+  const std::string x = "tensor<?x256x!lm.q8>", e = "tensor<?x8xi32>", w = "tensor<?x8xf32>", y = "tensor<?x8x64xf32>",
+                    matrices = "tensor<128x64x256x!lm.block<q4_k>>", logits = "tensor<?x128xf32>";
+  std::string text = kernelText("experts", {x, e, matrices, y},
+                                "lm.expert_linear %a, %b, %c : (" + x + ", " + e + ", " + matrices + ") -> " + y);
+  text += kernelText("combine", {y, w, "tensor<?x64xf32>"}, "lm.combine_experts %a, %b : (" + y + ", " + w + ") -> tensor<?x64xf32>");
+  text += "plan.kernel @route {\n^bb0(%l: " + logits + "):\n  %e, %w = lm.route_experts %l {normalize} : (" + logits + ") -> (" +
+          e + ", " + w + ")\n  plan.yield %e, %w : " + e + ", " + w + "\n}\n";
+  expectNoSpills(text);
+}
+
+TEST(AssemblerTest, EmbeddingsAndAnglesFit) {
+  const std::string ids = "tensor<?xi32>", rows = "tensor<?x1024xf32>", table = "tensor<?x4xf32>";
+  std::string text = kernelText("angles", {ids, table},
+                                "lm.rope_table %a {frequencies = array<f64: 1.0, 0.1>, magnitude = 1.0 : f32} : (" + ids + ") -> " + table);
+  for (const char *format : {"f16", "q8_0", "q4_k", "q6_k", "iq4_xs"}) {
+    const std::string weight = "tensor<512x1024x!lm.block<" + std::string(format) + ">>";
+    text += kernelText("embedding_" + std::string(format), {ids, weight, rows},
+                       "lm.embedding %a, %b : (" + ids + ", " + weight + ") -> " + rows);
+  }
+  expectNoSpills(text);
+}
+
 TEST(AssemblerTest, RowsFit) {
   const std::string rows = "tensor<?x4096xf32>", vector = "tensor<4096xf32>", table = "tensor<?x128xf32>";
   std::string text = kernelText("norm", {rows, vector, rows}, "lm.rms_norm %a, %b {epsilon = 1.0e-5 : f32} : " + rows + ", " + vector);

@@ -47,9 +47,16 @@
 // CHECK-LABEL: .visible .entry linear$t4(
 // CHECK-COUNT-128: dp4a.u32.s32
 // CHECK-NOT:     dp4a
+// Tiles of 8 tokens on tensor cores: activations to shared memory 16 bytes at a time, and from there 8.
+// CHECK-LABEL: .visible .entry linear$t64(
+// CHECK:         st.shared.v4.b32
+// CHECK:         bar.sync
+// CHECK:         ld.shared.v2.b32
+// CHECK-COUNT-2: mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32
+// CHECK-NOT:     {{mma|dp4a}}
 // CHECK-LABEL: .visible .entry linear$any(
-// CHECK-COUNT-256: dp4a.u32.s32
-// CHECK-NOT:     dp4a
+// CHECK-COUNT-4: mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32
+// CHECK-NOT:     {{mma|dp4a}}
 
 // Angles in double precision, as on the CPU.
 // CHECK-LABEL: .visible .entry rope_table(
