@@ -1,19 +1,20 @@
 """tools/dev/bench-gpu: packed here, run on the simulated GPU with tiny models. Its figures mean nothing there; that each row has
 one, and that rows fail alone, does."""
 
+import array
+import json
+import struct
 import unittest
 
-from harness import BUILD, ROOT, WORK, native_target, program, succeed
+from harness import BUILD, DEMO, F32_LIMIT, ROOT, WORK, native_target, program, succeed
 
 SCRIPT, FOLDER = ROOT / "tools/dev/bench-gpu", WORK / "bench-gpu"
 DRIVER = BUILD / "cuda-sim/libcuda_sim.so"
 # What each row's figure looks like.
 TIME, RATE = r"\d+\.\d+ ms( a step)?(, \d+\.\d+ times)?", r"[1-9.e0-]+ GB/s( of [1-9.e0-]+ GB/s)?"
 ROWS = {"copy in its memory, reads and writes": RATE, "copy from the host": RATE, "copy to the host": RATE,
-        "demo model against float64, one GPU": r"\d\.\de-\d\d relative L2",
-        "demo model against float64, compute GPU, memory CPU": r"\d\.\de-\d\d relative L2",
-        "demo model against float64, both on GPUs": r"\d\.\de-\d\d relative L2",
-        "demo model against float64, compute CPU, memory GPU": r"\d\.\de-\d\d relative L2",
+        **{f"{name} against float64, {placement}": rf"\d\.\de-\d\d relative L2 \({name}\)" for name in ("demo", "exact")
+           for placement in ("one GPU", "compute GPU, memory CPU", "both on GPUs", "compute CPU, memory GPU")},
         "decode attention, 4 x 48 tokens": RATE, "decode attention, 1 x 96 tokens": RATE,
         "weights BF16, 1 token": RATE, "weights BF16, 16 tokens": RATE, "weights Q4_0, 4 tokens": RATE,
         "weights Q4_K, 1 token": RATE, "step of the whole model, 1 sequence": TIME,
@@ -27,6 +28,19 @@ def run(*flags, driver=DRIVER):
                     "--threads", 1, *flags], timeout=400)
 
 
+def golden():
+    """The demo model in the form of the golden ones."""
+    folder = WORK / "golden"
+    folder.mkdir()
+    case = min(json.loads(DEMO.with_suffix(".json").read_text()), key=lambda c: len(c["prompt_ids"]))
+    header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (1, %d)}\n" % len(case["last_logits"])
+    (folder / "logits.npy").write_bytes(b"\x93NUMPY\x01\0" + struct.pack("<H", len(header)) + header +
+                                        array.array("f", case["last_logits"]).tobytes())
+    (folder / "golden.json").write_text(json.dumps({"models": {"exact": {
+        "file": str(DEMO), "logits_file": "logits.npy", "prompt_ids": case["prompt_ids"]}}}))
+    return folder
+
+
 def table(text):
     return {what.strip(): [cell.strip() for cell in rest] for what, *rest in
             (line.strip("|").split("|") for line in text.splitlines() if line.startswith("|"))}
@@ -37,12 +51,13 @@ class BenchGpu(unittest.TestCase):
     def setUpClass(cls):
         if not DRIVER.exists():
             raise unittest.SkipTest("skipped: the simulated driver was not built")
-        succeed([SCRIPT, "prepare", FOLDER, "--build", BUILD, "--size=tiny", "--cuda=:sim", "--cpu-targets", native_target()],
-                timeout=400)
+        succeed([SCRIPT, "prepare", FOLDER, "--build", BUILD, "--size=tiny", "--cuda=:sim", "--cpu-targets", native_target(),
+                 "--golden", golden()], timeout=400)
         cls.carried = {shard.parents[1].stem for shard in FOLDER.glob("artifacts/*.lamina/weights/*.bin")}
 
     def test_every_row_has_its_figure(self):
-        self.assertEqual(self.carried, {"demo-0", "demo-1", "demo-2", "demo-3"}, "the others' weights are left out")
+        self.assertEqual(self.carried, {f"{name}-{i}" for name in ("demo", "exact") for i in range(4)},
+                         "the others' weights are left out")
         result = run()
         self.assertEqual(result.status, 0, result.err)
         rows = table(result.out)
@@ -50,8 +65,8 @@ class BenchGpu(unittest.TestCase):
             with self.subTest(what):
                 self.assertRegex(rows.get(what, [""])[0], f"^{figure}$", result.out)
         for name, (figure, *_) in rows.items():
-            if name.startswith("demo model"):
-                self.assertLess(float(figure.split()[0]), 2e-2, name)
+            if "against float64" in name:
+                self.assertLess(float(figure.split()[0]), 2e-2 if name.startswith("demo") else F32_LIMIT, name)
         self.assertNotIn("failed", result.out)
         self.assertRegex(rows["step of the whole model, 1 sequence"][1], r"^\d+(\.\d+)? %$")
         self.assertIn("--kernels", (FOLDER / "log.txt").read_text())
@@ -64,7 +79,7 @@ class BenchGpu(unittest.TestCase):
         finally:
             hidden.rename(plan)
         self.assertRegex(rows["attention"][0], "^failed: lamina-bench: error: .*plan.pb")
-        self.assertIn("demo model against float64, one GPU", rows)
+        self.assertRegex(rows["demo against float64, one GPU"][0], "relative L2")
 
     def test_without_time_every_row_says_so(self):
         rows = table(run("--minutes", "0.05", "--rows=placements").out)
