@@ -3,9 +3,10 @@
 import csv
 import io
 import json
+import sys
 import unittest
 
-from harness import BENCH, DEMO, OPT, WORK, compiled, program, succeed
+from harness import BENCH, DEMO, OPT, ROOT, WORK, compiled, program, succeed
 
 # The columns of llama-bench's CSV; its JSON has the samples after them, and ours what llama-bench does not know.
 COLUMNS = """build_commit build_number cpu_info gpu_info backends model_filename model_type model_size model_n_params
@@ -126,6 +127,10 @@ class Bench(unittest.TestCase):
         self.refused(1, "cannot open", WORK / "nowhere.lamina")
         self.refused(1, "tg8 @ d60 needs 68 tokens, but the artifact's context is 64; lower -p, -n or -d or compile with "
                         "--max-context=68", model, "-p", 0, "-n", 8, "-d", 60)
+        encoder = WORK / "encoder.onnx"
+        succeed([sys.executable, ROOT / "tools/dev/make_onnx_encoder.py", encoder, "bert"])
+        self.refused(1, "computes tensors from tensors; what is measured are models that generate tokens",
+                     compiled(encoder, "--dim=batch=1", "--dim=sequence=8"))
         self.refused(1, "compile with --max-sequences=17", model, "--npl", 17, "--npp", 1, "--ntg", 1)
 
     def test_probe(self):

@@ -63,6 +63,18 @@ absl::StatusOr<std::optional<CudaFigures>> probeIfUsed(const plan::Plan &plan) {
   return std::nullopt;
 }
 
+/// The artifact, if the tests can be run on it.
+absl::StatusOr<ArtifactReader> openFor(const BenchOptions &options, uint64_t *began = nullptr) {
+  LAMINA_ASSIGN_OR_RETURN(
+      ArtifactReader artifact,
+      openArtifact({options.model, options.threads.front(), compileFlags(options)}, began));
+  if (isFunction(artifact.plan()))
+    return absl::FailedPreconditionError(strCat(
+        options.model, " computes tensors from tensors; what is measured are models that generate tokens"));
+  LAMINA_RETURN_IF_ERROR(checkRoom(options, limitsOf(artifact.plan())));
+  return artifact;
+}
+
 void setGpu(Environment &environment, const std::optional<CudaFigures> &gpu) {
   if (!gpu)
     return;
@@ -111,10 +123,7 @@ std::string TestSpec::name() const {
 
 absl::Status runTests(const BenchOptions &options, uint64_t began) {
   uint64_t opened = 0;
-  LAMINA_ASSIGN_OR_RETURN(
-      ArtifactReader artifact,
-      openArtifact({options.model, options.threads.front(), compileFlags(options)}, &opened));
-  LAMINA_RETURN_IF_ERROR(checkRoom(options, limitsOf(artifact.plan())));
+  LAMINA_ASSIGN_OR_RETURN(ArtifactReader artifact, openFor(options, &opened));
   // An artifact's start-up begins with the process; that of a GGUF file, when it is compiled.
   std::error_code ignored; // what has been opened exists
   if (!std::filesystem::is_directory(options.model, ignored))
@@ -136,11 +145,9 @@ absl::Status runTests(const BenchOptions &options, uint64_t began) {
 
 absl::Status runKernels(const BenchOptions &options) {
   int threads = options.threads.front();
-  LAMINA_ASSIGN_OR_RETURN(ArtifactReader artifact,
-                          openArtifact({options.model, threads, compileFlags(options)}));
+  LAMINA_ASSIGN_OR_RETURN(ArtifactReader artifact, openFor(options));
   const plan::Plan &plan = artifact.plan();
   LAMINA_RETURN_IF_ERROR(checkPlan(plan));
-  LAMINA_RETURN_IF_ERROR(checkRoom(options, limitsOf(plan)));
   Environment environment = describe(options.model, plan, threads);
   LAMINA_ASSIGN_OR_RETURN(environment.readBandwidth, readBandwidth(threads));
   LAMINA_ASSIGN_OR_RETURN(std::optional<CudaFigures> gpu, probeIfUsed(plan));
