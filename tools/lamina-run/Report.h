@@ -29,6 +29,8 @@ uint64_t firstWholeStep(std::span<const TraceEvent> events, uint64_t capacity);
 
 /// --trace: Chrome's trace event format, one lane per worker and one for communication.
 absl::Status writeTrace(const Session &session, const std::string &path);
+/// Whether it can be written, before a long run.
+absl::Status checkTraceFile(const std::string &path);
 
 } // namespace lamina::run
 

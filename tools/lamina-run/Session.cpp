@@ -8,6 +8,7 @@
 #include "runtime/io/GGUFReader.h"
 #include "runtime/sampler/SamplerGGUF.h"
 #include "tools/lamina-run/Interrupt.h"
+#include "tools/lamina-run/Report.h"
 
 #include <cstdio>
 
@@ -38,6 +39,8 @@ absl::StatusOr<std::vector<int32_t>> encodePrompt(const Tokenizer *tokenizer, st
 }
 
 absl::StatusOr<std::unique_ptr<Session>> Session::open(const RunOptions &options) {
+  if (!options.traceFile.empty())
+    LAMINA_RETURN_IF_ERROR(checkTraceFile(options.traceFile));
   auto session = std::make_unique<Session>();
   uint64_t began = 0;
   LAMINA_ASSIGN_OR_RETURN(session->artifact, openArtifact(modelSource(options), &began));

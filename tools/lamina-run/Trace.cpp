@@ -87,16 +87,22 @@ struct FileCloser {
   void operator()(std::FILE *file) const { std::fclose(file); }
 };
 
+absl::Status cannotWrite(const std::string &path) {
+  return absl::UnavailableError(
+      strCat("cannot write '", path, "': ", std::strerror(errno), "; give --trace another file"));
+}
+
 } // namespace
 
+absl::Status checkTraceFile(const std::string &path) {
+  std::unique_ptr<std::FILE, FileCloser> file(std::fopen(path.c_str(), "ae"));
+  return file ? absl::OkStatus() : cannotWrite(path);
+}
+
 absl::Status writeTrace(const Session &session, const std::string &path) {
-  auto failed = [&] {
-    return absl::UnavailableError(
-        strCat("cannot write '", path, "': ", std::strerror(errno), "; give --trace another file"));
-  };
   std::unique_ptr<std::FILE, FileCloser> file(std::fopen(path.c_str(), "we"));
   if (!file)
-    return failed();
+    return cannotWrite(path);
   // Streamed, because a long run has millions of events.
   bool first = true;
   auto put = [&](const Json &event) {
@@ -123,7 +129,7 @@ absl::Status writeTrace(const Session &session, const std::string &path) {
   }
   std::fprintf(file.get(), "\n]}\n");
   bool broken = std::ferror(file.get()) != 0;
-  return std::fclose(file.release()) != 0 || broken ? failed() : absl::OkStatus();
+  return std::fclose(file.release()) != 0 || broken ? cannotWrite(path) : absl::OkStatus();
 }
 
 } // namespace lamina::run

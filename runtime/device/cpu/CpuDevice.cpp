@@ -86,7 +86,8 @@ absl::StatusOr<std::byte *> CpuDevice::allocate(uint64_t bytes, const std::strin
   void *address = mapMemory(length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1);
   if (address == MAP_FAILED)
     return absl::ResourceExhaustedError(
-        absl::StrCat("cannot reserve ", bytes, " bytes for ", what, ": ", strerror(errno)));
+        absl::StrCat("cannot reserve ", bytes, " bytes for ", what, ": ", strerror(errno),
+                     "; lift the limit on this process's memory, or compile the model for fewer tokens"));
   mappings_.push_back({address, length});
   return static_cast<std::byte *>(address);
 }

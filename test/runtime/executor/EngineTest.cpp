@@ -242,7 +242,7 @@ TEST_P(EngineTest, LoadErrorsNameTheWorker) {
   plan = makePlan();
   plan.mutable_workers(1)->set_arena_bytes(uint64_t(1) << 46);
   plan.mutable_workers(1)->mutable_caches(0)->set_page_bytes(uint64_t(1) << 41);
-  fails(plan, {"worker memory0: cannot reserve"});
+  fails(plan, {"worker memory0: cannot reserve", "; lift the limit on this process's memory, or compile the model for fewer tokens"});
 }
 
 TEST_P(EngineTest, OfSeveralFailingWorkersTheFirstIsNamed) {

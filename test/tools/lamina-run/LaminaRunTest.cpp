@@ -133,7 +133,9 @@ TEST_F(LaminaRun, GeneratesForEveryLineOfAFile) {
 
 TEST_F(LaminaRun, WritesATraceWithALanePerWorkerAndOneForCommunication) {
   std::string file = model_.file("trace.json");
-  Outcome outcome = run({"--prompt", kFifteen, "-n", "3", "--trace", file, "--stats"});
+  Outcome outcome = run({"--prompt", kFifteen, "-n", "3", "--trace", model_.gguf() + "/x"});
+  refused(outcome, 1, "x': Not a directory; give --trace another file"); // before anything is computed
+  outcome = run({"--prompt", kFifteen, "-n", "3", "--trace", file, "--stats"});
   EXPECT_EQ(outcome.status, 0) << outcome.err;
   for (const char *word :
        {"tokens/s", "busy ms/step", "wait ms/step", "memory0", "over all links 256 bytes per token"})
