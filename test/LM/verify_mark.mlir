@@ -198,3 +198,18 @@ module @attention_on_no_argument {
     return %o : tensor<?x16xf32>
   }
 }
+
+// -----
+
+module @sum_that_is_no_norm {
+  func.func @step(%batch: !lm.batch, %cache0: !lm.kv_cache<1 x 16 x 16, f16>, %x: tensor<?x16xf32>, %zero: tensor<?xf32>) -> tensor<?xf32> {
+    %p = lm.batch_field %batch, positions : tensor<?xi32>
+    %s = lm.batch_field %batch, sequences : tensor<?xi32>
+    %t = lm.batch_field %batch, block_table : tensor<?x?xi32>
+    %c = lm.cache_append %cache0, %x, %x at %p, %s, %t : !lm.kv_cache<1 x 16 x 16, f16>, tensor<?x16xf32>, tensor<?x16xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?x?xi32>
+    %o = lm.attention %x, %c at %p, %s, %t {scale = 0.25 : f32} : tensor<?x16xf32>, !lm.kv_cache<1 x 16 x 16, f16>, tensor<?xi32>, tensor<?xi32>, tensor<?x?xi32> -> tensor<?x16xf32>
+    // expected-error @below {{'linalg.reduce' op is part of nothing that lm has}}
+    %y = linalg.reduce { arith.addf } ins(%o : tensor<?x16xf32>) outs(%zero : tensor<?xf32>) dimensions = [1]
+    return %y : tensor<?xf32>
+  }
+}

@@ -48,7 +48,8 @@ LogicalResult verifyNoCandidates(func::FuncOp step) {
 
 /// Refuses what no later phase knows. Sizes and numbers are left where something else is: that is what to tell.
 LogicalResult verifyOperations(func::FuncOp step) {
-  WalkResult result = step.walk([](Operation *op) -> WalkResult {
+  // An operation before what its body has.
+  WalkResult result = step.walk<WalkOrder::PreOrder>([](Operation *op) -> WalkResult {
     if (isa<arith::ConstantOp, tensor::DimOp, tensor::EmptyOp, tensor::SplatOp>(op) && !op->use_empty())
       return WalkResult::advance();
     if (isa<ConcatCacheOp, CausalMaskOp>(op))

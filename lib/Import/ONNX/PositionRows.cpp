@@ -2,6 +2,8 @@
 
 #include "lib/Import/ONNX/PositionRows.h"
 
+#include "lib/Import/ONNX/RopeCache.h"
+
 #include <algorithm>
 #include <cmath>
 
@@ -68,11 +70,14 @@ bool fitsWave(const Rows &rows, const std::vector<double> &frequencies, double (
         largest = std::fabs(w);
         magnitude = row[j] / w;
       }
+  constexpr double kAngleRounding = 1.2e-7; // of f32, relative
   for (const auto &[q, row] : rows)
-    for (size_t j = 0; j < row.size(); ++j)
-      if (!near(row[j], magnitude * wave(static_cast<double>(q) * frequencies[j]), 0,
-                absolute * std::fabs(magnitude)))
+    for (size_t j = 0; j < row.size(); ++j) {
+      double angle = static_cast<double>(q) * frequencies[j];
+      if (!near(row[j], magnitude * wave(angle), 0,
+                (absolute + kAngleRounding * std::fabs(angle)) * std::fabs(magnitude)))
         return false;
+    }
   return largest > 0 && magnitude != 0;
 }
 
@@ -93,26 +98,56 @@ void nameWave(RowsByPosition &table, const Rows &rows, const std::vector<std::ve
     }
   table.magnitude = 1;
 }
+
+/// The rows from position 0 on of which none is missing.
+Tensor firstRows(const Rows &rows, ElementType type) {
+  int64_t count = 0, columns = static_cast<int64_t>(rows.begin()->second.size());
+  std::vector<double> elements;
+  for (auto row = rows.find(0); row != rows.end() && row->first == count; ++row, ++count)
+    elements.insert(elements.end(), row->second.begin(), row->second.end());
+  Tensor tensor(type, {count, columns});
+  tensor.allocate();
+  tensor.setReals(elements);
+  return tensor;
+}
+
+/// Frequencies of tables that are constants of the graph, where no angles are: two by two, as cosines and sines.
+void addTabulated(const std::vector<ProbedValue> &values, const std::map<size_t, Rows> &tables,
+                  std::vector<std::vector<double>> &angles) {
+  std::vector<Tensor> first;
+  for (const auto &[id, rows] : tables)
+    first.push_back(firstRows(rows, values[id].type));
+  for (const Tensor &cosines : first)
+    for (const Tensor &sines : first) {
+      bool candidates = cosines.count() > 1 && cosines.dims() == sines.dims() && cosines.real(0) != 0 && sines.real(0) == 0;
+      absl::StatusOr<RopeCache> cache = candidates ? readRopeCache(cosines, sines) : absl::NotFoundError("");
+      if (cache.ok() && std::find(angles.begin(), angles.end(), cache->frequencies) == angles.end())
+        angles.push_back(std::move(cache->frequencies));
+    }
+}
 } // namespace
 
 void nameRotations(std::vector<ProbedValue> &values, const std::vector<std::vector<Tensor>> &samples,
                    std::span<const ProbePoint> points) {
   std::vector<std::vector<double>> angles;
-  for (const ProbedValue &value : values)
-    if (const auto *table = std::get_if<RowsByPosition>(&value.meaning))
-      if (table->kind == RowsByPosition::Kind::Angles &&
-          std::find(angles.begin(), angles.end(), table->frequencies) == angles.end())
-        angles.push_back(table->frequencies);
+  std::map<size_t, Rows> unnamed;
   for (size_t id = 0; id < values.size(); ++id) {
-    auto *table = std::get_if<RowsByPosition>(&values[id].meaning);
+    const auto *table = std::get_if<RowsByPosition>(&values[id].meaning);
+    if (table && table->kind == RowsByPosition::Kind::Angles &&
+        std::find(angles.begin(), angles.end(), table->frequencies) == angles.end())
+      angles.push_back(table->frequencies);
     if (!table || table->kind != RowsByPosition::Kind::Any)
       continue;
     std::vector<Tensor> own;
     for (const std::vector<Tensor> &at : samples)
       own.push_back(at[id]);
     if (std::optional<Rows> rows = rowsOf(own, points, table->axis, table->first); rows && !rows->empty())
-      nameWave(*table, *rows, angles, 10 * tolerance(values[id].type));
+      unnamed[id] = *std::move(rows);
   }
+  if (angles.empty())
+    addTabulated(values, unnamed, angles);
+  for (const auto &[id, rows] : unnamed)
+    nameWave(std::get<RowsByPosition>(values[id].meaning), rows, angles, 10 * tolerance(values[id].type));
 }
 
 } // namespace lamina::onnx

@@ -18,7 +18,8 @@ std::optional<Rows> rowsOf(std::span<const Tensor> samples, std::span<const Prob
 bool readAngles(const Rows &rows, ElementType type, std::vector<double> &frequencies);
 
 /// Finds out which of the rows by position are cosines and sines of angles: those that are among the values,
-/// because frequencies cannot be read off a cosine precisely. `samples` are by point, then by value.
+/// because frequencies cannot be read off a cosine precisely; or if there are none, those that two tables by
+/// position are cosines and sines of. `samples` are by point, then by value.
 void nameRotations(std::vector<ProbedValue> &values, const std::vector<std::vector<Tensor>> &samples,
                    std::span<const ProbePoint> points);
 
