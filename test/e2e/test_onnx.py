@@ -54,7 +54,8 @@ STYLES = {(): False, ("--rotary=outside", "--interleaved"): False, ("--packed",)
           ("--weights=blocks", "--packed", "--interleaved"): True}
 # Styles whose frequencies are computed by the graph, and therefore rounded.
 COMPUTED = {("--attention=whole", "--interleaved"): False, ("--attention=decomposed",): False,
-            ("--attention=decomposed", "--interleaved", "--repeat=tile", "--product=einsum"): False}
+            ("--attention=decomposed", "--interleaved", "--repeat=tile", "--product=einsum"): False,
+            ("--attention=whole", "--cache=tensorscatter"): False, ("--attention=decomposed", "--cache=scatternd"): False}
 # Tiny models of other architectures: how each is made, and styles of export.
 HEADS = [f"--tensor={name}" for layer in range(2) for name in (f"blk.{layer}.attn_qkv.weight=32x96", f"blk.{layer}.attn_qkv.bias=96")]
 SMALL = {"qwen3": (("--arch=qwen3",), ((), ("--head-norms=below",))),
@@ -73,6 +74,13 @@ class SameWeights(unittest.TestCase):
             with self.subTest(flags):
                 one = self.compare(exported(DEMO, *flags), blocks if exact else plain, PROMPT)
                 self.assertTrue(one.logits == blocks.logits or not exact)
+
+    def test_window(self):
+        """By an attribute and by a mask."""
+        fused, all_seen = (generate(compiled(exported(DEMO, *flags), "--kv-type=f32"), PROMPT)
+                           for flags in (("--attribute=GroupQueryAttention.local_window_size=4",), ()))
+        self.compare(exported(DEMO, "--attention=decomposed", "--window=4"), fused, PROMPT)
+        self.assertGreater(relative_l2(fused.logits[-1], all_seen.logits[-1]), 1e-2)
 
     def test_small_models(self):
         prompt = [token % 40 for token in PROMPT]

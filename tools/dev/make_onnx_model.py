@@ -8,6 +8,7 @@ arguments give the same bytes.
     make_onnx_model.py MODEL.gguf OUT.onnx --attention whole                      the same over keys and values that the graph appends
     make_onnx_model.py MODEL.gguf OUT.onnx --attention decomposed                 products, a softmax and the arithmetic of rotations
     make_onnx_model.py GPT2.gguf OUT.onnx --attention projected                   onnxruntime's Attention, with projections inside (or multihead)
+    make_onnx_model.py MODEL.gguf OUT.onnx --attention whole --cache tensorscatter   caches of a fixed size
     make_onnx_model.py MODEL.gguf OUT.onnx --packed --interleaved --weights blocks
     make_onnx_model.py MODEL.gguf OUT.onnx --head-norms below                     as onnxruntime-genai writes norms of heads
     make_onnx_model.py 7B.gguf OUT.onnx --header-only                             weights are a hole in OUT.onnx.data
@@ -22,8 +23,8 @@ import argparse
 import pathlib
 
 from gguf_file import Gguf
-from onnx_attention import STYLES
-from onnx_edit import add_options, edit
+from onnx_decomposed import STYLES
+from onnx_edit import add_options, edit, number_or_text
 from onnx_file import CONTRIB, Graph
 from onnx_weights import Weights
 
@@ -100,6 +101,9 @@ def main():
     parser.add_argument("--interleaved", action="store_true", help="rotary pairs side by side")
     parser.add_argument("--packed", action="store_true", help="query, key and value from one product")
     parser.add_argument("--window", type=int, default=0, help="positions that a token sees, by the mask")
+    parser.add_argument("--cache", choices=("growing", "scatternd", "scatterelements", "tensorscatter"), default="growing",
+                        help="or of a fixed size, and how a step writes to it: whole and decomposed attention")
+    parser.add_argument("--room", type=number_or_text, default=64, help="positions of a cache of a fixed size; a name for tensorscatter")
     parser.add_argument("--repeat", choices=("expand", "tile"), default="expand", help="of keys, in decomposed attention")
     parser.add_argument("--product", choices=("matmul", "einsum"), default="matmul", help="in decomposed attention")
     parser.add_argument("--weights", choices=("f32", "f16", "blocks", "qdq"), default="f32")

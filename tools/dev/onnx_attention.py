@@ -1,9 +1,8 @@
 """How decoders write attention: inputs, rotations, caches and the attention itself, in the styles of different exporters."""
 
 import math
-import struct
 
-from onnx_file import CONTRIB, FLOAT, INT32, INT64
+from onnx_file import CONTRIB, INT32, INT64
 
 
 class Attention:
@@ -41,12 +40,16 @@ class Attention:
     def number(self, name, value):
         return self.g.tensor(name, self.real, [], self.d.weights.reals([value]))
 
+    def total(self):
+        """Positions that there are keys for."""
+        shape = self.g.node("Shape", ["attention_mask"], "mask.shape")
+        return self.g.node("Gather", [shape, self.g.integers("one", 1, dims=[])], "mask.total", axis=0)
+
     def seen(self):
         """Where the key's position is at most the query's, as arithmetic."""
         g = self.g
         zero, one = g.integers("zero", 0, dims=[]), g.integers("one", 1, dims=[])
-        total = g.node("Gather", [g.node("Shape", ["attention_mask"], "mask.shape"), one], "mask.total", axis=0)
-        keys = g.node("Range", [zero, total, one], "mask.keys")
+        keys = g.node("Range", [zero, self.total(), one], "mask.keys")
         queries = g.node("Unsqueeze", ["position_ids", g.integers("axis2", 2)], "mask.queries")
         seen = g.node("LessOrEqual", [keys, queries], "mask.seen")
         if self.o.window:
@@ -196,107 +199,3 @@ class Standard(Attention):
     def attend(self, layer, name, q, k, v, past, outputs):
         self.g.node("Attention", [q, k, v, "", *past], name, "", outputs, q_num_heads=self.heads, kv_num_heads=self.kv_heads,
                     is_causal=1)
-
-
-class Whole(Standard):
-    """Heads in axes of their own, rotated by cosines of the tokens' positions; attention over all keys and values."""
-
-    def tables(self):
-        g, base = self.g, self.d.gguf["rope.freq_base"]
-        frequencies = g.tensor("frequencies", FLOAT, [self.half], struct.pack(
-            f"<{self.half}f", *(base ** (-i / self.half) for i in range(self.half))))
-        positions = g.node("Unsqueeze", [g.node("Cast", ["position_ids"], "positions", to=FLOAT), g.integers("axis2", 2)], "positions3")
-        angles = g.node("Mul", [positions, frequencies], "angles")
-        self.waves = [g.node("Cast", [g.node(op, [angles], op.lower())], op.lower() + "_cache", to=self.real) for op in ("Cos", "Sin")]
-
-    def prepare(self):
-        super().prepare()
-        self.mask_name = self.seen()
-
-    def split(self, x, heads, name):
-        rows = self.g.node("Reshape", [x, self.g.integers(f"split.{heads}", 0, -1, heads, self.head)], name + ".split")
-        return self.g.node("Transpose", [rows], name + ".heads", perm=[0, 2, 1, 3])
-
-    def rotated(self, x, heads, name):
-        turned = {"rotary_embedding_dim": 2 * self.half} if 2 * self.half != self.head else {}
-        return self.g.node("RotaryEmbedding", [self.split(x, heads, name), *self.waves], name,
-                           interleaved=int(self.o.interleaved), **turned)
-
-    def attend(self, layer, name, q, k, v, past, outputs):
-        g = self.g
-        for old, new, present in zip(past, (k, self.split(v, self.kv_heads, name + ".v")), outputs[1:]):
-            g.node("Concat", [old, new], present, axis=2)
-        y = self.attention(name, q, *outputs[1:])
-        beside = g.node("Transpose", [y], name + ".beside", perm=[0, 2, 1, 3])
-        g.node("Reshape", [beside, g.integers("beside", 0, -1, self.heads * self.head)], name)
-
-    def attention(self, name, q, k, v):
-        return self.g.node("Attention", [q, k, v, self.mask_name], name + ".heads")
-
-
-class Decomposed(Whole):
-    """Standard operators alone: the arithmetic of rotations, repeated keys and values, products and a softmax."""
-
-    opset = 18
-
-    def prepare(self):
-        super().prepare()
-        g = self.g
-        self.mask_name = g.node("Where", [self.mask_name, self.number("visible", 0.0), self.number("hidden", -1e4)], "mask")
-        if self.o.interleaved:
-            both = [self.pairs(wave, wave, f"{wave}.both", [0, -1, 2 * self.half]) for wave in self.waves]
-        else:
-            both = [g.node("Concat", [wave, wave], f"{wave}.both", axis=-1) for wave in self.waves]
-        self.waves = [g.node("Unsqueeze", [wave, g.integers("axis1", 1)], f"{wave}.heads") for wave in both]
-
-    def pairs(self, a, b, name, shape):
-        """Elements of a and b in turn."""
-        g, last = self.g, self.g.integers("axis-1", -1)
-        stack = g.node("Concat", [g.node("Unsqueeze", [x, last], f"{name}.{i}") for i, x in enumerate((a, b))], name + ".stack", axis=-1)
-        return g.node("Reshape", [stack, g.integers("shape." + ".".join(map(str, shape)), *shape)], name)
-
-    def slice(self, x, name, first, end, step=1):
-        numbers = [self.g.integers(f"number{value}", value) for value in (first, end, -1, step)]
-        return self.g.node("Slice", [x, *numbers], name)
-
-    def rotated(self, x, heads, name):
-        g, length = self.g, 2 * self.half
-        whole = self.split(x, heads, name)
-        x = whole if length == self.head else self.slice(whole, name + ".part", 0, length)
-        places = ((0, length, 2), (1, length, 2)) if self.o.interleaved else ((0, self.half), (self.half, length))
-        first, second = (self.slice(x, f"{name}.{which}", *place) for which, place in zip(("first", "second"), places))
-        second = g.node("Neg", [second], name + ".minus")
-        if self.o.interleaved:
-            turned = self.pairs(second, first, name + ".turned", [0, heads, -1, length])
-        else:
-            turned = g.node("Concat", [second, first], name + ".turned", axis=-1)
-        products = [g.node("Mul", [a, b], f"{name}.{op}") for op, a, b in zip(("by_cos", "by_sin"), (x, turned), self.waves)]
-        y = g.node("Add", products, name)
-        if length == self.head:
-            return y
-        return g.node("Concat", [y, self.slice(whole, name + ".rest", length, self.head)], name + ".whole", axis=-1)
-
-    def repeated(self, x, name):
-        g, times = self.g, self.heads // self.kv_heads
-        if times == 1:
-            return x
-        x = g.node("Unsqueeze", [x, g.integers("axis2", 2)], name + ".unsqueezed")
-        shape = g.integers("times", 1, 1, times, 1, 1)
-        x = g.node("Tile" if self.o.repeat == "tile" else "Expand", [x, shape], name + ".times")
-        return g.node("Reshape", [x, g.integers("repeated", 0, self.heads, -1, self.head)], name + ".repeated")
-
-    def attention(self, name, q, k, v):
-        g = self.g
-        k, v = self.repeated(k, name + ".key"), self.repeated(v, name + ".value")
-        if self.o.product == "einsum":
-            scores = g.node("Einsum", [q, k], name + ".scores", equation="bhid,bhjd->bhij")
-        else:
-            scores = g.node("MatMul", [q, g.node("Transpose", [k], name + ".turned", perm=[0, 1, 3, 2])], name + ".scores")
-        scaled = g.node("Mul", [scores, self.number("scale", self.head ** -0.5)], name + ".scaled")
-        weights = g.node("Softmax", [g.node("Add", [scaled, self.mask_name], name + ".masked")], name + ".softmax", axis=-1)
-        if self.o.product == "einsum":
-            return g.node("Einsum", [weights, v], name + ".heads", equation="bhij,bhjd->bhid")
-        return g.node("MatMul", [weights, v], name + ".heads")
-
-
-STYLES = {"grouped": Grouped, "paged": Paged, "multihead": MultiHead, "projected": Projected, "standard": Standard, "whole": Whole, "decomposed": Decomposed}

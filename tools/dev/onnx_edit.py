@@ -1,6 +1,6 @@
 """Changes to a graph that make a model which is to be refused, or one that an exporter could have written worse."""
 
-from onnx_file import BOOL, FLOAT
+from onnx_file import BOOL, FLOAT, INT64
 
 
 def number_or_text(value):
@@ -16,8 +16,8 @@ def add_options(parser):
     parser.add_argument("--attribute", action="append", default=[], metavar="OP.NAME=VALUE")
     parser.add_argument("--drop-input", action="append", default=[], metavar="OP.INDEX")
     parser.add_argument("--insert", action="append", default=[], metavar="OP.INDEX=KIND",
-                        help="read an input backwards, if a condition always holds (always), one further (next), as-it-is, or fewer "
-                             "of its rows in short sequences (rows)")
+                        help="read an input backwards, if a condition always holds (always), one further (next), as-it-is, only "
+                             "as many of its last tokens as an input says (kept), or fewer of its rows in short sequences (rows)")
     parser.add_argument("--feed", action="append", default=[], metavar="OP.INDEX=NAME", help="read another value")
     parser.add_argument("--rename", action="append", default=[], metavar="OP=OTHER")
     parser.add_argument("--input", action="append", default=[], metavar="NAME=DIMS", help="one more, which nothing reads")
@@ -41,6 +41,9 @@ def insert(graph, place, kind):
         y = g.node("Add", [x, *numbers(1)], name)
     elif kind == "as-it-is":
         y = g.node("Transpose", [x], name, perm=[0, 1])
+    elif kind == "kept":
+        last = g.node("Neg", [g.input("num_logits_to_keep", INT64, [1])], name + ".first")
+        y = g.node("Slice", [x, last, *numbers((1 << 63) - 1, 1)], name)
     else:  # 100 rows in sequences of up to 64 tokens
         short = g.node("LessOrEqual", [g.node("Size", ["attention_mask"], name + ".total"), *numbers(64)], name + ".short")
         rows = g.node("Where", [short, *numbers(100, 120)], name + ".rows")

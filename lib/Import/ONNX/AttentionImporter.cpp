@@ -84,6 +84,8 @@ LogicalResult NodeImporter::heedMask(const Node &node, size_t input, bool &causa
   bool chooses = !isReal(value.type);
   const auto *mask = std::get_if<Mask>(&value.meaning);
   const auto *filled = std::get_if<Filled>(&value.meaning);
+  if (value.dims.empty() || value.dims.back() != kContext)
+    return error(node) << "expected a mask of all keys, got " << value.describe();
   if (filled && filled->value == (chooses ? 1 : 0))
     return success();
   if (!mask || mask->visible != (chooses ? 1 : 0))
@@ -149,8 +151,6 @@ LogicalResult NodeImporter::projectedAttention(const Node &node) {
 
 /// The standard's: query, key, value, mask, past key, past value, lengths without padding.
 LogicalResult NodeImporter::standardAttention(const Node &node) {
-  if (given(node, 6))
-    return error(node) << "its keys and values are a whole cache with padding, which is not supported yet";
   if (node.output(3) != kAbsent)
     return error(node) << "gives out its scores, which is not supported";
   Attention a;
@@ -159,18 +159,23 @@ LogicalResult NodeImporter::standardAttention(const Node &node) {
   a.keyHeads = apart ? dims(node.input(1))[1].constant : attributeOr(node, "kv_num_heads", int64_t(0));
   a.scale = attributeOr(node, "scale", 0.0f);
   a.softCap = attributeOr(node, "softcap", 0.0f);
-  if (!given(node, 4))
-    return attentionOverContext(node, a);
   // Both the mask and the attributes may hide keys.
   int64_t left = attributeOr(node, "left_window_size", int64_t(-1)),
           right = attributeOr(node, "right_window_size", int64_t(-1));
   bool causal = attributeOr(node, "is_causal", int64_t(0)) != 0 || right == 0;
   if (left >= 0)
     a.window = left + 1;
+  if (given(node, 6) && !isNumbers(node, 6, {kContext}))
+    return error(node) << "expected the number of all tokens as input 6, got " << probed_[node.input(6)].describe();
+  if ((causal || a.window) && !given(node, 4) && !given(node, 6))
+    return error(node)
+           << "is_causal and windows count positions from 0, where the cache already has some; expected a mask";
   if (given(node, 3) && failed(heedMask(node, 3, causal, a)))
     return failure();
   if (!causal)
     return error(node) << "expected that queries see no later keys, by is_causal or a mask";
+  if (!given(node, 4))
+    return attentionOverContext(node, a);
   return failed(readOperands(node, a)) ? failure() : attention(node, a);
 }
 

@@ -6,7 +6,6 @@
 //
 //===----------------------------------------------------------------------------------------------------===//
 
-#include "lib/Import/ONNX/Attributes.h"
 #include "lib/Import/ONNX/NodeImporter.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -14,7 +13,6 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
 #include <cmath>
-#include <limits>
 
 using namespace mlir;
 
@@ -23,9 +21,6 @@ namespace lamina::onnx {
 static int64_t widthOf(mlir::Value rows) { return cast<RankedTensorType>(rows.getType()).getShape().back(); }
 
 LogicalResult NodeImporter::attentionOverContext(const Node &node, const Attention &a) {
-  if (attributeOr(node, "is_causal", int64_t(0)) != 0 || attributeOr(node, "left_window_size", int64_t(-1)) >= 0 ||
-      attributeOr(node, "right_window_size", int64_t(-1)) >= 0)
-    return error(node) << "is_causal and windows count positions from 0, where the cache already has some; expected a mask";
   if (failed(checkHeads(node, a)))
     return failure();
   FailureOr<mlir::Value> query = headRows(node, 0), key = failed(query) ? query : headRows(node, 1, kContext),
@@ -48,35 +43,16 @@ LogicalResult NodeImporter::attentionOverContext(const Node &node, const Attenti
   scores = create<lm::ScaleOp>(scores.getType(), scores, f32(scale));
   if (a.softCap != 0)
     scores = create<lm::SoftCapOp>(scores.getType(), scores, f32(a.softCap));
-  FailureOr<mlir::Value> masked = maskedScores(node, scores);
-  if (failed(masked))
-    return failure();
-  mlir::Value init = create<tensor::EmptyOp>(tensor::getMixedSizes(b_, loc_, *masked), b_.getF32Type());
-  mlir::Value weights = linalg::SoftmaxOp::create(b_, loc_, init.getType(), *masked, init, uint64_t(3))->getResult(0);
+  auto pairs = RankedTensorType::get({ShapedType::kDynamic, ShapedType::kDynamic}, b_.getF32Type());
+  mlir::Value mask = create<lm::CausalMaskOp>(pairs, step_.positions, a.window ? b_.getI64IntegerAttr(*a.window) : IntegerAttr());
+  mlir::Value init = create<tensor::EmptyOp>(tensor::getMixedSizes(b_, loc_, scores), b_.getF32Type());
+  mask = linalg::BroadcastOp::create(b_, loc_, mask, init, ArrayRef<int64_t>{1, 2})->getResult(0);
+  scores = create<arith::AddFOp>(scores, mask);
+  mlir::Value weights = linalg::SoftmaxOp::create(b_, loc_, init.getType(), scores, init, uint64_t(3))->getResult(0);
   mlir::Value result = product(weights, {token, head, member, position}, make_.reshaped(*value, {a.keyHeads, valueLength}),
                                inner, {valueLength});
   defineHeads(node.output(0), make_.reshaped(result, {a.heads * valueLength}));
   return success();
-}
-
-/// Scores by token, key head, query head and position, under the mask that is input 3.
-FailureOr<mlir::Value> NodeImporter::maskedScores(const Node &node, mlir::Value scores) {
-  const auto *mask = given(node, 3) ? std::get_if<Mask>(&probed_[node.input(3)].meaning) : nullptr;
-  bool chooses = mask && probed_[node.input(3)].type == ElementType::Bool;
-  if (!mask || mask->visible != (chooses ? 1 : 0) || dims(node.input(3)).back() != kContext)
-    return error(node) << "expected a causal mask of all positions, got "
-                       << (given(node, 3) ? probed_[node.input(3)].describe() : "none");
-  FailureOr<Placed> placed = operand(node, 3);
-  if (failed(placed))
-    return failure();
-  mlir::Type element = cast<RankedTensorType>(placed->value.getType()).getElementType();
-  SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(b_, loc_, scores);
-  mlir::Value init = create<tensor::EmptyOp>(sizes, element);
-  mlir::Value spread = linalg::BroadcastOp::create(b_, loc_, placed->value, init, ArrayRef<int64_t>{1, 2})->getResult(0);
-  if (!chooses)
-    return create<arith::AddFOp>(scores, spread);
-  mlir::Value hidden = create<tensor::SplatOp>(make_.number(-std::numeric_limits<float>::max()), sizes);
-  return create<arith::SelectOp>(spread, scores, hidden);
 }
 
 } // namespace lamina::onnx

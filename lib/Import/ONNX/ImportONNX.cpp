@@ -7,6 +7,7 @@
 #include "lib/Import/ONNX/Inline.h"
 #include "lib/Import/ONNX/NodeImporter.h"
 #include "lib/Import/ONNX/Reader.h"
+#include "lib/Import/ONNX/StaticCaches.h"
 #include "lib/Support/Names.h"
 #include "runtime/io/GGUFWriter.h"
 
@@ -253,6 +254,10 @@ FailureOr<Model> importONNX(MLIRContext &context, StringRef path, const ImportOp
     longest /= 2;
   if (!probed.ok())
     return emitError(loc) << toRef(probed.status().message());
+  absl::StatusOr<std::optional<int64_t>> room = onnx::readStaticCaches(model->graph, *probed);
+  if (!room.ok())
+    return emitError(loc) << toRef(room.status().message());
+  longest = std::min(longest, room->value_or(longest));
   FailureOr<OwningOpRef<ModuleOp>> module = DecoderImporter(context, *model, *probed, longest, options).run();
   if (failed(module))
     return failure();

@@ -226,24 +226,4 @@ LogicalResult NodeImporter::concat(const Node &node) {
   return success();
 }
 
-/// This step's keys or values behind those of a cache.
-LogicalResult NodeImporter::concatCache(const Node &node) {
-  auto past = pasts_.find(node.input(0));
-  if (node.inputs.size() != 2 || past == pasts_.end())
-    return error(node) << "expected this step's keys or values behind those of the cache";
-  FailureOr<Placed> added = realOperand(node, 1);
-  if (failed(added))
-    return failure();
-  ArrayRef<Affine> before = dims(node.input(0)), after = dims(node.output(0));
-  int64_t axis = llvm::find(before, kPast) - before.begin();
-  if (added->isNumber() || axis == int64_t(before.size()) || after[axis] != kContext || dims(node.input(1))[axis] != kTokens)
-    return error(node) << "expected one row for each token";
-  Placed rows = make_.inOrder(*added);
-  auto [cache, part] = past->second;
-  mlir::Value result = create<lm::ConcatCacheOp>(rows.value.getType(), part, step_.caches[cache], rows.value);
-  make_.setContext(result);
-  define(node, 0, result, rows.axes);
-  return success();
-}
-
 } // namespace lamina::onnx

@@ -65,6 +65,9 @@ NodeImporter::Row NodeImporter::rowOf(const Node &node) {
       {"Slice", {&Self::slice, {"starts", "ends", "axes", "steps"}}},
       {"Split", {&Self::split, {"axis", "split", "num_outputs"}}},
       {"Concat", {&Self::concat, {"axis"}}},
+      {"TensorScatter", {&Self::writeCache, {"axis", "mode"}}},
+      {"ScatterND", {&Self::writeCache, {"reduction"}}},
+      {"ScatterElements", {&Self::writeCache, {"axis", "reduction"}}},
       {"Sigmoid", {&Self::activation}},
       {"Relu", {&Self::activation}},
       {"Gelu", {&Self::activation, {"approximate"}}},
@@ -76,7 +79,7 @@ NodeImporter::Row NodeImporter::rowOf(const Node &node) {
       {"Attention",
        {&Self::standardAttention,
         {"q_num_heads", "kv_num_heads", "scale", "softcap", "is_causal", "left_window_size", "right_window_size",
-         "softmax_precision"}}},
+         "softmax_precision", "qk_matmul_output_mode"}}},
   };
   static const llvm::StringMap<Row> kContribRows = {
       {"FastGelu", {&Self::activation}},
@@ -111,9 +114,9 @@ LogicalResult NodeImporter::checkAttributes(const Node &node, const Row &row) {
   return success();
 }
 
-/// Whether a node gives its input on, which exporters do to caches.
+/// Whether a node gives its input on, which exporters do to caches; in what order axes are is a matter of sizes.
 bool NodeImporter::isCopy(const Node &node) const {
-  return node.op == "Identity" || node.op == "Cast" || (node.op == "Concat" && node.inputs.size() == 1) ||
+  return node.op == "Identity" || (node.op == "Transpose" && pasts_.contains(node.input(0))) || node.op == "Cast" || (node.op == "Concat" && node.inputs.size() == 1) ||
          (node.op == "Slice" && isWhole(node));
 }
 

@@ -75,6 +75,8 @@ private:
   mlir::LogicalResult split(const Node &node);
   mlir::LogicalResult concat(const Node &node);
   mlir::LogicalResult concatCache(const Node &node);
+  mlir::LogicalResult writeCache(const Node &node);
+  mlir::LogicalResult appendCache(const Node &node, size_t rows);
   mlir::LogicalResult rotary(const Node &node);
   mlir::LogicalResult multiHeadAttention(const Node &node);
   mlir::LogicalResult projectedAttention(const Node &node);
@@ -92,7 +94,6 @@ private:
   mlir::LogicalResult readOperands(const Node &node, Attention &attention);
   mlir::LogicalResult attention(const Node &node, const Attention &attention);
   mlir::LogicalResult attentionOverContext(const Node &node, const Attention &attention);
-  mlir::FailureOr<mlir::Value> maskedScores(const Node &node, mlir::Value scores);
   mlir::LogicalResult groupedAttention(const Node &node, size_t tables, size_t norms);
   bool isNumbers(const Node &node, size_t input, const std::vector<Affine> &expected) const;
   /// What a mask that is an input hides; an error if it is no causal mask and hides something.

@@ -26,11 +26,16 @@ absl::StatusOr<int64_t> sizeOf(const Value &input, InputRole role, size_t axis, 
     return first && input.type.shape->size() > 1 ? 1 : point.S;
   case InputRole::AttentionMask:
     return first ? 1 : point.S + point.P;
-  case InputRole::Cache:
-    return first || contains(dimension.symbol, "batch") ? 1 : point.P;
+  case InputRole::Cache: {
+    constexpr int64_t kRoom = 16381; // as no other size
+    bool isRoom = contains(dimension.symbol, "max") && !contains(dimension.symbol, "block");
+    return first || contains(dimension.symbol, "batch") ? 1 : isRoom ? std::max(kRoom, options.longest) : point.P;
+  }
   case InputRole::FirstTokens:
     return 2;
   case InputRole::PastLengths:
+  case InputRole::TotalLengths:
+  case InputRole::LogitsToKeep:
     return 1;
   case InputRole::Pages: {
     constexpr int64_t kAnyNumber = 4; // nothing that is computed depends on it
@@ -51,8 +56,12 @@ InputRole roleOf(const Value &input) {
   const std::string &name = input.name;
   if (contains(name, "cumulative_sequence_length"))
     return InputRole::FirstTokens;
-  if (contains(name, "past_sequence_length"))
+  if (contains(name, "past_sequence_length") || contains(name, "write_indices"))
     return InputRole::PastLengths;
+  if (contains(name, "nonpad_kv_seqlen"))
+    return InputRole::TotalLengths;
+  if (contains(name, "logits_to_keep"))
+    return InputRole::LogitsToKeep;
   if (contains(name, "block_table"))
     return InputRole::Pages;
   if (contains(name, "past") || contains(name, "cache.") || contains(name, "_cache") ||
@@ -104,6 +113,10 @@ absl::StatusOr<Tensor> inputAt(const Value &input, const ProbePoint &point, cons
     lengths = {0, point.S};
   if (role == InputRole::PastLengths)
     lengths = {point.P};
+  if (role == InputRole::TotalLengths)
+    lengths = {point.S + point.P};
+  if (role == InputRole::LogitsToKeep)
+    lengths = {0};
   if (lengths && tensor.count() == static_cast<int64_t>(lengths->size()) && isInteger(tensor.type()))
     return Tensor::ofIntegers(*lengths, dims, tensor.type());
   bool byBatch = role == InputRole::Positions || role == InputRole::AttentionMask;

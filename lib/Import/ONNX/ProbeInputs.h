@@ -12,8 +12,10 @@ struct ProbePoint {
 };
 
 /// What a graph input is for, by its name and the names of its sizes as the exporters choose them.
-/// PagedAttention's batch: where each sequence's tokens begin, how many it has before them, and the pages that hold those.
-enum class InputRole { Tokens, Positions, AttentionMask, Cache, FirstTokens, PastLengths, Pages, Other };
+/// PagedAttention's batch: where each sequence's tokens begin, how many it has before them, and the pages that hold those. Past
+/// lengths are also where a step writes to caches of a fixed size; total lengths are those with the new tokens. Logits to keep are
+/// how many of the last tokens have logits, 0 for all.
+enum class InputRole { Tokens, Positions, AttentionMask, Cache, FirstTokens, PastLengths, TotalLengths, Pages, LogitsToKeep, Other };
 InputRole roleOf(const Value &input);
 
 /// Inputs that hold the keys and the values of tokens before, [1, heads, past, length] or with heads and past swapped.

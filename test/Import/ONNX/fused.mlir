@@ -148,3 +148,7 @@
 // QUICK:      %[[X:.*]] = lm.scale %{{.*}}, 1.702000e+00
 // QUICK-NEXT: %[[Y:.*]] = lm.activation silu %[[X]]
 // QUICK-NEXT: lm.scale %[[Y]], 0.587544
+
+// All tokens have logits, where an input would say how many of the last.
+// RUN: %python %source_dir/tools/dev/make_onnx_model.py %t.gguf %t.kept.onnx --insert MatMul.0=kept
+// RUN: lamina-opt %t.kept.onnx --compile-to=mark | FileCheck %s --check-prefix=ALWAYS

@@ -83,7 +83,7 @@
 
 // RUN: %python %source_dir/tools/dev/make_onnx_model.py %t.gguf %t.seen.onnx --attention whole --rename LessOrEqual=GreaterOrEqual
 // RUN: not lamina-opt %t.seen.onnx --compile-to=mark 2>&1 | FileCheck %s --check-prefix=SEEN
-// SEEN:     seen.onnx{{.*}}node 'attn.0.heads' ('Attention'): expected a causal mask of all positions, got bool[1, 1, S, S + P]: by the batch
+// SEEN:     seen.onnx{{.*}}node 'attn.0.heads' ('Attention'): expected a causal mask that chooses the scores, got bool[1, 1, S, S + P]: by the batch
 // SEEN-NOT: {{.}}
 
 // RUN: %python %source_dir/tools/dev/make_tiny_gguf.py %t.gpt2.gguf --arch gpt2 --layers 1 --set attention.head_count_kv=2 --tensor blk.0.attn_qkv.weight=32x96 --tensor blk.0.attn_qkv.bias=96
