@@ -99,7 +99,8 @@ LogicalResult NodeImporter::power(const Node &node) {
 }
 
 LogicalResult NodeImporter::unary(const Node &node) {
-  FailureOr<Placed> x = node.op == "Cast" ? operand(node, 0) : realOperand(node, 0);
+  bool casts = node.op == "Cast" || node.op == "CastLike";
+  FailureOr<Placed> x = casts ? operand(node, 0) : realOperand(node, 0);
   if (failed(x))
     return failure();
   StringRef op = node.op;
@@ -120,7 +121,7 @@ LogicalResult NodeImporter::unary(const Node &node) {
     result = create<arith::CmpFOp>(arith::CmpFPredicate::UNO, value, value);
   else // Cast: activations are f32 whatever the file calls them, tokens i32
     result = value;
-  if (op == "Cast" && isReal(probed_[node.input(0)].type) != isReal(probed_[node.output(0)].type))
+  if (casts && isReal(probed_[node.input(0)].type) != isReal(probed_[node.output(0)].type))
     return error(node) << "expected real numbers to stay real, and whole ones whole";
   define(node, 0, result, x->axes);
   return success();

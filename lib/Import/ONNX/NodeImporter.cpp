@@ -51,6 +51,7 @@ NodeImporter::Row NodeImporter::rowOf(const Node &node) {
       {"Erf", {&Self::unary}},
       {"IsNaN", {&Self::unary}},
       {"Cast", {&Self::unary, {"to"}}},
+      {"CastLike", {&Self::unary}},
       {"Where", {&Self::select}},
       {"ReduceMean", {&Self::mean, {"axes", "keepdims", "noop_with_empty_axes"}}},
       {"Softmax", {&Self::softmax, {"axis"}}},
@@ -116,8 +117,9 @@ LogicalResult NodeImporter::checkAttributes(const Node &node, const Row &row) {
 
 /// Whether a node gives its input on, which exporters do to caches; in what order axes are is a matter of sizes.
 bool NodeImporter::isCopy(const Node &node) const {
-  return node.op == "Identity" || (node.op == "Transpose" && pasts_.contains(node.input(0))) || node.op == "Cast" || (node.op == "Concat" && node.inputs.size() == 1) ||
-         (node.op == "Slice" && isWhole(node));
+  return node.op == "Identity" || node.op == "Cast" || node.op == "CastLike" ||
+         (node.op == "Transpose" && pasts_.contains(node.input(0))) ||
+         (node.op == "Concat" && node.inputs.size() == 1) || (node.op == "Slice" && isWhole(node));
 }
 
 /// Copies what is no tensor of tokens.

@@ -46,3 +46,6 @@
 // RUN: not lamina-opt %t.letters.onnx --compile-to=mark 2>&1 | FileCheck %s --check-prefix=LETTERS
 // LETTERS:     letters.onnx{{.*}} expected two inputs and an equation of letters, such as 'bhid,bhjd->bhij'
 // LETTERS-NOT: {{.}}
+
+// Operators in the standard's own words, by tools/dev/expand_onnx_model.py.
+// RUN: lamina-opt %source_dir/test/data/expanded.onnx --compile-to=mark | FileCheck %s
