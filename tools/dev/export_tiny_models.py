@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 """Exports tiny random decoders from PyTorch to ONNX and records what PyTorch computes.
 
-    python3 tools/dev/export_tiny_models.py OUT [--models llama gpt2 …] [--exporters dynamo legacy optimum] [--archive FILE]
+    python3 tools/dev/export_tiny_models.py OUT [--models llama gpt2 …] [--exporters dynamo sdpa legacy optimum] [--archive FILE]
+
+sdpa is dynamo with the fused attention of opset 23.
 
 Makes OUT/MODEL-EXPORTER/model.onnx and beside it golden.json: the ids of a prompt, the logits of each of its positions and
 the ids that follow greedily. Needs torch, transformers, onnx and onnxscript, or optimum-onnx with the transformers that it
 works with; these are for development alone. The archive has all of OUT: test/data/exports.tar.xz, which
-test/e2e/test_exports.py runs, was made with --models llama qwen2 gemma2 phi3 gpt2 opt gptneox, once with each set of packages.
+test/e2e/test_exports.py runs, was made with --models llama qwen2 gemma2 phi3 gpt2 opt gptneox, once with each set of packages, with
+--models mistral gptj glm gemma3 --exporters dynamo, and with --models llama --exporters sdpa.
 """
 
 import argparse
@@ -25,13 +28,16 @@ SIZES = dict(vocab_size=48, hidden_size=16, num_hidden_layers=2, num_attention_h
 GATED = dict(SIZES, intermediate_size=24, num_key_value_heads=2)
 CONFIGS = {
     "llama": ("LlamaConfig", GATED),
-    "mistral": ("MistralConfig", dict(GATED, sliding_window=None)),
+    "mistral": ("MistralConfig", dict(GATED, sliding_window=8)),
     "qwen2": ("Qwen2Config", GATED),
     "qwen3": ("Qwen3Config", dict(GATED, head_dim=6)),
     "gemma2": ("Gemma2Config", dict(GATED, head_dim=6, query_pre_attn_scalar=8, sliding_window=4096)),
     "phi3": ("Phi3Config", dict(GATED, pad_token_id=0)),
     "gpt2": ("GPT2Config", dict(vocab_size=48, n_embd=16, n_layer=2, n_head=4, n_positions=128)),
     "opt": ("OPTConfig", dict(SIZES, ffn_dim=32, word_embed_proj_dim=16)),
+    "gptj": ("GPTJConfig", dict(vocab_size=48, n_embd=16, n_layer=2, n_head=2, rotary_dim=4, n_positions=128)),
+    "glm": ("GlmConfig", dict(GATED, head_dim=8, partial_rotary_factor=0.5, pad_token_id=0)),
+    "gemma3": ("Gemma3TextConfig", dict(GATED, head_dim=8, query_pre_attn_scalar=8, sliding_window=8)),
     "gptneox": ("GPTNeoXConfig", dict(SIZES, intermediate_size=32, rotary_pct=0.5)),
 }
 PROMPT, COUNT = [1, 45, 33, 17, 20, 5], 8
@@ -45,7 +51,7 @@ class Step(torch.nn.Module):
         self.model = model
 
     def forward(self, input_ids, attention_mask, position_ids, *past):
-        cache = DynamicCache(config=self.model.config)
+        cache = DynamicCache()  # of all positions, also where a window needs fewer
         for layer in range(len(past) // 2):
             cache.update(past[2 * layer], past[2 * layer + 1], layer)
         positions = {} if self.model.config.model_type == "opt" else {"position_ids": position_ids}
@@ -100,6 +106,10 @@ def export(model, path, exporter):
     axes = [{0: "batch", 1: "sequence"}, {0: "batch", 1: "total"}, {0: "batch", 1: "sequence"},
             *({0: "batch", 2: "past"} for _ in past)]
     path.parent.mkdir(parents=True, exist_ok=True)
+    options = {}
+    if exporter == "sdpa":
+        model.set_attn_implementation("sdpa")
+        options["opset_version"] = 23
     if exporter == "legacy":
         names["dynamic_axes"] = dict(zip(names["input_names"], axes))
         torch.onnx.export(Step(model), inputs, path, dynamo=False, opset_version=17, **names)
@@ -107,7 +117,7 @@ def export(model, path, exporter):
     Dim = torch.export.Dim
     dims = {name: Dim.DYNAMIC for name in ("sequence", "total", "past")}
     shapes = [{axis: dims[size] for axis, size in of.items() if size != "batch"} for of in axes]
-    torch.onnx.export(Step(model), inputs, path, dynamo=True, external_data=False,
+    torch.onnx.export(Step(model), inputs, path, dynamo=True, external_data=False, **options,
                       dynamic_shapes=(shapes[0], shapes[1], shapes[2], tuple(shapes[3:])), **names)
 
 
@@ -115,7 +125,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=pathlib.Path)
     parser.add_argument("--models", nargs="+", choices=CONFIGS, default=list(CONFIGS))
-    parser.add_argument("--exporters", nargs="+", choices=["dynamo", "legacy", "optimum"],
+    parser.add_argument("--exporters", nargs="+", choices=["dynamo", "sdpa", "legacy", "optimum"],
                         default=["dynamo", "legacy"])
     parser.add_argument("--archive", type=pathlib.Path, help="also put all of OUT into this .tar.xz")
     args = parser.parse_args()
