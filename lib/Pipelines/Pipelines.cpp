@@ -186,6 +186,8 @@ static void buildSchedule(OpPassManager &pm, const CompileOptions &options) {
   ranges.maxContext = options.maxContext;
   ranges.maxBatchTokens = options.maxBatchTokens;
   pm.addPass(lm::createLMSplitAttentionPass(ranges));
+  // Now that there are ranges: those that are cached go before keys and values.
+  pm.addPass(mpmd::createMPMDOverlapAttentionPass());
   // Dispatches are formed inside fragments, so that fusion never reaches over a transfer.
   pm.addPass(plan::createPlanFormDispatchesPass());
   MPMDToPlanPassOptions sizes;

@@ -569,3 +569,19 @@ func.func @combined_heads(%x: tensor<?x48xf32>, %p: tensor<?xi32>) {
   %0 = lm.attention_combine %x at %p {heads = 3, range = 512, ranges = 2, split_tokens = 8} : (tensor<?x48xf32>, tensor<?xi32>) -> tensor<?x16xf32>
   return
 }
+
+// -----
+
+func.func @cached_ranges_computed_and_taken(%c: !lm.kv_cache<2 x 8 x 8, f16>, %q: tensor<?x16xf32>, %p: tensor<?xi32>, %t: tensor<?x?xi32>, %e: tensor<?x48xf32>) {
+  // expected-error @+1 {{expected cached_only or cached ranges to go on from, got both}}
+  %0 = lm.online_attention %q, %c at %p, %p, %t after %e : tensor<?x48xf32> {cached_only, scale = 1.0 : f32, range = 128, ranges = 2, split_tokens = 8} : tensor<?x16xf32>, !lm.kv_cache<2 x 8 x 8, f16>, tensor<?xi32>, tensor<?xi32>, tensor<?x?xi32> -> tensor<?x48xf32>
+  return
+}
+
+// -----
+
+func.func @cached_ranges_in_other_slots(%c: !lm.kv_cache<2 x 8 x 8, f16>, %q: tensor<?x16xf32>, %p: tensor<?xi32>, %t: tensor<?x?xi32>, %e: tensor<?x96xf32>) {
+  // expected-error @+1 {{expected cached ranges in slots like the result's, got: 'tensor<?x96xf32>'}}
+  %0 = lm.online_attention %q, %c at %p, %p, %t after %e : tensor<?x96xf32> {scale = 1.0 : f32, range = 128, ranges = 2, split_tokens = 8} : tensor<?x16xf32>, !lm.kv_cache<2 x 8 x 8, f16>, tensor<?xi32>, tensor<?xi32>, tensor<?x?xi32> -> tensor<?x48xf32>
+  return
+}

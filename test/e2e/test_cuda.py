@@ -7,7 +7,7 @@ import pathlib
 import unittest
 
 from harness import (BENCH, BUILD, DEMO, F32_LIMIT, Q8_LIMIT, RUN, agreeing_prefix, compiled, data, generate, program,
-                     read_npy, relative_l2, succeed)
+                     random_model, read_npy, relative_l2, succeed)
 
 COMPUTE, MEMORY = "--target=compute=cuda:sim", "--target=memory=cuda:sim"
 PLACEMENTS = {"compute on a GPU": (COMPUTE,), "both on GPUs": (COMPUTE, MEMORY), "memory on a GPU": (MEMORY,),
@@ -58,6 +58,15 @@ class Simulated(unittest.TestCase):
             with self.subTest(size=size):
                 parts = generate(artifact, CASE["prompt_ids"], "--prefill-chunk", size, count=4)
                 self.assertTrue(whole.logits == parts.logits, "logits differ")
+
+    def test_what_is_cached_is_attended_to_before_keys_and_values_arrive(self):
+        """Behind 512 positions a range is cached: the memory device has two operations, with the results of one."""
+        model = random_model("long", "--layers", 2, "--width", 64, "--ffn", 128, "--heads", 4, "--kv-heads", 2, "--vocab", 300,
+                             "--context", 1536, "--type", "f32")
+        ids = [(7 * i * i + 3) % 300 for i in range(520)]
+        one, two = (generate(compiled(model, *EXACT, *flags), ids, count=8) for flags in ((), (COMPUTE,)))
+        self.assertEqual(one.json["tokens"], two.json["tokens"])
+        self.assertLess(relative_l2(two.logits[-1], one.logits[-1]), F32_LIMIT)
 
     def test_workers_in_one_process_can_be_measured(self):
         artifact = compiled(DEMO, COMPUTE, MEMORY)

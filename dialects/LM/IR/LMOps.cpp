@@ -272,6 +272,7 @@ int64_t OnlineAttentionOp::getQueryHeads() { return lastDim(getQuery()) / getCac
 /// Verifies the following:
 /// - the query is a multiple of the cache's heads wide
 /// - ranges are blocks of positions, and a row of the result is a number of slots
+/// - cached ranges are computed or taken, and taken from slots like the result's
 /// - the places are two vectors and a table
 LogicalResult OnlineAttentionOp::verify() {
   KVCacheType cache = getCache().getType();
@@ -281,6 +282,10 @@ LogicalResult OnlineAttentionOp::verify() {
   if (failed(verifySplit(*this, getRange(), getRanges(), getSplitTokens())) ||
       failed(verifySlots(*this, getResult(), getQueryHeads(), cache.getValueLength())))
     return failure();
+  if (getCached() && getCachedOnly())
+    return emitOpError("expected cached_only or cached ranges to go on from, got both");
+  if (getCached() && getCached().getType() != getResult().getType())
+    return emitOpError() << "expected cached ranges in slots like the result's, got: " << getCached().getType();
   return verifyPlaces(*this, getPositions(), getSequences(), getBlockTable());
 }
 

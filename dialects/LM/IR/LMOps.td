@@ -291,13 +291,19 @@ def LM_OnlineAttentionOp : LM_Op<"online_attention", [Pure]> {
 
     Slots of ranges without a position that the token attends to hold anything. `result` has slots side by side in a
     row, as many as it takes for `split_tokens · ranges` of them in the rows of the largest step.
+
+    A token that is its sequence's only or first one of the step has **cached ranges**: those that end before its own
+    position's range. They do not need the step's keys and values. With `cached_only` nothing else is computed, so the cache
+    may be that before the step; with `after` they are not computed but taken from such a result. Both together give the same
+    bits as one operation does.
   }];
   let arguments = (ins LM_Activations:$query, LM_KVCacheType:$cache,
                        LM_Indices:$positions, LM_Indices:$sequences, LM_Indices:$block_table,
-                       F32Attr:$scale, OptionalAttr<F32Attr>:$soft_cap, OptionalAttr<I64Attr>:$window,
+                       Optional<LM_Activations>:$cached, UnitAttr:$cached_only, F32Attr:$scale, OptionalAttr<F32Attr>:$soft_cap, OptionalAttr<I64Attr>:$window,
                        I64Attr:$range, I64Attr:$ranges, I64Attr:$split_tokens);
   let results = (outs LM_Activations:$result);
-  let assemblyFormat = [{$query `,` $cache `at` $positions `,` $sequences `,` $block_table attr-dict
+  let assemblyFormat = [{$query `,` $cache `at` $positions `,` $sequences `,` $block_table
+                         (`after` $cached^ `:` type($cached))? attr-dict
                          `:` type($query) `,` type($cache) `,` type($positions) `,` type($sequences) `,` type($block_table) `->` type($result)}];
   let hasVerifier = 1;
   let extraClassDeclaration = [{

@@ -55,7 +55,7 @@ private:
     auto number = [&](int64_t value) { return builder.getI64IntegerAttr(value); };
     auto online = OnlineAttentionOp::create(
         builder, op.getLoc(), partials, op.getQuery(), op.getCache(), op.getPositions(), op.getSequences(),
-        op.getBlockTable(), op.getScaleAttr(), op.getSoftCapAttr(), op.getWindowAttr(), number(LAMINA_ATTENTION_RANGE),
+        op.getBlockTable(), /*cached=*/Value(), /*cached_only=*/UnitAttr(), op.getScaleAttr(), op.getSoftCapAttr(), op.getWindowAttr(), number(LAMINA_ATTENTION_RANGE),
         number(ranges_), number(splitTokens_));
     auto combine = AttentionCombineOp::create(builder, op.getLoc(), op.getType(), online, op.getPositions(),
                                               number(heads), op.getWindowAttr(), number(LAMINA_ATTENTION_RANGE),

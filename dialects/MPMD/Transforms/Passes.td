@@ -105,6 +105,36 @@ def MPMDSplitFragmentsPass : Pass<"mpmd-split-fragments", "::mlir::ModuleOp"> {
   let dependentDialects = ["::lamina::mpmd::MPMDDialect"];
 }
 
+def MPMDOverlapAttentionPass : Pass<"mpmd-overlap-attention", "::mlir::ModuleOp"> {
+  let summary = "attends to what is cached while keys and values are computed";
+  let description = [{
+    Queries arrive before keys and values. The ranges of positions that the step adds nothing to need only the query: an
+    `online_attention` of these alone goes into a fragment right behind the query's transfer, and the one that was there takes them
+    from it (section 3.2 of the paper, with the same additions in the same order). Between devices of one kind nothing is
+    done: two workers on one machine's cores gain nothing from it.
+
+    Before:
+    ```mlir
+    %q = mpmd.transfer …
+    %k, %v = mpmd.transfer …
+    %o = mpmd.fragment @memory "attention0"(%c = %cache, %q = %q, %k = %k, %v = %v) … {
+      %d = lm.cache_append %c, %k, %v …
+      %x = lm.online_attention %q, %d …
+    ```
+    After:
+    ```mlir
+    %q = mpmd.transfer …
+    %e = mpmd.fragment @memory "attention0.cached"(%q = %q, %c = %cache) … {
+      %x = lm.online_attention %q, %c … {cached_only, …}
+    %k, %v = mpmd.transfer …
+    %o = mpmd.fragment @memory "attention0"(%c = %cache, %q = %q, %k = %k, %v = %v, %e = %e) … {
+      %d = lm.cache_append %c, %k, %v …
+      %x = lm.online_attention %q, %d … after %e
+    ```
+  }];
+  let dependentDialects = ["::lamina::mpmd::MPMDDialect"];
+}
+
 def MPMDMergeTransfersPass : Pass<"mpmd-merge-transfers", "::mlir::ModuleOp"> {
   let summary = "makes one message of what is made and needed together";
   let description = [{

@@ -20,7 +20,10 @@ public:
       : kernel_(kernel), b_(kernel.b), op_(kernel.ops<lm::OnlineAttentionOp>().front()),
         type_(op_.getCache().getType()), heads_(type_.getHeads()),
         sharing_(op_.getQueryHeads() / heads_), together_(AttentionTile::headsTogether(b_.target(), op_)),
-        slots_(kernel, op_.getResult(), op_.getQueryHeads(), type_.getValueLength()) {}
+        slots_(kernel, op_.getResult(), op_.getQueryHeads(), type_.getValueLength()) {
+    if (op_.getCached())
+      cached_.emplace(kernel, op_.getCached(), op_.getQueryHeads(), type_.getValueLength());
+  }
 
   /// Rows one by one, ranges side by side.
   void emitSplit() {
@@ -30,10 +33,11 @@ public:
     auto share = [&](Value workgroup) { return b_.div(b_.mul(workgroup, pieces), kAttentionShares); };
     Value begin = share(kernel_.begin), end = share(kernel_.end);
     b_.loop(b_.i64(0), kernel_.rows, 1, b_.i64(0), [&](Value row, ValueRange before) {
-      Value pieces = b_.mul(rangesOf(row), heads_), zero = b_.i64(0);
+      AttentionRanges ranges = attentionRanges(kernel_, op_, row);
+      Value pieces = piecesOf(ranges), zero = b_.i64(0);
       Value from = b_.max(b_.sub(begin, before[0]), zero), to = b_.min(b_.sub(end, before[0]), pieces);
       b_.loop(from, to, 1, [&](Value piece) {
-        emitPiece(tile, row, b_.add(firstRange(row), b_.div(piece, heads_)), b_.rem(piece, heads_));
+        emitPiece(tile, row, b_.add(ranges.first, b_.div(piece, heads_)), ranges.cachedEnd, b_.rem(piece, heads_));
       });
       return Values{b_.add(before[0], pieces)};
     });
@@ -48,12 +52,12 @@ public:
     b_.loop(kernel_.begin, kernel_.end, 1, [&](Value workgroup) {
       Value row = b_.div(workgroup, heads_), head = b_.rem(workgroup, heads_);
       if (rows == 1)
-        return emitTile(one, row, b_.i64(1), head);
+        return emitOne(one, row, head);
       b_.branch(follows(row, rows), [] {}, [&] {
         Value count = countRows(row, rows);
         b_.branch(
-            b_.equal(count, b_.i64(1)), [&] { emitTile(one, row, count, head); },
-            [&] { emitTile(many, row, count, head); });
+            b_.equal(count, b_.i64(1)), [&] { emitOne(one, row, head); },
+            [&] { emitMany(many, row, count, head); });
       });
     });
   }
@@ -62,15 +66,13 @@ private:
   Value position(Value row) { return b_.loadIndex(kernel_.pointer(op_.getPositions()), row); }
   Value sequence(Value row) { return b_.loadIndex(kernel_.pointer(op_.getSequences()), row); }
 
-  Value firstRange(Value row) {
-    return attentionFirstRange(b_, position(row), op_.getWindow(), op_.getRange());
-  }
-  Value rangesOf(Value row) {
-    return b_.sub(b_.add(b_.div(position(row), op_.getRange()), 1), firstRange(row));
+  Value piecesOf(const AttentionRanges &ranges) {
+    Value end = op_.getCachedOnly() ? ranges.cachedEnd : ranges.end;
+    return b_.mul(b_.sub(end, ranges.first), heads_);
   }
   Value countPieces() {
     return b_.loop(b_.i64(0), kernel_.rows, 1, b_.i64(0), [&](Value row, ValueRange sum) {
-      return Values{b_.add(sum[0], b_.mul(rangesOf(row), heads_))};
+      return Values{b_.add(sum[0], piecesOf(attentionRanges(kernel_, op_, row)))};
     })[0];
   }
 
@@ -78,13 +80,52 @@ private:
     b_.loop(sharing_, together_, [&](Value queryHead) { body(b_.add(b_.mul(head, sharing_), queryHead)); });
   }
 
-  void emitPiece(AttentionTile &tile, Value row, Value range, Value head) {
+  void copyPartial(const PartialPlace &to, const PartialPlace &from) {
+    emitCopyPartial(b_, to, from, together_, type_.getValueLength());
+  }
+
+  void emitPiece(AttentionTile &tile, Value row, Value range, Value cachedEnd, Value head) {
     Value slot = b_.add(b_.mul(row, op_.getRanges()), range);
     forHeads(head, [&](Value queryHead) {
-      tile.open(row, b_.i64(1), head, queryHead);
-      tile.emitRange(range, /*headsFollow=*/true);
-      emitCopyPartial(b_, slots_.place(slot, queryHead), tile.partial(0), together_, type_.getValueLength());
+      auto compute = [&] {
+        tile.open(row, b_.i64(1), head, queryHead);
+        tile.emitRange(range, /*headsFollow=*/true);
+        copyPartial(slots_.place(slot, queryHead), tile.partial(0));
+      };
+      if (!cached_)
+        return compute();
+      b_.branch(
+          b_.less(range, cachedEnd),
+          [&] { copyPartial(slots_.place(slot, queryHead), cached_->place(slot, queryHead)); }, compute);
     });
+  }
+
+  /// A row by itself, in two operations: its cached ranges, then what is left.
+  void emitOverlapped(AttentionTile &tile, Value row, Value head) {
+    AttentionRanges ranges = attentionRanges(kernel_, op_, row);
+    forHeads(head, [&](Value queryHead) {
+      tile.open(row, b_.i64(1), head, queryHead);
+      PartialPlace slot = slots_.place(row, queryHead);
+      if (cached_)
+        copyPartial(slot, cached_->place(row, queryHead));
+      else
+        emitEmptyPartial(b_, slot, together_, type_.getValueLength());
+      Value begin = cached_ ? ranges.cachedEnd : ranges.first, end = cached_ ? ranges.end : ranges.cachedEnd;
+      b_.loop(begin, end, 1, [&](Value range) {
+        tile.emitRange(range, /*headsFollow=*/false);
+        emitMergePartial(b_, slot, tile.partial(0), together_, type_.getValueLength(), factors_);
+      });
+    });
+  }
+
+  void emitOne(AttentionTile &tile, Value row, Value head) {
+    cached_ || op_.getCachedOnly() ? emitOverlapped(tile, row, head) : emitTile(tile, row, b_.i64(1), head);
+  }
+
+  /// Rows that go together have no cached ranges but those of the first, which are computed with the others.
+  void emitMany(AttentionTile &tile, Value row, Value count, Value head) {
+    if (!op_.getCachedOnly())
+      emitTile(tile, row, count, head);
   }
 
   void emitTile(AttentionTile &tile, Value firstRow, Value count, Value head) {
@@ -138,6 +179,7 @@ private:
   int64_t sharing_;  ///< query heads of a key/value head
   int64_t together_; ///< of these, how many go through a page at once
   PartialSlots slots_;
+  std::optional<PartialSlots> cached_; ///< the results of cached ranges, where another operation computed them
   Value factors_;
 };
 

@@ -22,17 +22,18 @@ public:
 
   void emitSplit() {
     Value pieces = b_.loop(b_.i64(0), kernel_.rows, 1, b_.i64(0), [&](Value row, ValueRange sum) {
-      return Values{b_.add(sum[0], b_.mul(rangesOf(row), heads_))};
+      return Values{b_.add(sum[0], piecesOf(attentionRanges(kernel_, op_, row)))};
     })[0];
     auto share = [&](Value index) { return b_.div(b_.mul(index, pieces), kDeviceAttentionShares); };
     Value begin = share(kernel_.begin), end = share(b_.add(kernel_.begin, 1));
     b_.loop(b_.i64(0), kernel_.rows, 1, b_.i64(0), [&](Value row, ValueRange before) {
-      Value own = b_.mul(rangesOf(row), heads_), zero = b_.i64(0);
+      AttentionRanges ranges = attentionRanges(kernel_, op_, row);
+      Value own = piecesOf(ranges), zero = b_.i64(0);
       Value from = b_.max(b_.sub(begin, before[0]), zero), to = b_.min(b_.sub(end, before[0]), own);
       b_.loop(from, to, 1, [&](Value piece) {
-        Value range = b_.add(firstRange(row), b_.div(piece, heads_));
+        Value range = b_.add(ranges.first, b_.div(piece, heads_));
         Value slot = b_.add(b_.mul(row, op_.getRanges()), range);
-        forHeads(row, b_.rem(piece, heads_), [&] { range_.store(range_.compute(range), slot); });
+        forHeads(row, b_.rem(piece, heads_), [&] { emitPiece(range, ranges.cachedEnd, slot); });
       });
       return Values{b_.add(before[0], own)};
     });
@@ -40,10 +41,12 @@ public:
 
   void emitWhole() {
     Value row = b_.div(kernel_.begin, heads_), head = b_.rem(kernel_.begin, heads_);
+    AttentionRanges ranges = attentionRanges(kernel_, op_, row);
+    Value begin = op_.getCached() ? ranges.cachedEnd : ranges.first;
+    Value end = op_.getCachedOnly() ? ranges.cachedEnd : ranges.end;
     forHeads(row, head, [&] {
-      AttentionRange::Partial whole = range_.empty();
-      Values state = flat(whole);
-      state = b_.loop(range_.firstRange(), range_.endRange(), 1, state, [&](Value range, ValueRange before) {
+      Values state = flat(op_.getCached() ? range_.loadCached(row) : range_.empty());
+      state = b_.loop(begin, end, 1, state, [&](Value range, ValueRange before) {
         return flat(range_.merge(unflat(before), range_.compute(range)));
       });
       range_.store(unflat(state), row);
@@ -65,12 +68,17 @@ private:
             Values(all.drop_front(2 * heads))};
   }
 
-  Value position(Value row) { return b_.loadIndex(kernel_.pointer(op_.getPositions()), row); }
-  Value firstRange(Value row) {
-    return attentionFirstRange(b_, position(row), op_.getWindow(), op_.getRange());
+  Value piecesOf(const AttentionRanges &ranges) {
+    Value end = op_.getCachedOnly() ? ranges.cachedEnd : ranges.end;
+    return b_.mul(b_.sub(end, ranges.first), heads_);
   }
-  Value rangesOf(Value row) {
-    return b_.sub(b_.add(b_.div(position(row), op_.getRange()), 1), firstRange(row));
+
+  void emitPiece(Value range, Value cachedEnd, Value slot) {
+    auto compute = [&] { range_.store(range_.compute(range), slot); };
+    if (!op_.getCached())
+      return compute();
+    b_.branch(
+        b_.less(range, cachedEnd), [&] { range_.store(range_.loadCached(slot), slot); }, compute);
   }
 
   /// Opens the query heads of a key/value head, as many as go together.

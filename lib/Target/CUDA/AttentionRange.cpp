@@ -34,8 +34,6 @@ AttentionRange::AttentionRange(DeviceContext &kernel, lm::OnlineAttentionOp op)
   maxima_ = b_.shared(heads_ * b_.warps() * 4);
 }
 
-Value AttentionRange::firstRange() { return b_.div(first_, op_.getRange()); }
-
 //===--- Partial results ------------------------------------------------------------------------------===//
 
 AttentionRange::Partial AttentionRange::empty() {
@@ -78,6 +76,22 @@ void AttentionRange::store(const Partial &partial, Value slot) {
       b_.store(partial.sums[h], place.sums);
     });
   }
+}
+
+/// Threads without an element of a piece read the last one, which they never store.
+AttentionRange::Partial AttentionRange::loadCached(Value slot) {
+  PartialSlots slots(kernel_, op_.getCached(), op_.getQueryHeads(), valueLength_);
+  Partial partial;
+  for (int64_t h = 0; h < heads_; ++h) {
+    PartialPlace place = slots.place(slot, b_.add(queryHead_, h));
+    partial.maxima.push_back(b_.loadF32(place.maxima, 0));
+    partial.sums.push_back(b_.loadF32(place.sums, 0));
+    for (int64_t piece = 0; piece < pieces_; ++piece) {
+      Value element = b_.min(b_.add(b_.thread(), piece * b_.threads()), b_.i64(valueLength_ - 1));
+      partial.values.push_back(b_.loadF32(b_.offset(place.values, b_.mul(element, 4)), 0));
+    }
+  }
+  return partial;
 }
 
 //===--- A range --------------------------------------------------------------------------------------===//

@@ -42,9 +42,8 @@ public:
   Partial compute(Value range);
   /// Stores results in a slot of lm.online_attention.
   void store(const Partial &partial, Value slot);
-
-  Value firstRange();
-  Value endRange() { return b_.add(b_.div(position_, op_.getRange()), 1); }
+  /// The results of a slot of cached ranges, where another operation computed these.
+  Partial loadCached(Value slot);
 
 private:
   static constexpr int64_t kBlock = LAMINA_ATTENTION_BLOCK, kPage = LAMINA_KV_PAGE_TOKENS;

@@ -23,3 +23,15 @@ Value lamina::attentionFirstRange(KernelBuilder &b, Value position, std::optiona
     return b.i64(0);
   return b.div(b.max(b.add(position, 1 - int64_t(*window)), b.i64(0)), range);
 }
+
+AttentionRanges lamina::attentionRanges(KernelContext &kernel, lm::OnlineAttentionOp op, Value row) {
+  KernelBuilder &b = kernel.b;
+  auto sequence = [&](Value of) { return b.loadIndex(kernel.pointer(op.getSequences()), of); };
+  Value position = b.loadIndex(kernel.pointer(op.getPositions()), row), own = b.div(position, op.getRange());
+  Value first = attentionFirstRange(b, position, op.getWindow(), op.getRange());
+  // Of the row before, which row 0 has not.
+  Value before = b.max(b.add(row, -1), b.i64(0));
+  Value follows = b.equal(sequence(before), sequence(row)), isZero = b.equal(row, b.i64(0));
+  Value cachedEnd = b.select(isZero, own, b.select(follows, first, own));
+  return {first, cachedEnd, b.add(own, 1)};
+}

@@ -33,6 +33,12 @@ private:
 /// The first range that a token at `position` attends to.
 Value attentionFirstRange(KernelBuilder &b, Value position, std::optional<uint64_t> window, int64_t range);
 
+/// The ranges of `row`'s token, each a number: cached ones are [first, cachedEnd), the others [cachedEnd, end).
+struct AttentionRanges {
+  Value first, cachedEnd, end;
+};
+AttentionRanges attentionRanges(KernelContext &kernel, lm::OnlineAttentionOp op, Value row);
+
 } // namespace lamina
 
 #endif // LAMINA_LIB_TARGET_KERNELS_PARTIALSLOTS_H

@@ -27,8 +27,8 @@ struct AttentionShape {
   /// Floats in a row of partial results: two slots, which is enough for kRanges ranges of 8 tokens in 12 rows.
   int64_t slotWidth() const { return (queryHeads * (paddedValue() + 2) + 15) / 16 * 16; }
 
-  /// The kernels append, attention and combine.
-  std::string text() const;
+  /// The kernels append, attention and combine; or with the attention in two: cached, append, attention and combine.
+  std::string text(bool overlapped = false) const;
 };
 
 /// Runs a form of a kernel over all its workgroups, in `parts` ranges where it can.
@@ -39,7 +39,7 @@ AttentionRunner runnerOf(const KernelLibrary &library);
 /// Some sequences, the pages of each scattered over a cache that is full of NaN to begin with.
 class Conversation {
 public:
-  Conversation(const AttentionShape &shape, AttentionRunner run);
+  Conversation(const AttentionShape &shape, AttentionRunner run, bool overlapped = false);
 
   /// Appends and attends in one step, as a memory worker does.
   Rows step(Rows &q, Rows &k, Rows &v, std::vector<int32_t> positions, std::vector<int32_t> sequences,
@@ -52,6 +52,7 @@ private:
 
   const AttentionShape &shape_;
   AttentionRunner run_;
+  bool overlapped_;
   std::vector<uint8_t> cache_;
   std::vector<int32_t> table_;
 };
@@ -68,7 +69,7 @@ Rows slice(const Rows &rows, int64_t begin, int64_t count);
 
 /// One sequence in steps of `chunk` tokens; every result.
 Rows converse(const AttentionShape &shape, const AttentionRunner &run, const Tokens &tokens, int64_t chunk,
-              int64_t parts = 3);
+              int64_t parts = 3, bool overlapped = false);
 
 } // namespace lamina::test
 
