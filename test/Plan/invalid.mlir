@@ -166,7 +166,7 @@ plan.program @p on @compute {
 
 // An input that is a tensor with rows.
 plan.program @p on @compute {
-  // expected-error @below {{'plan.buffer' op expected a memref as the model's input or output, got: 'tensor<?x64xf32>'}}
+  // expected-error @below {{'plan.buffer' op expected a memref in the arena as the model's input or output, got: 'tensor<?x64xf32>'}}
   %x = plan.buffer arena "x" extent tokens {plan.element = "float", plan.port = "input"} : !plan.buffer<tensor<?x64xf32>>
 }
 

@@ -368,3 +368,13 @@ module @overlapping_weights attributes {plan.limits = {kv_pages = 4 : i64, max_b
 // expected-error @below {{expected a positive 'max_batch_tokens' in the attribute plan.limits}}
 module @no_limits {
 }
+
+// -----
+
+module @weight_of_another_size attributes {plan.limits = {kv_pages = 4 : i64, max_batch_tokens = 64 : i64, max_context = 64 : i64, max_output_rows = 8 : i64, max_sequences = 1 : i64}} {
+  lm.weight @w : tensor<48xf32> from [#lm.source<"w" : f32, 0 at 0>]
+  plan.program @compute0 on @compute arena 0 weights 4096 {
+    // expected-error @below {{'plan.buffer' op expected an lm.weight of as many bytes, got: @w}}
+    %w = plan.buffer weight "w" extent fixed at 0 from @w : !plan.buffer<memref<4x4xf32>>
+  }
+}

@@ -48,6 +48,10 @@ class Encoders(unittest.TestCase):
                     rows = [value for row in read_npy(path) for value in row]
                     self.assertLess(relative_l2(got[name], rows), LIMIT, name)
 
+    def test_weights_lie_in_the_shard(self):
+        artifact = compiled(encoder("vit"), *dims("vit"))
+        self.assertGreater((artifact / "weights/compute0.bin").stat().st_size, 4 * 2 * 4 * 32 * 32)
+
     def test_threads_change_no_bit(self):
         artifact = compiled(encoder("bert"), *dims("bert"))
         one, three = (run(artifact, "bert", WORK / f"threads{n}", "--threads", n) for n in (1, 3))

@@ -103,8 +103,9 @@ bool canHold(BufferKind kind, Type contents) {
   if (kind == BufferKind::cache)
     return isa<lm::KVCacheType>(contents);
   if (auto memory = dyn_cast<MemRefType>(contents))
-    return kind == BufferKind::arena && memory.hasStaticShape() && memory.getLayout().isIdentity() &&
-           memory.getElementType().isIntOrFloat();
+    return memory.hasStaticShape() && memory.getLayout().isIdentity() &&
+           (kind == BufferKind::arena ? memory.getElementType().isIntOrFloat()
+                                      : kind == BufferKind::weight && memory.getElementType().isF32());
   auto type = dyn_cast<RankedTensorType>(contents);
   if (!type || type.getRank() == 0)
     return false;
@@ -121,15 +122,15 @@ bool canHold(BufferKind kind, Type contents) {
 }
 
 /// Verifies the following of a buffer that is the model's input or output:
-/// - it is a memref
+/// - it is a memref in the arena
 /// - plan.port is one of the two words, plan.element ONNX's name of a type with elements of that size
 LogicalResult verifyPort(BufferOp buffer) {
   Attribute port = buffer->getAttr("plan.port"), element = buffer->getAttr("plan.element");
   if (!port && !element)
     return success();
   auto memory = dyn_cast<MemRefType>(contents(buffer.getResult()));
-  if (!memory)
-    return buffer.emitOpError() << "expected a memref as the model's input or output, got: " << contents(buffer.getResult());
+  if (!memory || buffer.getKind() != BufferKind::arena)
+    return buffer.emitOpError() << "expected a memref in the arena as the model's input or output, got: " << contents(buffer.getResult());
   auto direction = dyn_cast_or_null<StringAttr>(port), type = dyn_cast_or_null<StringAttr>(element);
   if (!direction || (direction != "input" && direction != "output"))
     return buffer.emitOpError("expected plan.port to be \"input\" or \"output\"");
@@ -153,12 +154,17 @@ LogicalResult CallOp::verifySymbolUses(SymbolTableCollection &symbols) {
 
 /// Verifies the following:
 /// - a buffer precedes its uses and every instruction stands on its own: the body has one block
-/// - arena buffers with an offset lie in the arena
+/// - arena buffers with an offset lie in the arena, unless they are empty
 LogicalResult ProgramOp::verify() {
   if (!getArenaBytes())
     return success();
+  auto isEmpty = [](BufferOp buffer) {
+    auto memory = dyn_cast<MemRefType>(contents(buffer.getResult()));
+    return memory && memory.hasStaticShape() && memory.getNumElements() == 0;
+  };
   for (BufferOp buffer : getBody().front().getOps<BufferOp>())
-    if (buffer.getKind() == BufferKind::arena && buffer.getOffset() && int64_t(*buffer.getOffset()) >= int64_t(*getArenaBytes()))
+    if (buffer.getKind() == BufferKind::arena && buffer.getOffset() && !isEmpty(buffer) &&
+        int64_t(*buffer.getOffset()) >= int64_t(*getArenaBytes()))
       return buffer.emitOpError() << "expected an offset inside the arena of " << *getArenaBytes()
                                   << " bytes, got: " << *buffer.getOffset();
   return success();

@@ -2,7 +2,6 @@
 
 #include "dialects/Plan/Transforms/Lifetimes.h"
 #include "dialects/Plan/Transforms/Passes.h"
-#include "lib/Target/Kernels/PackedWeight.h"
 #include "runtime/device/KernelABI.h"
 
 #include "llvm/Support/MathExtras.h"
@@ -48,7 +47,7 @@ struct PlanAssignOffsetsPass : plan::impl::PlanAssignOffsetsPassBase<PlanAssignO
     for (BufferOp buffer : program.getBody().front().getOps<BufferOp>()) {
       if (buffer.getKind() != BufferKind::weight)
         continue;
-      int64_t bytes = packedSize(cast<RankedTensorType>(buffer.getResult().getType().getContents()));
+      int64_t bytes = weightBytes(buffer.getResult().getType().getContents());
       end = llvm::alignTo(end, bytes >= 16 * kShardAlignment ? kShardAlignment : LAMINA_BUFFER_ALIGNMENT);
       buffer.setOffset(end);
       end += bytes;

@@ -2,6 +2,7 @@
 
 #include "dialects/LM/IR/LM.h"
 #include "dialects/MPMD/IR/MPMD.h"
+#include "dialects/Plan/IR/Labels.h"
 #include "dialects/Plan/Transforms/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -183,13 +184,6 @@ private:
   SmallVector<Group> groups_; // emptied where merged into another
   DenseMap<Operation *, size_t> groupOf_;
 };
-
-/// What the first named location inside `loc` says, e.g. "blk.3.attn_q".
-StringRef labelOf(Location loc) {
-  if (auto name = loc->findInstanceOf<NameLoc>())
-    return name.getName().getValue();
-  return "";
-}
 
 /// Creates kernels, each distinct body once.
 class KernelTable {

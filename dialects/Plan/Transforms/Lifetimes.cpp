@@ -3,6 +3,7 @@
 #include "dialects/Plan/Transforms/Lifetimes.h"
 
 #include "dialects/LM/IR/LM.h"
+#include "lib/Target/Kernels/PackedWeight.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/Support/MathExtras.h"
@@ -67,6 +68,12 @@ int64_t plan::contentsRowBytes(Type contents) {
   auto memory = dyn_cast<MemRefType>(contents);
   return memory ? memory.getNumElements() * llvm::divideCeil(memory.getElementTypeBitWidth(), 8u)
                 : rowBytes(cast<RankedTensorType>(contents));
+}
+
+int64_t plan::weightBytes(Type contents) {
+  if (auto memory = dyn_cast<MemRefType>(contents)) // vectors of f32 are packed as they are
+    return packedSize(RankedTensorType::get({memory.getNumElements()}, memory.getElementType()));
+  return packedSize(cast<RankedTensorType>(contents));
 }
 
 int64_t plan::pageBytes(Type cache) { return cast<lm::KVCacheType>(cache).getPageBytes(); }

@@ -30,6 +30,9 @@ ArenaUse collectArenaUse(ProgramOp program, const StepLimits &limits);
 /// Bytes of one page of `cache` for its layer: keys, then values padded to whole rows.
 int64_t pageBytes(mlir::Type cache);
 
+/// Bytes of what a weight buffer holds: of a tensor packed, of a memref as it is.
+int64_t weightBytes(mlir::Type contents);
+
 /// Bytes of a row of what an arena buffer holds; of a memref, which is all of one row, its size.
 int64_t contentsRowBytes(mlir::Type contents);
 

@@ -1,8 +1,8 @@
 //===- VerifySchedule.cpp - checks what the executor relies on ------------------------------------------------===//
 
+#include "dialects/LM/IR/LM.h"
 #include "dialects/Plan/Transforms/Lifetimes.h"
 #include "dialects/Plan/Transforms/Passes.h"
-#include "lib/Target/Kernels/PackedWeight.h"
 
 namespace lamina::plan {
 #define GEN_PASS_DEF_PLANVERIFYSCHEDULEPASS
@@ -96,6 +96,7 @@ LogicalResult verifyProgress(ModuleOp module) {
 }
 
 LogicalResult verifyPlaces(ProgramOp program, const StepLimits &limits) {
+  SymbolTable symbols(program->getParentOp());
   int64_t weightsEnd = 0; // weights lie in the order of their buffers
   for (BufferOp buffer : program.getBody().front().getOps<BufferOp>()) {
     if (!buffer.getOffset())
@@ -104,7 +105,10 @@ LogicalResult verifyPlaces(ProgramOp program, const StepLimits &limits) {
       continue;
     if (int64_t(*buffer.getOffset()) < weightsEnd)
       return buffer.emitOpError("shares memory with the weight before it");
-    weightsEnd = *buffer.getOffset() + packedSize(cast<RankedTensorType>(buffer.getResult().getType().getContents()));
+    auto weight = symbols.lookup<lm::WeightOp>(*buffer.getSource());
+    if (!weight || weightBytes(weight.getTensorType()) != weightBytes(buffer.getResult().getType().getContents()))
+      return buffer.emitOpError() << "expected an lm.weight of as many bytes, got: " << buffer.getSourceAttr();
+    weightsEnd = *buffer.getOffset() + weightBytes(buffer.getResult().getType().getContents());
     if (!program.getWeightBytes() || weightsEnd > int64_t(*program.getWeightBytes()))
       return buffer.emitOpError("reaches beyond the weight shard");
   }

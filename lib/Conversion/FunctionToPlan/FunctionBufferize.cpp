@@ -1,7 +1,6 @@
 //===- FunctionBufferize.cpp - functions on tensors into loops over memory ------------------------------------===//
 
 #include "lib/Conversion/FunctionToPlan/FunctionToPlan.h"
-#include "lib/Conversion/FunctionToPlan/ScratchMemory.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/Transforms/BufferizableOpInterfaceImpl.h"
@@ -77,6 +76,15 @@ void expandCopies(ModuleOp module) {
   });
 }
 
+/// Memory of one turn of a loop is that of the next.
+void hoistAllocations(ModuleOp module) {
+  module.walk([](memref::AllocOp alloc) {
+    auto function = alloc->getParentOfType<func::FuncOp>();
+    if (!alloc->getParentOfType<scf::ParallelOp>() && alloc.getType().hasStaticShape())
+      alloc->moveBefore(&function.getBody().front(), function.getBody().front().begin());
+  });
+}
+
 struct FunctionBufferizePass : lamina::impl::FunctionBufferizePassBase<FunctionBufferizePass> {
   using Base::Base;
 
@@ -92,14 +100,12 @@ struct FunctionBufferizePass : lamina::impl::FunctionBufferizePassBase<FunctionB
       return signalPassFailure();
     expandCopies(module);
     OpPassManager loops(ModuleOp::getOperationName());
-    loops.addPass(createConvertLinalgToLoopsPass());
+    loops.addPass(createConvertLinalgToParallelLoopsPass());
     loops.addPass(createCanonicalizerPass());
     loops.addPass(createCSEPass());
     if (failed(runPipeline(loops, module)))
       return signalPassFailure();
-    for (auto function : module.getOps<func::FuncOp>())
-      if (function.getBody().hasOneBlock() && failed(placeAllocations(function)))
-        return signalPassFailure();
+    hoistAllocations(module);
   }
 };
 

@@ -4,6 +4,7 @@
 
 #include "lib/Import/ONNX/Evaluator.h"
 #include "lib/Import/ONNX/FunctionInputs.h"
+#include "lib/Import/ONNX/GraphWeights.h"
 #include "lib/Import/ONNX/Lowering.h"
 #include "lib/Import/ONNX/ProbeInputs.h"
 #include "lib/Support/Names.h"
@@ -35,15 +36,22 @@ private:
   const Evaluator &evaluator_;
 };
 
+/// What nodes with known inputs may cost, and their results take, to be computed here. Larger ones are computed when the model runs:
+/// they read weights.
+constexpr Limits kFolding{.elements = 1 << 20, .work = int64_t{1} << 31, .leaveLarge = true};
+/// Constants of more elements are weights, if they are f32, others lie in the code.
+constexpr int64_t kLargestInCode = 64;
+
 class FunctionImporter {
 public:
   FunctionImporter(MLIRContext &context, const Model &model, const ImportOptions &options)
-      : model_(model), options_(options), evaluator_(model), b_(&context),
+      : model_(model), options_(options), evaluator_(model, kFolding), b_(&context),
         fileLoc_(FileLineColLoc::get(&context, model.path(), 0, 0)), tensors_(model.graph.values.size()),
         values_(model.graph.values.size()) {}
 
   FailureOr<OwningOpRef<ModuleOp>> run() {
     OwningOpRef<ModuleOp> module = ModuleOp::create(fileLoc_);
+    weights_.emplace(*module, model_);
     b_.setInsertionPointToEnd(module->getBody());
     if (failed(readConstants()) || failed(createFunction()))
       return failure();
@@ -131,6 +139,16 @@ private:
     return success();
   }
 
+  /// A weight is one more argument, for which the caller gives nothing.
+  mlir::Value weight(ValueId id, RankedTensorType type) {
+    lm::WeightOp weight = weights_->elements(id);
+    auto attrs = b_.getDictionaryAttr({b_.getNamedAttr("bufferization.writable", b_.getBoolAttr(false)),
+                                       b_.getNamedAttr("plan.source", FlatSymbolRefAttr::get(weight.getSymNameAttr()))});
+    unsigned index = function_.getNumArguments();
+    (void)function_.insertArgument(index, type, attrs, locOf(id)); // fails for types that no function has
+    return function_.getArgument(index);
+  }
+
   /// A value of the graph as a tensor; constants come into being where they are first used.
   FailureOr<mlir::Value> valueOf(ValueId id) {
     if (values_[id])
@@ -139,6 +157,8 @@ private:
     FailureOr<RankedTensorType> type = storedType(tensor, locOf(id));
     if (failed(type))
       return failure();
+    if (weights_->find(id) && tensor.type() == ElementType::Float && tensor.count() > kLargestInCode)
+      return values_[id] = weight(id, *type);
     if (!tensor.hasData())
       return emitError(locOf(id)) << "its elements are in a file that is not there";
     OpBuilder::InsertionGuard guard(b_);
@@ -253,6 +273,7 @@ private:
   std::vector<Tensor> tensors_;      // by value: type, shape, and elements where known
   std::vector<mlir::Value> values_;  // by value: what computes it
   func::FuncOp function_;
+  std::optional<GraphWeights> weights_;
 };
 
 } // namespace

@@ -59,6 +59,12 @@ lm::WeightOp GraphWeights::zeros(int64_t length) {
   return weight;
 }
 
+lm::WeightOp GraphWeights::elements(ValueId id) {
+  const TensorConstant *constant = find(id);
+  assert(constant && "expected a constant");
+  return declare(*constant, id, {static_cast<int64_t>(*countElements(constant->dims))}, 0);
+}
+
 lm::WeightOp GraphWeights::matrix(ValueId id, MatrixForm form) {
   if (lm::WeightOp weight = form == MatrixForm::Columns ? blocks(id) : lm::WeightOp())
     return weight;

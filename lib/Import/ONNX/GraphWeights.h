@@ -28,6 +28,8 @@ public:
   const TensorConstant *find(ValueId id) const;
   /// Null after an error.
   lm::WeightOp vector(ValueId id, int64_t length);
+  /// All elements of a constant of any shape, in row-major order.
+  lm::WeightOp elements(ValueId id);
   lm::WeightOp matrix(ValueId id, MatrixForm form);
   /// Some elements of a vector.
   lm::WeightOp part(ValueId id, int64_t first, int64_t length);

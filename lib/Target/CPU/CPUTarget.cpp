@@ -79,6 +79,15 @@ FailureOr<std::vector<std::string>> lamina::compileKernels(ArrayRef<KernelSource
     }
     if (!infos[t])
       return failure();
+    if (kernels.empty()) { // a function that computes nothing; there is no object without code to link
+      MLIRContext context(MLIRContext::Threading::DISABLED);
+      loadKernelDialects(context);
+      OwningOpRef<ModuleOp> module = ModuleOp::create(UnknownLoc::get(&context));
+      if (llvm::Expected<std::string> object = emitObject(*module, *infos[t]))
+        objects.push_back(std::move(*object));
+      else
+        return emitError(UnknownLoc::get(&context)) << llvm::toString(object.takeError());
+    }
     llvm::Expected<std::string> linked = linkObjects(objects, *infos[t]);
     if (!linked) {
       std::string message = llvm::toString(linked.takeError());

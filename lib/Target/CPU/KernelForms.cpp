@@ -2,6 +2,7 @@
 
 #include "lib/Target/CPU/AttentionTile.h"
 #include "lib/Target/CPU/KernelEmitter.h"
+#include "lib/Target/CPU/LoopDivision.h"
 #include "lib/Target/CPU/LoweredKernel.h"
 #include "lib/Target/Kernels/ProductParts.h"
 
@@ -89,7 +90,8 @@ FailureOr<std::vector<KernelForm>> lamina::kernelForms(const KernelSource &kerne
 
 FailureOr<std::vector<KernelVariant>> lamina::describeKernel(const KernelSource &kernel) {
   if (isLoweredKernel(kernel))
-    return std::vector{KernelVariant{kernel.name, 0, plan::RowExtent::fixed, 1}};
+    return std::vector{KernelVariant{kernel.name, 0, plan::RowExtent::fixed,
+                                     static_cast<uint64_t>(LoopDivision(kernel.body->front()).workgroups())}};
   FailureOr<std::vector<KernelForm>> forms = kernelForms(kernel);
   if (failed(forms))
     return failure();

@@ -2,6 +2,8 @@
 
 #include "lib/Target/CPU/LoweredKernel.h"
 
+#include "lib/Target/CPU/LoopDivision.h"
+
 #include "mlir/Bytecode/BytecodeWriter.h"
 #include "mlir/Conversion/AffineToStandard/AffineToStandard.h"
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
@@ -78,7 +80,7 @@ LogicalResult lowerToLLVM(ModuleOp module) {
   return passes.run(module);
 }
 
-/// void SYMBOL(bindings, step, begin, end) { body(bindings[0], …); }
+/// void SYMBOL(bindings, step, begin, end) { body(bindings[0], …, begin, end); }
 void addEntry(ModuleOp module, StringRef symbol) {
   auto body = module.lookupSymbol<LLVM::LLVMFuncOp>(kBody);
   body.setLinkage(LLVM::Linkage::Internal);
@@ -89,10 +91,11 @@ void addEntry(ModuleOp module, StringRef symbol) {
   auto entry = LLVM::LLVMFuncOp::create(b, symbol, type);
   b.setInsertionPointToStart(entry.addEntryBlock(b));
   SmallVector<Value> arguments;
-  for (size_t i = 0; i < body.getNumArguments(); ++i) {
+  for (size_t i = 0; i + 2 < body.getNumArguments(); ++i) {
     Value slot = LLVM::GEPOp::create(b, pointer, pointer, entry.getArgument(0), ArrayRef<LLVM::GEPArg>{int32_t(i)});
     arguments.push_back(LLVM::LoadOp::create(b, pointer, slot));
   }
+  arguments.append({entry.getArgument(2), entry.getArgument(3)});
   LLVM::CallOp::create(b, body, arguments);
   LLVM::ReturnOp::create(b, ValueRange());
 }
@@ -127,6 +130,10 @@ std::string lamina::serializeLoweredKernel(const KernelSource &kernel) {
     if (cast<MemRefType>(argument.getType()).getNumElements() == 0 && argument.use_empty())
       argument.setType(MemRefType::get({1}, b.getI8Type()));
   function.setType(b.getFunctionType(function.getBody().getArgumentTypes(), {}));
+  // Buffers that are alive at the same time do not overlap.
+  for (unsigned i = 0; i < function.getNumArguments(); ++i)
+    function.setArgAttr(i, LLVM::LLVMDialect::getNoAliasAttrName(), b.getUnitAttr());
+  LoopDivision::apply(function);
   std::string bytes;
   llvm::raw_string_ostream stream(bytes);
   (void)writeBytecodeToFile(*module, stream); // fails only for versions that were asked for

@@ -1,8 +1,8 @@
 //===- LoweredKernel.h - kernels that are loops over memory already -------------------------*- C++ -*-===//
 //
 // A kernel whose operands are memrefs was lowered by upstream passes (lib/Conversion/FunctionToPlan): there is nothing to
-// generate. It becomes a function of the kernel ABI that loads one pointer for each operand and runs the body as one
-// workgroup. Functions of math are approximations in f32, so the object needs no libm.
+// generate. It becomes a function of the kernel ABI that loads one pointer for each operand and runs the workgroups
+// that the body divides into (LoopDivision.h). Functions of math are approximations in f32, so the object needs no libm.
 //
 //===--------------------------------------------------------------------------------------------------------===//
 

@@ -188,6 +188,8 @@ private:
       writeCache(worker, cache);
       return;
     }
+    if (buffer.getKind() == plan::BufferKind::weight)
+      return written->set_bytes(plan::weightBytes(contents));
     if (auto memory = dyn_cast<MemRefType>(contents)) {
       written->set_row_bytes(plan::contentsRowBytes(memory));
       written->set_bytes(written->row_bytes());
@@ -195,8 +197,6 @@ private:
     }
     auto type = cast<RankedTensorType>(contents);
     switch (buffer.getKind()) {
-    case plan::BufferKind::weight:
-      return written->set_bytes(packedSize(type));
     case plan::BufferKind::batch:
       if (buffer.getExtent() != plan::RowExtent::fixed)
         written->set_row_bytes(plan::rowBytes(type));

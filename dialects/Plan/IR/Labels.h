@@ -1,0 +1,18 @@
+//===- Labels.h - names of places in the model ---------------------------------------------------*- C++ -*-===//
+
+#ifndef LAMINA_DIALECTS_PLAN_IR_LABELS_H
+#define LAMINA_DIALECTS_PLAN_IR_LABELS_H
+
+#include "mlir/IR/Location.h"
+
+namespace lamina::plan {
+
+/// What the first named location inside `loc` says, e.g. "blk.3.attn_q"; empty if there is none.
+inline llvm::StringRef labelOf(mlir::Location loc) {
+  auto name = loc->findInstanceOf<mlir::NameLoc>();
+  return name ? name.getName().getValue() : llvm::StringRef();
+}
+
+} // namespace lamina::plan
+
+#endif // LAMINA_DIALECTS_PLAN_IR_LABELS_H
