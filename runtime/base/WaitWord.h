@@ -60,25 +60,29 @@ public:
   void wakeAll() { futex(FUTEX_WAKE, INT_MAX, nullptr); }
 
   /// Waits until the word differs from `seen`: spins for `spin` nanoseconds, then sleeps up to `timeout`
-  /// nanoseconds (0 = without limit). Returns the word as it is then, which equals `seen` after a timeout or
-  /// wakeAll().
-  uint32_t waitWhile(uint32_t seen, uint64_t spin, uint64_t timeout) {
-    uint64_t deadline = 0;
-    do {
-      for (int i = 0; i < 16; ++i) {
+  /// nanoseconds (0 = without limit). The first `keep` nanoseconds of spinning keep the CPU: for who waits for
+  /// threads that have CPUs of their own and will be done sooner than others could come and go. Returns the word as
+  /// it is then, which equals `seen` after a timeout or wakeAll().
+  uint32_t waitWhile(uint32_t seen, uint64_t spin, uint64_t timeout, uint64_t keep = 0) {
+    uint64_t begin = 0;
+    for (int looks = 16;;) {
+      for (int i = 0; i < looks; ++i) {
         if (uint32_t value = load(); value != seen)
           return value;
         pauseSpinning();
       }
       uint64_t now = monotonicNanoseconds();
-      if (deadline == 0)
-        deadline = now + spin;
-      if (now >= deadline)
+      if (begin == 0)
+        begin = now;
+      if (now - begin >= spin)
         break;
-      // Whom we wait for may be waiting for this very CPU: threads of two workers share it. With nobody else
-      // the call costs less than the pauses.
+      if (now - begin < keep)
+        continue;
+      // Whom we wait for may be waiting for this very CPU: threads of two workers share it. With nobody else the call
+      // costs no more than the pauses. Whoever gives the CPU back to us wants it back: one look is enough.
       sched_yield();
-    } while (true);
+      looks = 1;
+    }
     // A publisher changes the word and then reads the count, we count and then read the word: one of us sees
     // the other, so no change is slept through.
     sleepers_.fetch_add(1, std::memory_order_seq_cst);

@@ -203,6 +203,7 @@ private:
       return;
     case PackedNumber::E8M0Half:
     case PackedNumber::I8:
+    case PackedNumber::F8E4M3:
       base[entry * kPackedRows + lane] = uint8_t(bits);
       return;
     case PackedNumber::U4Low:

@@ -17,6 +17,9 @@ namespace {
 /// claiming them costs nothing beside the work.
 constexpr int64_t kChunksPerThread = 16;
 
+/// Threads of one dispatch are done within microseconds of each other, and the next one follows as soon.
+constexpr uint64_t kKeepNanoseconds = 3'000;
+
 constexpr uint64_t packJob(uint32_t epoch, uint64_t chunks) { return uint64_t(epoch) << 32 | chunks; }
 constexpr int64_t chunksOf(uint64_t job) { return int64_t(job & 0xffffffff); }
 
@@ -81,7 +84,7 @@ void *ThreadPool::helperMain(void *argument) {
     if (pool.stop_.load())
       return nullptr;
     pool.runChunks(size_t(&own - pool.shares_.data()));
-    pool.jobs_.waitWhile(seen, pool.spin_, 0);
+    pool.jobs_.waitWhile(seen, pool.spin_, 0, kKeepNanoseconds);
   }
 }
 
@@ -142,7 +145,7 @@ void ThreadPool::parallelFor(Body body, void *context, int64_t count) {
   runChunks(0);
   // Threads that are still asleep own nothing, so this waits only for chunks that somebody is working on.
   for (uint32_t done = finished_.load(); done != chunks;)
-    done = finished_.waitWhile(done, spin_, 0);
+    done = finished_.waitWhile(done, spin_, 0, kKeepNanoseconds);
 }
 
 } // namespace lamina
