@@ -17,6 +17,9 @@
 
 namespace lamina::onnx {
 
+using Indices = llvm::ArrayRef<mlir::Value>; ///< a place in a tensor
+using Compare = Scalars::Compare;
+
 /// A tensor and what its elements mean.
 struct Operand {
   mlir::Value value;
@@ -28,7 +31,6 @@ struct Operand {
 class Lowering {
 public:
   using Value = mlir::Value; // not that of the graph
-  using Indices = llvm::ArrayRef<mlir::Value>;
   using ElementFn = llvm::function_ref<mlir::Value(Indices)>;
 
   /// `inputs` has a null value for each input that is absent.

@@ -56,7 +56,7 @@ absl::Status biasGelu(Lowering &low) {
   SmallVector<Operand> operands{low.in(0)};
   if (low.op.has(1))
     operands.push_back(low.in(1));
-  low.map(0, operands, [&](Lowering::Indices x) {
+  low.map(0, operands, [&](Indices x) {
     return low.s.gelu(x.size() > 1 ? low.s.add(x[0], x[1]) : x[0], byTanh);
   });
   return absl::OkStatus();

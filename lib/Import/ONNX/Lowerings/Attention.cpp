@@ -14,8 +14,6 @@ namespace lamina::onnx {
 
 namespace {
 using mlir::Value;
-using Indices = Lowering::Indices;
-using Compare = Scalars::Compare;
 
 enum Input { Q, K, V, Mask, PastKey, PastValue, NonPad };
 

@@ -19,7 +19,7 @@ mlir::Value HeadsView::read(Lowering &low, mlir::Value batch, mlir::Value head, 
   return low.read(tensor, {batch, row, column});
 }
 
-std::array<mlir::Value, 4> headIndex(Scalars &s, Lowering::Indices index, int64_t size) {
+std::array<mlir::Value, 4> headIndex(Scalars &s, Indices index, int64_t size) {
   if (index.size() == 4)
     return {index[0], index[1], index[2], index[3]};
   return {index[0], arith::DivUIOp::create(s, index[2], s.index(size)), index[1],
@@ -29,7 +29,7 @@ std::array<mlir::Value, 4> headIndex(Scalars &s, Lowering::Indices index, int64_
 Operand appendRows(Lowering &low, std::optional<Operand> past, const HeadsView &next, ArrayRef<int64_t> dims) {
   Scalars &s = low.s;
   int64_t before = past ? past->dims()[2] : 0, after = dims[2] - before;
-  return low.compute(next.tensor.type, dims, [&](Lowering::Indices index) {
+  return low.compute(next.tensor.type, dims, [&](Indices index) {
     if (before == 0)
       return next.read(low, index[0], index[1], index[2], index[3]);
     SmallVector<mlir::Value> old(index);
@@ -44,8 +44,6 @@ Operand appendRows(Lowering &low, std::optional<Operand> past, const HeadsView &
 
 namespace {
 using mlir::Value;
-using Indices = Lowering::Indices;
-using Compare = Scalars::Compare;
 
 class Emitter {
 public:

@@ -20,7 +20,7 @@ struct HeadsView {
 };
 
 /// What an index of a tensor of heads is, which has one of the two shapes: batch, head, row, element.
-std::array<mlir::Value, 4> headIndex(Scalars &s, Lowering::Indices index, int64_t size);
+std::array<mlir::Value, 4> headIndex(Scalars &s, Indices index, int64_t size);
 
 /// Rows of a past tensor [batch, heads, rows, size], or none, and then `fresh` rows of a new one.
 Operand appendRows(Lowering &low, std::optional<Operand> past, const HeadsView &next, llvm::ArrayRef<int64_t> dims);
@@ -32,7 +32,7 @@ struct AttentionLoops {
   ElementType type = ElementType::Float;        ///< what is computed in: float or double
   ElementType rounded = ElementType::Undefined; ///< what the softmax rounds scores to, if it is less than `type`
   /// A score of [batch, head, query, key] after masks and biases; -infinity hides the key.
-  std::function<mlir::Value(mlir::Value score, Lowering::Indices index)> biased = {};
+  std::function<mlir::Value(mlir::Value score, Indices index)> biased = {};
 };
 
 /// Scores on the way, [batch, heads, queries, keys]: raw, capped, biased, probabilities.

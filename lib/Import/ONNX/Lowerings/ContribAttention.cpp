@@ -16,8 +16,6 @@ namespace lamina::onnx {
 
 namespace {
 using mlir::Value;
-using Indices = Lowering::Indices;
-using Compare = Scalars::Compare;
 
 /// What masks and biases do to a score: masked keys get a number added that is only large, later positions are out of sight.
 class Bias {

@@ -8,7 +8,6 @@ namespace lamina::onnx {
 
 namespace {
 using mlir::Value;
-using Indices = Lowering::Indices;
 
 /// Norms the rows of a sum into output 0.
 void normRows(Lowering &low, const Operand &sum, bool centred, size_t gamma, std::optional<size_t> beta) {
@@ -54,7 +53,7 @@ void countTokens(Lowering &low) {
       return s.integer(s.getI32Type(), 0);
     return low.sum({low.op.dims(Ids)[1]}, s.getI32Type(), [&](Indices token) {
       Value mask = low.read(low.in(Mask), {index[0], token[0]});
-      Value counts = s.compare(Scalars::Compare::Equal, mask, s.integer(mask.getType(), 1), low.op.type(Mask));
+      Value counts = s.compare(Compare::Equal, mask, s.integer(mask.getType(), 1), low.op.type(Mask));
       return s.cast(counts, ElementType::Bool, ElementType::Int32);
     });
   });

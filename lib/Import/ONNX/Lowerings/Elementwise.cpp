@@ -11,8 +11,6 @@ namespace lamina::onnx {
 
 namespace {
 using mlir::Value;
-using Indices = Lowering::Indices;
-using Compare = Scalars::Compare;
 
 //===--- One input --------------------------------------------------------------------------------------===//
 

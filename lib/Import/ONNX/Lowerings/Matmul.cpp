@@ -52,7 +52,6 @@ Operand Product::of(Lowering &low, Operand a, Operand b) const {
 
 namespace {
 using mlir::Value;
-using Indices = Lowering::Indices;
 
 /// Reals of 16 bits are summed in f32.
 ElementType sumsOf(ElementType type) {

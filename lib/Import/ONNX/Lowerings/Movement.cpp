@@ -18,7 +18,6 @@ namespace lamina::onnx {
 
 namespace {
 using mlir::Value;
-using Indices = Lowering::Indices;
 
 constexpr int64_t kNowhere = std::numeric_limits<int64_t>::min();
 
@@ -129,7 +128,7 @@ absl::Status moveTo(Lowering &low, size_t output, Value fill) {
           at = s.add(at, s.toIndex(entry, ElementType::Int64));
           continue;
         }
-        Value found = s.lnot(s.compare(Scalars::Compare::Equal, entry, s.integer(entry.getType(), kNowhere), ElementType::Int64));
+        Value found = s.lnot(s.compare(Compare::Equal, entry, s.integer(entry.getType(), kNowhere), ElementType::Int64));
         inside = inside ? s.land(inside, found) : found;
         step = s.toIndex(s.select(found, entry, s.integer(entry.getType(), 0)), ElementType::Int64);
       }
@@ -192,8 +191,8 @@ absl::Status trilu(Lowering &low) {
   low.compute(0, [&](Indices index) {
     Value column = s.fromIndex(index.back(), s.getI64Type()), row = s.fromIndex(index[index.size() - 2], s.getI64Type());
     Value above = s.sub(column, row), element = low.readRaw(low.in(0), index);
-    Value kept = upper ? s.compare(Scalars::Compare::LessOrEqual, k, above, ElementType::Int64)
-                       : s.compare(Scalars::Compare::LessOrEqual, above, k, ElementType::Int64);
+    Value kept = upper ? s.compare(Compare::LessOrEqual, k, above, ElementType::Int64)
+                       : s.compare(Compare::LessOrEqual, above, k, ElementType::Int64);
     return s.select(kept, element, s.number(element.getType(), 0));
   });
   return absl::OkStatus();
@@ -256,10 +255,10 @@ absl::Status oneHot(Lowering &low) {
     SmallVector<Value> from(index);
     from.erase(from.begin() + axis);
     Value hot = s.cast(low.read(low.in(0), from), type, ElementType::Int64);
-    Value negative = s.compare(Scalars::Compare::Less, hot, s.integer(hot.getType(), 0), ElementType::Int64);
+    Value negative = s.compare(Compare::Less, hot, s.integer(hot.getType(), 0), ElementType::Int64);
     hot = s.select(negative, s.add(hot, s.integer(hot.getType(), size)), hot);
     Value here = s.fromIndex(index[axis], s.getI64Type());
-    Value on = s.compare(Scalars::Compare::Equal, hot, here, ElementType::Int64);
+    Value on = s.compare(Compare::Equal, hot, here, ElementType::Int64);
     return s.select(on, low.readRaw(values, s.index(1)), low.readRaw(values, s.index(0)));
   });
   return absl::OkStatus();

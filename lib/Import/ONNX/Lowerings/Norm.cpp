@@ -14,11 +14,11 @@ Statistics statistics(Lowering &low, const RowsView &rows, ElementType type, boo
   mlir::Type real = s.computed(type);
   Statistics result;
   if (centred)
-    result.mean = low.compute(type, rows.outer(), [&](Lowering::Indices row) {
+    result.mean = low.compute(type, rows.outer(), [&](Indices row) {
       mlir::Value sum = rows.fold(low, row, s.real(real, 0), [&](mlir::Value sofar, mlir::Value x) { return s.add(sofar, x); });
       return s.mul(sum, s.real(real, 1.0 / rows.count()));
     });
-  result.inverse = low.compute(type, rows.outer(), [&](Lowering::Indices row) {
+  result.inverse = low.compute(type, rows.outer(), [&](Indices row) {
     mlir::Value mean = centred ? low.read(*result.mean, row) : mlir::Value();
     mlir::Value squares = rows.fold(low, row, s.real(real, 0), [&](mlir::Value sofar, mlir::Value x) {
       mlir::Value offset = centred ? s.sub(x, mean) : x;
@@ -37,7 +37,7 @@ void normalize(Lowering &low, Operand x, const Statistics &of, Operand scale, st
     operands.push_back(*of.mean);
   if (bias)
     operands.push_back(*bias);
-  low.map(output, operands, [&](Lowering::Indices e) {
+  low.map(output, operands, [&](Indices e) {
     ElementType type = of.inverse.type;
     mlir::Value y = s.cast(e[0], x.type, type);
     if (of.mean)
@@ -51,8 +51,6 @@ void normalize(Lowering &low, Operand x, const Statistics &of, Operand scale, st
 
 namespace {
 using mlir::Value;
-using Indices = Lowering::Indices;
-using Compare = Scalars::Compare;
 
 std::vector<int64_t> axesFrom(int64_t axis, int64_t rank) {
   std::vector<int64_t> axes(rank - axis);

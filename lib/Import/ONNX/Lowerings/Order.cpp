@@ -10,8 +10,6 @@ namespace lamina::onnx {
 
 namespace {
 using mlir::Value;
-using Indices = Lowering::Indices;
-using Compare = Scalars::Compare;
 
 /// Writes a computed element.
 Value insert(Lowering &low, Value element, ElementType type, Value tensor, Indices index) {

@@ -11,7 +11,6 @@ namespace lamina::onnx {
 
 namespace {
 using mlir::Value;
-using Indices = Lowering::Indices;
 
 /// Scales and zero points: one for all, one for each index of an axis, or one for each block along it.
 class Scales {
@@ -102,7 +101,7 @@ absl::Status dynamicQuantize(Lowering &low) {
   };
   Operand least = extreme(false), most = extreme(true);
   Operand scale = low.map(f32, {}, {least, most}, [&](Indices x) {
-    Value same = s.compare(Scalars::Compare::Equal, x[0], x[1], f32);
+    Value same = s.compare(Compare::Equal, x[0], x[1], f32);
     return s.div(s.select(same, s.real(real, 1), s.sub(x[1], x[0])), s.real(real, 255), f32);
   });
   Operand zero = low.map(u8, {}, {least, scale}, [&](Indices x) {

@@ -12,7 +12,6 @@ namespace lamina::onnx {
 
 namespace {
 using mlir::Value;
-using Indices = Lowering::Indices;
 
 /// Inputs [batch, rows, width], decay and beta too; a state [batch, kv heads, size, value size] goes in and out.
 class LinearAttention {

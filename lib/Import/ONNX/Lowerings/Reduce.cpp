@@ -14,8 +14,6 @@ namespace lamina::onnx {
 
 namespace {
 using mlir::Value;
-using Indices = Lowering::Indices;
-using Compare = Scalars::Compare;
 
 enum class Kind { Sum, Mean, Max, Min, Product, L1, L2, SumSquare, LogSum, LogSumExp };
 

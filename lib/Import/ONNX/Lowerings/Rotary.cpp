@@ -8,8 +8,6 @@ namespace lamina::onnx {
 
 namespace {
 using mlir::Value;
-using Indices = Lowering::Indices;
-using Compare = Scalars::Compare;
 
 /// The standard has x, cos, sin, positions; onnxruntime x, positions, cos, sin.
 absl::Status rotary(Lowering &low) {

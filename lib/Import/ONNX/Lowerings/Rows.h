@@ -31,15 +31,15 @@ public:
   }
   int64_t count() const { return elementCount(sizes()); }
 
-  mlir::Value read(Lowering &low, Lowering::Indices row, Lowering::Indices along) const {
+  mlir::Value read(Lowering &low, Indices row, Indices along) const {
     llvm::SmallVector<mlir::Value> index(row);
     for (size_t i = 0; i < axes_.size(); ++i)
       index[axes_[i]] = along[i];
     return low.s.cast(low.read(tensor_, index), tensor_.type, type_);
   }
 
-  template <typename F> mlir::Value fold(Lowering &low, Lowering::Indices row, mlir::Value initial, F step) const {
-    return low.fold(sizes(), initial, [&](Lowering::Indices along, mlir::ValueRange sofar) {
+  template <typename F> mlir::Value fold(Lowering &low, Indices row, mlir::Value initial, F step) const {
+    return low.fold(sizes(), initial, [&](Indices along, mlir::ValueRange sofar) {
       return llvm::SmallVector<mlir::Value>{step(sofar[0], read(low, row, along))};
     })[0];
   }

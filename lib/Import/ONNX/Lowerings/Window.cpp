@@ -12,8 +12,6 @@ namespace lamina::onnx {
 
 namespace {
 using mlir::Value;
-using Indices = Lowering::Indices;
-using Compare = Scalars::Compare;
 
 /// The place in the input that an index of the kernel covers in a window, kept inside, and whether it lies there.
 std::pair<SmallVector<Value>, Value> placeOf(Scalars &s, const Windows &w, Indices window, Indices kernel) {
