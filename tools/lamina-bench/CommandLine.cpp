@@ -102,7 +102,7 @@ struct Parser {
                  "Measure this machine: read bandwidth, multiply-adds, transport; -o FILE writes a cluster "
                  "file for lamina-opt");
     app.add_flag("--cuda", options.cuda,
-                 "Measure this machine's GPU: its memory, copies from and to the host, launches");
+                 "Measure this machine's GPU: its memory, copies from and to the host, launches, products");
   }
 
   /// A list of numbers, each in [least, most].

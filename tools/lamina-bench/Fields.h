@@ -24,9 +24,10 @@ nlohmann::ordered_json batchedFields(const Environment &environment, const Batch
 /// batchedFields and "workers".
 nlohmann::ordered_json batchedJson(const Environment &environment, const BatchedResult &result);
 
-/// A line of CSV with what llama-bench would write for these values; every value is in quotes.
+/// What a kernel's launches of a step took and read.
 nlohmann::ordered_json kernelJson(const Environment &environment, const KernelResult &result);
 
+/// A line of CSV with what llama-bench would write for these values; every value is in quotes.
 std::string csvLine(const nlohmann::ordered_json &fields);
 /// The names of the fields.
 std::string csvHeader(const nlohmann::ordered_json &fields);

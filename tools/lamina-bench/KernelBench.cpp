@@ -6,12 +6,14 @@
 #include "runtime/base/Clock.h"
 #include "runtime/base/WaitWord.h"
 #include "runtime/device/DeviceKind.h"
+#include "runtime/device/KernelABI.h"
 #include "runtime/executor/WorkerProgram.h"
 #include "tools/lamina-bench/Needs.h"
 #include "tools/lamina-bench/WorkerUse.h"
 
 #include <algorithm>
 #include <numeric>
+#include <optional>
 
 namespace lamina::bench {
 namespace {
@@ -143,6 +145,29 @@ absl::Status touchCache(const plan::Plan &plan, const plan::Worker &worker, Batc
   return absl::OkStatus();
 }
 
+/// The cache whose keys and values a dispatch reads.
+std::optional<uint32_t> attendedCache(const plan::Worker &worker, const plan::Dispatch &dispatch) {
+  if (isAttention(worker, dispatch))
+    for (uint32_t binding : dispatch.bindings())
+      if (const plan::Buffer &buffer = worker.buffers(static_cast<int>(binding)); buffer.kind() == plan::Buffer::CACHE)
+        return static_cast<uint32_t>(buffer.offset());
+  return std::nullopt;
+}
+
+/// Positions of a sequence that a launch reads behind `prompt` others: all, or where two launches read a cache, the first
+/// one the ranges that were cached before the step and the second one the rest (lm.online_attention).
+int64_t positionsRead(const plan::Worker &worker, size_t op, int64_t prompt) {
+  std::optional<uint32_t> cache = attendedCache(worker, worker.program(static_cast<int>(op)).dispatch());
+  bool isFirst = false, isSecond = false;
+  for (int i = 0; i < worker.program_size(); ++i)
+    if (cache && attendedCache(worker, worker.program(i).dispatch()) == cache) {
+      isFirst |= static_cast<size_t>(i) > op;
+      isSecond |= static_cast<size_t>(i) < op;
+    }
+  int64_t cached = prompt / LAMINA_ATTENTION_RANGE * LAMINA_ATTENTION_RANGE;
+  return isFirst ? cached : prompt + 1 - (isSecond ? cached : 0);
+}
+
 absl::StatusOr<std::vector<KernelResult>> benchStep(const plan::Plan &plan, const plan::Worker &worker,
                                                     const BatchedSpec &spec, LoneWorker &lone) {
   std::vector<KernelResult> results;
@@ -157,7 +182,7 @@ absl::StatusOr<std::vector<KernelResult>> benchStep(const plan::Plan &plan, cons
                            .onGpu = runsOnGpu(plan, worker),
                            .launches = std::ssize(ops)};
     for (size_t op : ops)
-      result.bytesRead += launchBytes(worker, dispatch(op), spec.sequences * (spec.prompt + 1));
+      result.bytesRead += launchBytes(worker, dispatch(op), spec.sequences * positionsRead(worker, op, spec.prompt));
     LAMINA_ASSIGN_OR_RETURN(result.seconds, lone.time(ops));
     results.push_back(std::move(result));
   }

@@ -17,9 +17,13 @@ bool runsOnGpu(const plan::Plan &plan, const plan::Worker &worker) {
   return plan.classes(static_cast<int>(worker.device_class())).device() == "cuda";
 }
 
+bool isAttention(const plan::Worker &worker, const plan::Dispatch &dispatch) {
+  return static_cast<int>(dispatch.kernel()) < worker.kernels_size() &&
+         worker.kernels(static_cast<int>(dispatch.kernel())).name().find("attention") != std::string::npos;
+}
+
 double launchBytes(const plan::Worker &worker, const plan::Dispatch &dispatch, int64_t context) {
-  bool attention =
-      worker.kernels(static_cast<int>(dispatch.kernel())).name().find("attention") != std::string::npos;
+  bool attention = isAttention(worker, dispatch);
   double weights = 0, cache = 0;
   bool lookup = false;
   for (uint32_t binding : dispatch.bindings()) {

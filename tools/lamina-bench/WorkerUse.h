@@ -27,6 +27,9 @@ struct WorkerUse {
 /// Whether the plan puts the worker on a GPU.
 bool runsOnGpu(const plan::Plan &plan, const plan::Worker &worker);
 
+/// Whether a dispatch reads keys and values that are cached.
+bool isAttention(const plan::Worker &worker, const plan::Dispatch &dispatch);
+
 /// What one launch must read: every weight that it multiplies with, but not rows that it looks up in the
 /// embedding table; and attention the cache of sequences that are `context` tokens long in all. Of experts
 /// all count, routed to or not.
