@@ -21,7 +21,7 @@ inline absl::StatusOr<int> openWeights(const std::string &path, uint64_t bytes) 
   int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (file < 0)
     return absl::NotFoundError(absl::StrCat("cannot open weights file ", path, ": ", strerror(errno)));
-  struct stat info;
+  struct stat info = {};
   if (fstat(file, &info) == 0 && uint64_t(info.st_size) >= bytes)
     return file;
   close(file);

@@ -19,7 +19,7 @@ protected:
     if (IsSkipped() || HasFatalFailure())
       return;
     queue_ = device_->queue();
-    if (queue_ == nullptr)
+    if (queue_ == nullptr) // a device may have none: it is how work is handed over ahead of time
       GTEST_SKIP() << "skipped: " << GetParam().name << " has no queue, its work is done when a call returns";
   }
 

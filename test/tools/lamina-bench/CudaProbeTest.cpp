@@ -37,7 +37,7 @@ TEST(CudaProbe, SaysThatThereIsNoGpu) {
   EXPECT_THAT(std::string(probeCuda().status().message()), HasSubstr("no CUDA device was found"));
 }
 
-/// Where NVIDIA's assembler is there, it takes what the driver would have to compile.
+/// Where NVIDIA's assembler is there, which no test may require, it takes what the driver would have to compile.
 TEST(CudaProbe, KernelsAreAssembled) {
   std::string path = "PATH=$PATH:/usr/local/cuda/bin ", file = ::testing::TempDir() + "lamina-probe.ptx";
   if (std::system((path + "command -v ptxas >/dev/null").c_str()) != 0)
