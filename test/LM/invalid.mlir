@@ -585,3 +585,47 @@ func.func @cached_ranges_in_other_slots(%c: !lm.kv_cache<2 x 8 x 8, f16>, %q: te
   %0 = lm.online_attention %q, %c at %p, %p, %t after %e : tensor<?x96xf32> {scale = 1.0 : f32, range = 128, ranges = 2, split_tokens = 8} : tensor<?x16xf32>, !lm.kv_cache<2 x 8 x 8, f16>, tensor<?xi32>, tensor<?xi32>, tensor<?x?xi32> -> tensor<?x48xf32>
   return
 }
+
+// -----
+
+func.func @attention_without_result(%x: tensor<9x4xf32>) {
+  // expected-error @+1 {{expected at least one result}}
+  lm.tensor_attention softmax %x over %x, %x : (tensor<9x4xf32>, tensor<9x4xf32>, tensor<9x4xf32>) -> () {
+  ^bb0(%q: tensor<9x4xf32>, %k: tensor<9x4xf32>, %v: tensor<9x4xf32>):
+    lm.yield
+  }
+  return
+}
+
+// -----
+
+func.func @attention_of_other_operands(%x: tensor<9x4xf32>) {
+  // expected-error @+1 {{expected body arguments of types ('tensor<9x4xf32>', 'tensor<9x4xf32>', 'tensor<9x4xf32>'), got: ('tensor<9x4xf32>')}}
+  %y = lm.tensor_attention softmax %x over %x, %x : (tensor<9x4xf32>, tensor<9x4xf32>, tensor<9x4xf32>) -> tensor<9x4xf32> {
+  ^bb0(%q: tensor<9x4xf32>):
+    lm.yield %q : tensor<9x4xf32>
+  }
+  return
+}
+
+// -----
+
+func.func @attention_that_does_not_yield(%x: tensor<9x4xf32>) {
+  // expected-error @+1 {{expected a body that ends with lm.yield}}
+  %y = lm.tensor_attention softmax %x over %x, %x : (tensor<9x4xf32>, tensor<9x4xf32>, tensor<9x4xf32>) -> tensor<9x4xf32> {
+  ^bb0(%q: tensor<9x4xf32>, %k: tensor<9x4xf32>, %v: tensor<9x4xf32>):
+    linalg.yield %q : tensor<9x4xf32>
+  }
+  return
+}
+
+// -----
+
+func.func @attention_of_another_result(%x: tensor<9x4xf32>) {
+  %y = lm.tensor_attention softmax %x over %x, %x : (tensor<9x4xf32>, tensor<9x4xf32>, tensor<9x4xf32>) -> tensor<9x5xf32> {
+  ^bb0(%q: tensor<9x4xf32>, %k: tensor<9x4xf32>, %v: tensor<9x4xf32>):
+    // expected-error @+1 {{expected values of types ('tensor<9x5xf32>'), got: ('tensor<9x4xf32>')}}
+    lm.yield %q : tensor<9x4xf32>
+  }
+  return
+}

@@ -81,3 +81,15 @@ func.func @experts(%x: tensor<?x64xf32>, %logits: tensor<?x4xf32>) -> tensor<?x3
   %z = lm.combine_experts %y, %w : (tensor<?x2x32xf32>, tensor<?x2xf32>) -> tensor<?x32xf32>
   return %z : tensor<?x32xf32>
 }
+
+// CHECK-LABEL: func.func @tensors
+func.func @tensors(%q: tensor<9x4xf32>, %k: tensor<4x9xf32>, %m: tensor<9xi1>) -> (tensor<9x4xf32>, tensor<9xi1>) {
+  // CHECK: lm.tensor_attention linear %{{.*}} over %{{.*}}, %{{.*}} with %{{.*}} : (tensor<9x4xf32>, tensor<4x9xf32>, tensor<9x4xf32>, tensor<9xi1>) -> (tensor<9x4xf32>, tensor<9xi1>) {
+  // CHECK-NEXT: ^bb0(%[[Q:.*]]: tensor<9x4xf32>, %{{.*}}: tensor<4x9xf32>, %{{.*}}: tensor<9x4xf32>, %[[M:.*]]: tensor<9xi1>):
+  // CHECK-NEXT:   lm.yield %[[Q]], %[[M]] : tensor<9x4xf32>, tensor<9xi1>
+  %y:2 = lm.tensor_attention linear %q over %k, %q with %m : (tensor<9x4xf32>, tensor<4x9xf32>, tensor<9x4xf32>, tensor<9xi1>) -> (tensor<9x4xf32>, tensor<9xi1>) {
+  ^bb0(%query: tensor<9x4xf32>, %key: tensor<4x9xf32>, %value: tensor<9x4xf32>, %mask: tensor<9xi1>):
+    lm.yield %query, %mask : tensor<9x4xf32>, tensor<9xi1>
+  }
+  return %y#0, %y#1 : tensor<9x4xf32>, tensor<9xi1>
+}

@@ -263,6 +263,28 @@ LogicalResult AttentionOp::verify() {
   return verifyPlaces(*this, getPositions(), getSequences(), getBlockTable());
 }
 
+Value TensorAttentionOp::getQueryOperand() { return getQuery(); }
+Value TensorAttentionOp::getStateOperand() { return {}; }
+
+/// Verifies the following:
+/// - there is a result
+/// - the body's arguments are the operands, and it yields the results
+LogicalResult TensorAttentionOp::verify() {
+  if (getOutputs().empty())
+    return emitOpError("expected at least one result");
+  Block &body = getBody().front();
+  if (body.getArgumentTypes() != getOperandTypes())
+    return emitOpError() << "expected body arguments of types (" << getOperandTypes() << "), got: ("
+                         << body.getArgumentTypes() << ")";
+  auto yield = body.empty() ? YieldOp() : dyn_cast<YieldOp>(body.back());
+  if (!yield)
+    return emitOpError("expected a body that ends with lm.yield");
+  if (yield.getValues().getTypes() != getOutputs().getTypes())
+    return yield.emitOpError() << "expected values of types (" << getOutputs().getTypes() << "), got: ("
+                               << yield.getValues().getTypes() << ")";
+  return success();
+}
+
 int64_t OnlineAttentionOp::slotWidth(int64_t heads, int64_t length) {
   return llvm::alignTo(heads * llvm::alignTo(length, LAMINA_ROW_PADDING) + 2 * heads, LAMINA_ROW_PADDING);
 }

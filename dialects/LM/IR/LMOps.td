@@ -326,6 +326,42 @@ def LM_AttentionCombineOp : LM_Op<"attention_combine", [Pure]> {
   let hasVerifier = 1;
 }
 
+def LM_TensorAttentionOp : LM_Op<"tensor_attention", [IsolatedFromAbove, SingleBlock, RecursiveMemoryEffects, RecursivelySpeculatable,
+                                                       DeclareOpInterfaceMethods<LM_AttentionOpInterface>]> {
+  let summary = "attention of a model without a cache: keys and values are tensors";
+  let description = [{
+    The body says what is computed, in upstream operations: the products of queries with keys and with values, and all that lies
+    between them. Its arguments are the operands, `others` are masks and biases. `kind` tells what weighs the values: `softmax`
+    of scores, or `linear`, the scores themselves, of queries and keys that were mapped before, where keys and values may be
+    multiplied first. Partitioning sees one operation; the schedule phase puts the body in its place (`function-outline`).
+
+    Example:
+    ```mlir
+    %y = lm.tensor_attention linear %q over %k, %v : (tensor<9x4xf32>, tensor<4x9xf32>, tensor<9x4xf32>) -> tensor<9x4xf32> {
+    ^bb0(%query: tensor<9x4xf32>, %keys: tensor<4x9xf32>, %values: tensor<9x4xf32>):
+      %0 = tensor.empty() : tensor<4x4xf32>
+      %1 = linalg.matmul ins(%keys, %values : tensor<4x9xf32>, tensor<9x4xf32>) outs(%0 : tensor<4x4xf32>) -> tensor<4x4xf32>
+      %2 = tensor.empty() : tensor<9x4xf32>
+      %3 = linalg.matmul ins(%query, %1 : tensor<9x4xf32>, tensor<4x4xf32>) outs(%2 : tensor<9x4xf32>) -> tensor<9x4xf32>
+      lm.yield %3 : tensor<9x4xf32>
+    }
+    ```
+  }];
+  let arguments = (ins LM_AttentionKindAttr:$kind, AnyStaticShapeTensor:$query, AnyStaticShapeTensor:$key,
+                       AnyStaticShapeTensor:$value, Variadic<AnyStaticShapeTensor>:$others);
+  let results = (outs Variadic<AnyStaticShapeTensor>:$outputs);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = [{$kind $query `over` $key `,` $value (`with` $others^)? attr-dict
+                         `:` functional-type(operands, results) $body}];
+  let hasVerifier = 1;
+}
+
+def LM_YieldOp : LM_Op<"yield", [Pure, Terminator, HasParent<"TensorAttentionOp">]> {
+  let summary = "results of an operation with a body";
+  let arguments = (ins Variadic<AnyType>:$values);
+  let assemblyFormat = "attr-dict ($values^ `:` type($values))?";
+}
+
 //===--- Mixture of experts -----------------------------------------------------------------------------------===//
 
 def LM_RouteExpertsOp : LM_Op<"route_experts", [Pure]> {

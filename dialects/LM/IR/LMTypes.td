@@ -72,6 +72,11 @@ def LM_CachePartAttr : I32EnumAttr<"CachePart", "what a cache holds", [
   let cppNamespace = "::lamina::lm";
 }
 
+def LM_AttentionKindAttr : I32EnumAttr<"AttentionKind", "how queries weigh values", [
+    I32EnumAttrCase<"softmax", 0>, I32EnumAttrCase<"linear", 1>]> {
+  let cppNamespace = "::lamina::lm";
+}
+
 def LM_ActivationAttr : I32EnumAttr<"Activation", "a function of one element", [
     I32EnumAttrCase<"silu", 0>, I32EnumAttrCase<"gelu_tanh", 1>, I32EnumAttrCase<"gelu", 2>,
     I32EnumAttrCase<"relu", 3>, I32EnumAttrCase<"sigmoid", 4>]> {

@@ -40,7 +40,9 @@ void StepGraph::collectAttentions() {
   for (auto attention : block_->getOps<lm::AttentionOpInterface>()) {
     Attention &entry = attentions_.emplace_back(Attention{attention, {attention}});
     groups_[attention] = attentions_.size() - 1;
-    SmallVector<Operation *> pending{attention.getStateOperand().getDefiningOp()};
+    SmallVector<Operation *> pending;
+    if (Value state = attention.getStateOperand())
+      pending.push_back(state.getDefiningOp());
     while (!pending.empty()) {
       Operation *op = pending.pop_back_val();
       if (!op || !groups_.try_emplace(op, attentions_.size() - 1).second)
