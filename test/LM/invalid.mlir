@@ -629,3 +629,35 @@ func.func @attention_of_another_result(%x: tensor<9x4xf32>) {
   }
   return
 }
+
+// -----
+
+func.func @more_columns_than_there_are(%x: tensor<?x16xf32>) {
+  // expected-error @+1 {{expected at most 16 columns, got: 32}}
+  %0, %1 = lm.top_k %x : (tensor<?x16xf32>) -> (tensor<?x32xf32>, tensor<?x32xi32>)
+  return
+}
+
+// -----
+
+func.func @values_without_ids(%x: tensor<?x64xf32>) {
+  // expected-error @+1 {{expected values and ids of one shape}}
+  %0, %1 = lm.top_k %x : (tensor<?x64xf32>) -> (tensor<?x32xf32>, tensor<?x16xi32>)
+  return
+}
+
+// -----
+
+func.func @top_of_a_row_of_heads(%x: tensor<?x4x64xf32>) {
+  // expected-error @+1 {{expected input rank of 2, got: 3}}
+  %0, %1 = lm.top_k %x : (tensor<?x4x64xf32>) -> (tensor<?x16xf32>, tensor<?x16xi32>)
+  return
+}
+
+// -----
+
+func.func @top_of_heads(%x: tensor<?x64xf32>) {
+  // expected-error @+1 {{expected values rank of 2, got: 3}}
+  %0, %1 = lm.top_k %x : (tensor<?x64xf32>) -> (tensor<?x4x16xf32>, tensor<?x4x16xi32>)
+  return
+}

@@ -93,3 +93,10 @@ func.func @tensors(%q: tensor<9x4xf32>, %k: tensor<4x9xf32>, %m: tensor<9xi1>) -
   }
   return %y#0, %y#1 : tensor<9x4xf32>, tensor<9xi1>
 }
+
+// CHECK-LABEL: func.func @sampling
+func.func @sampling(%logits: tensor<?x512xf32>) -> (tensor<?x64xf32>, tensor<?x64xi32>) {
+  // CHECK: lm.top_k %{{.*}} : (tensor<?x512xf32>) -> (tensor<?x64xf32>, tensor<?x64xi32>)
+  %values, %ids = lm.top_k %logits : (tensor<?x512xf32>) -> (tensor<?x64xf32>, tensor<?x64xi32>)
+  return %values, %ids : tensor<?x64xf32>, tensor<?x64xi32>
+}

@@ -358,3 +358,17 @@ LogicalResult CombineExpertsOp::verify() {
     return failure();
   return expectEqual(*this, "result width", lastDim(getInput()), lastDim(getResult()));
 }
+
+/// Verifies the following:
+/// - values and ids have the same shape, that of rows
+/// - no more columns are chosen than there are
+LogicalResult TopKOp::verify() {
+  if (failed(expectRank(*this, "input", 2, getInput())) || failed(expectRank(*this, "values", 2, getValues())))
+    return failure();
+  if (tensor(getValues()).getShape() != tensor(getIds()).getShape())
+    return emitOpError() << "expected values and ids of one shape, got: " << getValues().getType() << " and "
+                         << getIds().getType();
+  if (lastDim(getValues()) > lastDim(getInput()))
+    return emitOpError() << "expected at most " << lastDim(getInput()) << " columns, got: " << lastDim(getValues());
+  return success();
+}

@@ -396,4 +396,24 @@ def LM_CombineExpertsOp : LM_Op<"combine_experts", [Pure]> {
   let hasVerifier = 1;
 }
 
+//===--- Sampling ---------------------------------------------------------------------------------------------===//
+
+def LM_TopKOp : LM_Op<"top_k", [Pure]> {
+  let summary = "the largest elements of each row, in descending order";
+  let description = [{
+    `values[t, j]` is the j-th largest element of row t and `ids[t, j]` its column: of equal ones the lower column first, and
+    what is no number counts as plus infinity. So the first says whether a row has anything that is no number. Of the columns of
+    the results as many are computed as the step asks for (LaminaStep.candidates); the rest hold anything.
+
+    Example:
+    ```mlir
+    %values, %ids = lm.top_k %logits : (tensor<?x128256xf32>) -> (tensor<?x64xf32>, tensor<?x64xi32>)
+    ```
+  }];
+  let arguments = (ins LM_Activations:$input);
+  let results = (outs LM_Activations:$values, LM_Indices:$ids);
+  let assemblyFormat = "$input attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
 #endif // LAMINA_DIALECTS_LM_IR_LMOPS
