@@ -25,6 +25,8 @@ func.func @decoder(%batch: !lm.batch, %cache: !lm.kv_cache<4 x 8 x 8, f16>) -> t
   %n = lm.rms_norm %s, %g {epsilon = 1.0e-5 : f32} : tensor<?x64xf32>, tensor<64xf32>
   // CHECK: lm.layer_norm %{{.*}}, %{{.*}}, %{{.*}} {epsilon = 9.99999974E-6 : f32}
   %ln = lm.layer_norm %s, %g, %g {epsilon = 1.0e-5 : f32} : tensor<?x64xf32>, tensor<64xf32>, tensor<64xf32>
+  // CHECK: lm.layer_norm %{{.*}}, %{{.*}} {epsilon = 9.99999974E-6 : f32} : tensor<?x64xf32>, tensor<64xf32>
+  %scaled = lm.layer_norm %s, %g {epsilon = 1.0e-5 : f32} : tensor<?x64xf32>, tensor<64xf32>
   // CHECK: lm.activation gelu %{{.*}} : tensor<?x64xf32>
   %act = lm.activation gelu %ln : tensor<?x64xf32>
   // CHECK: lm.linear

@@ -182,7 +182,7 @@ LogicalResult RMSNormOp::verify() {
 /// - epsilon is not negative
 LogicalResult LayerNormOp::verify() {
   if (failed(expectEqual(*this, "weight length", lastDim(getInput()), lastDim(getWeight()))) ||
-      failed(expectEqual(*this, "bias length", lastDim(getInput()), lastDim(getBias()))))
+      (getBias() && failed(expectEqual(*this, "bias length", lastDim(getInput()), lastDim(getBias())))))
     return failure();
   if (getEpsilon().convertToFloat() < 0)
     return emitOpError() << "expected a non-negative epsilon, got: " << getEpsilon().convertToFloat();

@@ -151,10 +151,10 @@ def LM_RMSNormOp : LM_Op<"rms_norm", [Pure, AllTypesMatch<["input", "result"]>]>
 }
 
 def LM_LayerNormOp : LM_Op<"layer_norm", [Pure, AllTypesMatch<["input", "result"]>]> {
-  let summary = "(x - mean(x)) · weight / sqrt(variance(x) + epsilon) + bias over each row";
-  let arguments = (ins LM_Activations:$input, LM_Vector:$weight, LM_Vector:$bias, F32Attr:$epsilon);
+  let summary = "(x - mean(x)) · weight / sqrt(variance(x) + epsilon), plus bias if there is one, over each row";
+  let arguments = (ins LM_Activations:$input, LM_Vector:$weight, Optional<LM_Vector>:$bias, F32Attr:$epsilon);
   let results = (outs LM_Activations:$result);
-  let assemblyFormat = "$input `,` $weight `,` $bias attr-dict `:` type($input) `,` type($weight) `,` type($bias)";
+  let assemblyFormat = "$input `,` $weight (`,` $bias^)? attr-dict `:` type($input) `,` type($weight) (`,` type($bias)^)?";
   let hasVerifier = 1;
 }
 
