@@ -57,8 +57,9 @@ absl::Status readByteLevel(const std::vector<const Json *> &normalizers, const s
                            TokenizerData &data) {
   data.model = "gpt2";
   for (const Json *step : normalizers)
-    if (typeOf(*step) != "NFC") // as GGUF files, which leave it out
+    if (typeOf(*step) != "NFC")
       return unsupported("normalizer", quoteName(typeOf(*step)));
+  data.composes = !normalizers.empty();
   for (const Json *step : steps) {
     std::string type = typeOf(*step);
     if (type == "Split") {

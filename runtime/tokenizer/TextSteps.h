@@ -14,7 +14,7 @@ namespace lamina {
 /// if it is null.
 std::vector<const Json *> stepsOf(const Json *step, const char *key);
 
-/// Sets the model of `data`, and its split patterns or its space prefix, from the normalizer and the pre_tokenizer of
+/// Sets the model of `data`, its normal form, and its split patterns or its space prefix, from the normalizer and the pre_tokenizer of
 /// tokenizer.json.
 absl::Status readTextSteps(const Json &tokenizer, TokenizerData &data);
 

@@ -4,6 +4,7 @@
 
 #include "runtime/base/StrCat.h"
 #include "runtime/tokenizer/BpeTokenizer.h"
+#include "runtime/tokenizer/Normalizer.h"
 #include "runtime/tokenizer/SpecialTokens.h"
 #include "runtime/tokenizer/SpmTokenizer.h"
 #include "runtime/tokenizer/Utf8.h"
@@ -30,6 +31,10 @@ constexpr std::string_view endOfGenerationTexts[] = {
 
 /// Longer text would overflow the 32-bit positions of the mergers.
 constexpr size_t maxTextBytes = size_t(1) << 30;
+
+absl::Status tooLong(size_t bytes) {
+  return absl::InvalidArgumentError(strCat("text of ", bytes, " bytes is too long to tokenize at once"));
+}
 
 } // namespace
 
@@ -134,8 +139,7 @@ void Tokenizer::buildPieces() {
 
 absl::StatusOr<std::vector<int32_t>> Tokenizer::encode(std::string_view text, EncodeOptions options) const {
   if (text.size() > maxTextBytes)
-    return absl::InvalidArgumentError(
-        strCat("text of ", text.size(), " bytes is too long to tokenize at once"));
+    return tooLong(text.size());
   std::vector<int32_t> ids;
   if (options.addSpecial && data_.addBos)
     ids.push_back(data_.bos);
@@ -143,7 +147,7 @@ absl::StatusOr<std::vector<int32_t>> Tokenizer::encode(std::string_view text, En
   for (size_t offset = 0; offset < text.size();) {
     SpecialTokens::Match match = special_->find(text, offset, options.parseSpecial);
     if (match.offset > offset)
-      LAMINA_RETURN_IF_ERROR(encodeText(text.substr(offset, match.offset - offset), afterSpecial, ids));
+      LAMINA_RETURN_IF_ERROR(encodePart(text.substr(offset, match.offset - offset), afterSpecial, ids));
     if (match.id != NoToken)
       ids.push_back(match.id);
     afterSpecial = match.id != NoToken && !data_.spacePrefixOnce;
@@ -152,6 +156,15 @@ absl::StatusOr<std::vector<int32_t>> Tokenizer::encode(std::string_view text, En
   if (options.addSpecial && data_.addEos)
     ids.push_back(data_.eos);
   return ids;
+}
+
+absl::Status Tokenizer::encodePart(std::string_view text, bool afterSpecial, std::vector<int32_t> &ids) const {
+  if (!data_.composes)
+    return encodeText(text, afterSpecial, ids);
+  std::string normal = composed(text);
+  if (normal.size() > maxTextBytes)
+    return tooLong(normal.size());
+  return encodeText(normal, afterSpecial, ids);
 }
 
 std::string_view Tokenizer::decodePiece(int32_t id, DecodeOptions options) const {

@@ -5,7 +5,8 @@
 //
 // Text is any bytes. Where it is not well-formed UTF-8, each ill-formed byte is encoded on its own as that
 // byte, so that decode(encode(text)) gives back the same bytes wherever the vocabulary covers all bytes (but
-// SentencePiece writes spaces as U+2581, so that a U+2581 in the text comes back as a space).
+// SentencePiece writes spaces as U+2581, so that a U+2581 in the text comes back as a space, and some
+// vocabularies have text in Unicode's Normalization Form C).
 //
 // Special tokens in text: user-defined tokens are always recognised, control and unknown tokens only with
 // parseSpecial; at each position the longest one wins. With parseSpecial off no text can produce a control
@@ -80,6 +81,8 @@ protected:
 private:
   class SpecialTokens;
 
+  /// Text that holds no special token, in the normal form that the vocabulary asks for.
+  absl::Status encodePart(std::string_view text, bool afterSpecial, std::vector<int32_t> &ids) const;
   /// Found in text by its name alone.
   bool isSpecial(int32_t id) const;
   void findSpecialIds();

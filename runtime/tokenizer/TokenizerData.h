@@ -41,6 +41,8 @@ struct TokenizerData {
   std::vector<std::string> patterns; ///< in place of `pre`: the patterns themselves, in PCRE2 syntax
   bool ignoreMerges = false; ///< with `patterns`: a word that is a token as a whole is not built from merges
 
+  bool composes = false; ///< text comes into Unicode's Normalization Form C first
+
   std::vector<std::string>
       tokens;                   ///< id -> text as in the file (with U+2581 for space, or byte-level letters)
   std::vector<float> scores;    ///< per token, or empty (all equal); only "llama" looks at it

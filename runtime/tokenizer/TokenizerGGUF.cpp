@@ -15,7 +15,8 @@ constexpr uint32_t absentId = 0xffffffff;
 
 constexpr const char *kPatterns = "tokenizer.lamina.patterns", *kIgnoreMerges = "tokenizer.lamina.ignore_merges",
                      *kSpmMerges = "tokenizer.lamina.merges", *kTypesComplete = "tokenizer.lamina.types_complete",
-                     *kSpacePrefixOnce = "tokenizer.lamina.space_prefix_once", *kStops = "tokenizer.lamina.stop_ids";
+                     *kSpacePrefixOnce = "tokenizer.lamina.space_prefix_once", *kStops = "tokenizer.lamina.stop_ids",
+                     *kComposes = "tokenizer.lamina.nfc";
 
 /// Merges of a "llama" vocabulary under the usual key are none that it goes by.
 const char *mergesKey(const TokenizerData &data) {
@@ -115,6 +116,7 @@ absl::StatusOr<TokenizerData> tokenizerDataFromGGUF(const GGUFReader &reader) {
   LAMINA_ASSIGN_OR_RETURN(data.spacePrefixOnce, reader.getBoolOr(kSpacePrefixOnce, false));
   LAMINA_ASSIGN_OR_RETURN(data.typesComplete, reader.getBoolOr(kTypesComplete, false));
   LAMINA_ASSIGN_OR_RETURN(data.ignoreMerges, reader.getBoolOr(kIgnoreMerges, false));
+  LAMINA_ASSIGN_OR_RETURN(data.composes, reader.getBoolOr(kComposes, false));
   LAMINA_ASSIGN_OR_RETURN(std::string_view chatTemplate, reader.getStringOr("tokenizer.chat_template", ""));
   data.chatTemplate = chatTemplate;
   if (absl::Status status = data.validate(); !status.ok())
@@ -151,6 +153,7 @@ void addTokenizer(const TokenizerData &data, GGUFWriter &writer) {
   writer.addBool(kSpacePrefixOnce, data.spacePrefixOnce);
   writer.addBool(kTypesComplete, data.typesComplete);
   writer.addBool(kIgnoreMerges, data.ignoreMerges);
+  writer.addBool(kComposes, data.composes);
   if (!data.chatTemplate.empty())
     writer.addString("tokenizer.chat_template", data.chatTemplate);
 }

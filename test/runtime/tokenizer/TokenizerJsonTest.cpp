@@ -99,6 +99,15 @@ TEST(TokenizerJson, TakesSplitPatternsAsTheyAre) {
   EXPECT_THAT(steps({{"type", "Digits"}, {"individual_digits", true}}), ElementsAre(257, 258));
 }
 
+TEST(TokenizerJson, ComposesLettersWhereToldTo) {
+  json root = byteLevel();
+  std::string apart = "he\u0301<tool>e\xff\u0301"; // nothing is composed across a byte that is no text
+  EXPECT_THAT(*tokenizerOf(root)->encode(apart), ElementsAre(256, 0xCC, 0x81, 259, 'e', 0xFF, 0xCC, 0x81));
+  root["normalizer"] = {{"type", "NFC"}};
+  EXPECT_THAT(*tokenizerOf(root)->encode(apart), ElementsAre('h', 0xC3, 0xA9, 259, 'e', 0xFF, 0xCC, 0x81));
+  EXPECT_THAT(*tokenizerOf(root)->encode("hello"), ElementsAre(257, 258));
+}
+
 TEST(TokenizerJson, ReadsVocabulariesMadeFromSentencePiece) {
   std::unique_ptr<Tokenizer> tokenizer = tokenizerOf(sentencePiece());
   // The merge "▁ a" comes before "a b", and none makes "▁ab", which scores would allow.
