@@ -19,7 +19,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char *kDecoder = "model.onnx", *kGenAI = "genai_config.json", *kGeneration = "generation_config.json";
+constexpr const char *kDecoder = "model.onnx";
 
 /// Files of one folder, empty if they are not there.
 class Folder {
@@ -70,11 +70,11 @@ absl::StatusOr<std::vector<int32_t>> stopIds(const Json &config, const char *fil
 
 /// What ends a generation. generation_config.json decides, from which exporters make the other.
 absl::Status readStops(const Folder &folder, TokenizerData &data) {
-  LAMINA_ASSIGN_OR_RETURN(Json generation, folder.object(kGeneration));
-  LAMINA_ASSIGN_OR_RETURN(data.stops, stopIds(generation, kGeneration, data.tokens.size()));
-  LAMINA_ASSIGN_OR_RETURN(Json genai, folder.object(kGenAI));
+  LAMINA_ASSIGN_OR_RETURN(Json generation, folder.object(kGenerationConfig));
+  LAMINA_ASSIGN_OR_RETURN(data.stops, stopIds(generation, kGenerationConfig, data.tokens.size()));
+  LAMINA_ASSIGN_OR_RETURN(Json genai, folder.object(kGenAIConfig));
   if (const Json *model = member(genai, "model"); model && data.stops.empty()) {
-    LAMINA_ASSIGN_OR_RETURN(data.stops, stopIds(*model, kGenAI, data.tokens.size()));
+    LAMINA_ASSIGN_OR_RETURN(data.stops, stopIds(*model, kGenAIConfig, data.tokens.size()));
   }
   if (data.eos == NoToken && !data.stops.empty())
     data.eos = data.stops[0];
@@ -113,19 +113,19 @@ absl::StatusOr<SamplerOptions> readSampling(const Json &config, const char *file
 
 /// generation_config.json decides where it is there.
 absl::StatusOr<SamplerOptions> samplingInFolder(const Folder &folder) {
-  LAMINA_ASSIGN_OR_RETURN(Json generation, folder.object(kGeneration));
+  LAMINA_ASSIGN_OR_RETURN(Json generation, folder.object(kGenerationConfig));
   if (!generation.empty())
-    return readSampling(generation, kGeneration);
-  LAMINA_ASSIGN_OR_RETURN(Json genai, folder.object(kGenAI));
+    return readSampling(generation, kGenerationConfig);
+  LAMINA_ASSIGN_OR_RETURN(Json genai, folder.object(kGenAIConfig));
   const Json *search = member(genai, "search");
-  return readSampling(search ? *search : Json::object(), kGenAI);
+  return readSampling(search ? *search : Json::object(), kGenAIConfig);
 }
 
 absl::StatusOr<TokenizerData> readVocabulary(const Folder &folder) {
-  LAMINA_ASSIGN_OR_RETURN(std::string tokenizer, folder.text("tokenizer.json"));
-  LAMINA_ASSIGN_OR_RETURN(std::string config, folder.text("tokenizer_config.json"));
+  LAMINA_ASSIGN_OR_RETURN(std::string tokenizer, folder.text(kTokenizerJson));
+  LAMINA_ASSIGN_OR_RETURN(std::string config, folder.text(kTokenizerConfig));
   LAMINA_ASSIGN_OR_RETURN(TokenizerData data, tokenizerDataFromJson(tokenizer, config));
-  LAMINA_ASSIGN_OR_RETURN(std::string chat, folder.text("chat_template.jinja"));
+  LAMINA_ASSIGN_OR_RETURN(std::string chat, folder.text(kChatTemplate));
   if (!chat.empty())
     data.chatTemplate = std::move(chat);
   LAMINA_RETURN_IF_ERROR(readStops(folder, data));
@@ -145,7 +145,7 @@ absl::Status addVocabulary(TokenizerData data, int64_t logits, GGUFWriter &write
 absl::Status addFiles(const Folder &folder, int64_t logits, GGUFWriter &writer) {
   LAMINA_ASSIGN_OR_RETURN(SamplerOptions sampling, samplingInFolder(folder));
   addSamplerOptions(sampling, writer);
-  if (!folder.has("tokenizer.json"))
+  if (!folder.has(kTokenizerJson))
     return absl::OkStatus();
   absl::StatusOr<TokenizerData> data = readVocabulary(folder);
   if (absl::IsUnimplemented(data.status()))
@@ -160,18 +160,18 @@ absl::Status inFolder(const std::string &folder, const absl::Status &status) {
 }
 
 absl::StatusOr<std::string> decoderName(const Folder &folder) {
-  LAMINA_ASSIGN_OR_RETURN(Json genai, folder.object(kGenAI));
+  LAMINA_ASSIGN_OR_RETURN(Json genai, folder.object(kGenAIConfig));
   const Json *model = member(genai, "model"), *decoder = model ? member(*model, "decoder") : nullptr;
   std::string name = decoder ? textOr(*decoder, "filename", "") : "";
   if (name.empty() && !folder.has(kDecoder))
-    return absl::NotFoundError(strCat("the folder holds no ", kDecoder, ", and no ", kGenAI,
+    return absl::NotFoundError(strCat("the folder holds no ", kDecoder, ", and no ", kGenAIConfig,
                                       " that names a decoder; give a model file, or the folder that an exporter wrote"));
   if (name.empty())
     return kDecoder;
   absl::StatusOr<std::string> location = onnx::normalLocation(name);
   if (!location.ok())
     return absl::InvalidArgumentError(
-        strCat(kGenAI, ": model.decoder.filename ", quoteName(name), ": ", location.status().message()));
+        strCat(kGenAIConfig, ": model.decoder.filename ", quoteName(name), ": ", location.status().message()));
   return location;
 }
 

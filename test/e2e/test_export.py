@@ -102,6 +102,27 @@ class Export(unittest.TestCase):
                          [1, 259, 1023, 29871, 8162, 13, 392, 29871, 29955, 904, 29871, 243, 162, 155, 131])
         self.assertEqual(tokenized(artifact, "a</s>b"), [1, 263, 2, 289])
 
+    def test_run_without_compiling_first(self):
+        """The artifact in the cache is of these very files."""
+        def cached():
+            return {path.name for path in (WORK / "cache/lamina").glob("*.lamina")}
+        path, before = folder("export-direct"), cached()
+        want = generated(compiled(path), "--prompt", TEXTS[0])["tokens"]
+        self.assertEqual(generated(path, "--prompt", TEXTS[0])["tokens"], want)
+        first = cached()
+        self.assertEqual(len(first - before), 1)
+        self.assertEqual(generated(path / "decoder.onnx", "--prompt", TEXTS[0])["tokens"], want)
+        self.assertEqual(tokenized(path, TEXTS[1]), tokenized(DEMO, TEXTS[1]))
+        self.assertEqual(cached(), first)
+        (path / "generation_config.json").write_text(json.dumps({"eos_token_id": want[2]}))
+        self.assertEqual([id for id in generated(path, "--prompt", TEXTS[0])["tokens"] if id != want[2]], want[:2])
+        self.assertEqual(len(cached() - first), 1)
+
+    def test_run_of_what_cannot_be_compiled(self):
+        path = folder("export-broken")
+        (path / "decoder.onnx").write_bytes((path / "decoder.onnx").read_bytes()[:1000])
+        self.assertRegex(program([RUN, path, "--prompt", "x"]).err, r"^lamina-run: .*decoder\.onnx: [^\n]+\n$")
+
     def test_without_a_tokenizer(self):
         path = folder("export-ids")
         (path / "tokenizer.json").unlink()

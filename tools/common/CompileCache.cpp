@@ -1,4 +1,4 @@
-//===- CompileCache.cpp - artifacts of GGUF files that are run directly -------------------------------===//
+//===- CompileCache.cpp - artifacts of models that are run directly -------------------------------===//
 
 #include "tools/common/CompileCache.h"
 
@@ -6,7 +6,6 @@
 #include "runtime/base/StrCat.h"
 #include "runtime/device/cpu/CodeLibrary.h"
 #include "runtime/io/ArtifactWriter.h"
-#include "runtime/io/GGUFReader.h"
 #include "tools/common/ModelDigest.h"
 
 #include <cerrno>
@@ -44,7 +43,7 @@ absl::StatusOr<std::string> findCompiler() {
       return candidate;
   }
   return absl::NotFoundError(
-      "a GGUF file must be compiled first, and lamina-opt is neither beside this program nor in PATH; "
+      "a model must be compiled first, and lamina-opt is neither beside this program nor in PATH; "
       "install it, or compile elsewhere with lamina-opt MODEL -o NAME.lamina");
 }
 
@@ -67,11 +66,9 @@ absl::StatusOr<fs::path> cacheFolder() {
 
 absl::StatusOr<std::string> keyOf(const std::string &model, const std::string &compiler,
                                   const std::vector<std::string> &flags, const fs::path &folder) {
-  // The parts of a split model are found by the reader, which also refuses what is no model before hours of
-  // work.
-  LAMINA_ASSIGN_OR_RETURN(GGUFReader reader, GGUFReader::open(model));
+  LAMINA_ASSIGN_OR_RETURN(SourceFiles source, openSourceFiles(model));
   std::vector<std::string> targets = detectTargets();
-  return compileCacheKey(modelDigest(reader, folder.string()), compiler,
+  return compileCacheKey(modelDigest(source, folder.string()) + source.names, compiler,
                          targets.empty() ? "" : targets.front(), flags);
 }
 

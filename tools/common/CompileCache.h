@@ -1,4 +1,4 @@
-//===- CompileCache.h - artifacts of GGUF files that are run directly -----------------------*- C++ -*-===//
+//===- CompileCache.h - artifacts of models that are run directly ---------------------------*- C++ -*-===//
 
 #ifndef LAMINA_TOOLS_COMMON_COMPILECACHE_H
 #define LAMINA_TOOLS_COMMON_COMPILECACHE_H
@@ -10,14 +10,14 @@
 
 namespace lamina {
 
-/// The artifact of a GGUF file: $XDG_CACHE_HOME/lamina/KEY.lamina (~/.cache/lamina without the variable),
+/// The artifact of a model (see openSourceFiles): $XDG_CACHE_HOME/lamina/KEY.lamina (~/.cache/lamina without the variable),
 /// where KEY is the compileCacheKey. If it is missing, lamina-opt makes it: the one beside this program, or
 /// else the one in PATH. `again`: even if it is there, because it is damaged.
 absl::StatusOr<std::string> compileIntoCache(const std::string &model, const std::vector<std::string> &flags,
                                              bool again = false);
 
 /// The SHA-256 of everything that such an artifact depends on: the `digest` of the model's bytes (see
-/// modelDigest), our version, the compiler at that path, the `target` that it chooses by itself, and its
+/// modelDigest) and the names of its files, our version, the compiler at that path, the `target` that it chooses by itself, and its
 /// `flags`. Machines that share a home folder need not run the same code.
 std::string compileCacheKey(const std::string &digest, const std::string &compiler, const std::string &target,
                             const std::vector<std::string> &flags);

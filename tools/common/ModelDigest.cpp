@@ -27,12 +27,11 @@ struct Identity {
   uint64_t lastChange = 0;
 };
 
-Identity identityOf(const GGUFReader &model) {
+Identity identityOf(const SourceFiles &model) {
   Identity identity;
-  for (size_t part = 0; part < model.numParts(); ++part) {
+  for (const SourceFiles::File &file : model.files) {
     struct stat info;
-    if (::stat(model.path(part).c_str(), &info) != 0 ||
-        uint64_t(info.st_size) != model.fileBytes(part).size())
+    if (::stat(file.path.c_str(), &info) != 0 || uint64_t(info.st_size) != file.bytes.size())
       return {};
     identity.text += strCat(uint64_t(info.st_dev), " ", uint64_t(info.st_ino), " ", int64_t(info.st_size),
                             " ", nanoseconds(info.st_mtim), " ", nanoseconds(info.st_ctim), "\n");
@@ -63,7 +62,7 @@ void remember(const std::string &file, const std::string &digest) {
 
 } // namespace
 
-std::string modelDigest(const GGUFReader &model, const std::string &folder, uint64_t settled) {
+std::string modelDigest(const SourceFiles &model, const std::string &folder, uint64_t settled) {
   Identity before = identityOf(model);
   timespec now;
   clock_gettime(CLOCK_REALTIME, &now);
@@ -73,8 +72,8 @@ std::string modelDigest(const GGUFReader &model, const std::string &folder, uint
     if (std::string digest = remembered(file); !digest.empty())
       return digest;
   Sha256 sha;
-  for (size_t part = 0; part < model.numParts(); ++part)
-    sha.update(model.fileBytes(part));
+  for (const SourceFiles::File &source : model.files)
+    sha.update(source.bytes);
   std::string digest = Sha256::hex(sha.finish());
   if (usable && identityOf(model).text == before.text)
     remember(file, digest);

@@ -3,10 +3,9 @@
 #include "tools/common/OpenArtifact.h"
 
 #include "runtime/base/Clock.h"
-#include "runtime/base/MappedFile.h"
 #include "runtime/base/StrCat.h"
-#include "runtime/io/GGUFReader.h"
 #include "tools/common/CompileCache.h"
+#include "tools/common/SourceFiles.h"
 
 #include <cerrno>
 #include <cstdio>
@@ -20,11 +19,6 @@ bool isDamage(const absl::Status &status) {
   return absl::IsDataLoss(status) || absl::IsFailedPrecondition(status) || absl::IsInvalidArgument(status);
 }
 
-bool isGGUFFile(const std::string &path) {
-  auto file = MappedFile::open(path);
-  return file.ok() && GGUFReader::looksLikeGGUF(file->bytes());
-}
-
 } // namespace
 
 absl::StatusOr<ArtifactReader> openArtifact(const ModelSource &source, uint64_t *began) {
@@ -34,13 +28,12 @@ absl::StatusOr<ArtifactReader> openArtifact(const ModelSource &source, uint64_t 
     return ArtifactReader::open(path, static_cast<unsigned>(source.threads));
   };
   std::error_code ignored; // a path that cannot be examined is reported by whoever opens it
-  if (!std::filesystem::is_regular_file(source.model, ignored))
+  bool compiles = looksLikeSource(source.model);
+  if (!compiles && std::filesystem::is_regular_file(source.model, ignored))
+    return absl::InvalidArgumentError(strCat("'", source.model, "' is neither an artifact (a folder made by lamina-opt) nor a GGUF or "
+                                             "ONNX file"));
+  if (!compiles)
     return open(source.model);
-  if (!isGGUFFile(source.model))
-    return absl::InvalidArgumentError(
-        strCat("'", source.model,
-               "' is neither an artifact (a folder made by lamina-opt) nor a GGUF file; "
-               "compile other models with lamina-opt MODEL -o NAME.lamina"));
   LAMINA_ASSIGN_OR_RETURN(std::string path, compileIntoCache(source.model, source.compileFlags));
   absl::StatusOr<ArtifactReader> artifact = open(path);
   if (!isDamage(artifact.status()))

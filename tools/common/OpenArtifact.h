@@ -13,12 +13,12 @@
 namespace lamina {
 
 struct ModelSource {
-  std::string model;                          ///< an artifact, or a GGUF file to compile first
+  std::string model;                          ///< an artifact, or what lamina-opt compiles first
   int threads = 0;                            ///< that hash; 0: one per CPU
   std::vector<std::string> compileFlags = {}; ///< for lamina-opt
 };
 
-/// Verifies the model if it is an artifact; of a GGUF file the artifact in the cache, compiled if it is not
+/// Verifies the model if it is an artifact; of what is none yet the artifact in the cache, compiled if it is not
 /// there yet or damaged. `began` receives when the verification of what is returned began.
 absl::StatusOr<ArtifactReader> openArtifact(const ModelSource &source, uint64_t *began = nullptr);
 

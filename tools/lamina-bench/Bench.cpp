@@ -6,6 +6,7 @@
 #include "runtime/base/StrCat.h"
 #include "runtime/executor/PlanCheck.h"
 #include "tools/common/OpenArtifact.h"
+#include "tools/common/SourceFiles.h"
 #include "tools/lamina-bench/CudaProbe.h"
 #include "tools/lamina-bench/Fields.h"
 #include "tools/lamina-bench/KernelBench.h"
@@ -16,7 +17,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <filesystem>
 
 namespace lamina::bench {
 namespace {
@@ -124,9 +124,8 @@ std::string TestSpec::name() const {
 absl::Status runTests(const BenchOptions &options, uint64_t began) {
   uint64_t opened = 0;
   LAMINA_ASSIGN_OR_RETURN(ArtifactReader artifact, openFor(options, &opened));
-  // An artifact's start-up begins with the process; that of a GGUF file, when it is compiled.
-  std::error_code ignored; // what has been opened exists
-  if (!std::filesystem::is_directory(options.model, ignored))
+  // An artifact's start-up begins with the process; that of another model, when it is compiled.
+  if (looksLikeSource(options.model))
     began = opened;
   // Workers in this process open the driver, and then no process that is forked can.
   uint64_t before = monotonicNanoseconds();

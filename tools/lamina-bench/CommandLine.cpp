@@ -19,8 +19,8 @@ constexpr char kDescription[] =
     "Measures how fast a compiled model runs, with the tests, the output and the field names of llama-bench.";
 
 constexpr char kFooter[] =
-    R"(MODEL is an artifact (NAME.lamina), or a GGUF file, which lamina-opt compiles into a cache first, with a
-context that is long enough for the tests.
+    R"(MODEL is an artifact (NAME.lamina), or a GGUF or ONNX file or the folder of an export, which lamina-opt compiles into a
+cache first, with a context that is long enough for the tests.
 
 -p, -n, -d, -t, --npp, --ntg and --npl take lists (128,512) and ranges (128-512+128, 1-32*2).
 

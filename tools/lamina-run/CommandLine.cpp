@@ -18,8 +18,8 @@ constexpr char kDescription[] = "Runs a model that lamina-opt compiled: generate
                                 "perplexity, computes tensors, describes and checks.";
 
 constexpr char kFooter[] =
-    R"(MODEL is an artifact (NAME.lamina), or a GGUF file, which lamina-opt compiles into a cache first
-($XDG_CACHE_HOME/lamina or ~/.cache/lamina).
+    R"(MODEL is an artifact (NAME.lamina), or a GGUF or ONNX file or the folder of an export, which lamina-opt compiles into a
+cache first ($XDG_CACHE_HOME/lamina or ~/.cache/lamina).
 
 Generated text goes to standard output, everything else to standard error. With --prompt-file every line is a prompt;
 all are generated together, and printed in the order of the file (--output=json: one object a line).

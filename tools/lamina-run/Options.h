@@ -37,7 +37,7 @@ struct SamplingFlags {
 
 struct RunOptions {
   Action action = Action::Generate;
-  std::string model; ///< an artifact, or a GGUF file to compile first
+  std::string model; ///< an artifact, or what lamina-opt compiles first
 
   // At most one of these is set; none in an interactive chat.
   std::optional<std::string> prompt;

@@ -2,7 +2,8 @@
 
 #include "runtime/base/MappedFile.h"
 #include "runtime/base/StrCat.h"
-#include "runtime/io/ArtifactReader.h"
+#include "tools/common/OpenArtifact.h"
+#include "tools/common/SourceFiles.h"
 #include "tools/lamina-run/Run.h"
 #include "tools/lamina-run/Session.h"
 
@@ -23,10 +24,9 @@ std::string readStandardInput() {
 
 absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizerOf(const RunOptions &options) {
   std::error_code ignored; // a path that cannot be examined is reported by whoever opens it
-  if (!std::filesystem::is_directory(options.model, ignored))
+  if (!std::filesystem::is_directory(options.model, ignored) && !looksLikeExport(options.model))
     return loadTokenizer(options.model);
-  LAMINA_ASSIGN_OR_RETURN(ArtifactReader artifact,
-                          ArtifactReader::open(options.model, static_cast<unsigned>(options.threads)));
+  LAMINA_ASSIGN_OR_RETURN(ArtifactReader artifact, openArtifact(modelSource(options)));
   return loadTokenizer(artifact.filePath(kTokenizerFile));
 }
 

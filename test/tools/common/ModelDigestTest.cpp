@@ -38,9 +38,9 @@ protected:
   }
   std::string truth() { return *Sha256::hexOfFile(model_); }
   std::string digest(uint64_t settled = 0) {
-    auto reader = GGUFReader::open(model_);
-    EXPECT_TRUE(reader.ok()) << reader.status();
-    return modelDigest(*reader, folder_ / "cache", settled);
+    absl::StatusOr<SourceFiles> source = openSourceFiles(model_);
+    EXPECT_TRUE(source.ok()) << source.status();
+    return modelDigest(*source, folder_ / "cache", settled);
   }
   std::vector<fs::path> entries() {
     return {fs::directory_iterator(folder_ / "cache"), fs::directory_iterator()};
