@@ -27,7 +27,7 @@ absl::StatusOr<std::unique_ptr<Device>> createDevice(const std::string &kind, co
   LAMINA_RETURN_IF_ERROR(checkDeviceKind(kind));
   if (kind == "cuda")
     return createCuda(share.index);
-  return CpuDevice::create(share.threads, share.spinNanoseconds, share.cpus);
+  return std::make_unique<CpuDevice>(share.threads);
 }
 
 absl::StatusOr<std::string> usableTarget(const std::string &kind, std::span<const CodeFile> files) {

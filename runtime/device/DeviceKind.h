@@ -11,12 +11,12 @@
 
 namespace lamina {
 
+class ThreadPool;
+
 /// What a device may be given of the machine. Each kind takes what it has a use for.
 struct DeviceShare {
-  int threads = 1;
-  uint64_t spinNanoseconds = 0;
-  std::span<const int> cpus; ///< of each thread; empty: wherever the system puts them
-  int index = 0;             ///< among the run's devices of this kind; GPUs are taken in turn
+  std::shared_ptr<ThreadPool> threads; ///< of the calling thread, whose devices on CPUs may share it
+  int index = 0;                       ///< among the run's devices of this kind; GPUs are taken in turn
 };
 
 /// Unimplemented if this runtime has no devices of the kind ("cpu", "cuda").

@@ -6,7 +6,7 @@
 #include "runtime/executor/BatchSegment.h"
 #include "runtime/executor/ChannelSizing.h"
 #include "runtime/executor/PlanCheck.h"
-#include "runtime/executor/RunningWorker.h"
+#include "runtime/executor/RunningDriver.h"
 #include "runtime/executor/TraceSegment.h"
 #include "runtime/executor/WorkerLoop.h"
 
@@ -33,11 +33,13 @@ public:
   absl::Status start() {
     LAMINA_RETURN_IF_ERROR(checkPlan(plan_));
     LAMINA_RETURN_IF_ERROR(mapSegments());
-    for (int i = 0; i < plan_.workers_size(); ++i) {
-      WorkerContext context = contextOf(i);
-      LAMINA_ASSIGN_OR_RETURN(auto worker, options_.inProcess ? startThread(context) : startProcess(context));
-      pids_.push_back(worker->pid());
-      workers_.push_back(std::move(worker));
+    pids_.resize(size_t(plan_.workers_size()));
+    for (std::vector<int> &workers : groups()) {
+      DriverContext context = contextOf(workers);
+      LAMINA_ASSIGN_OR_RETURN(auto running, options_.inProcess ? startThread(context) : startProcess(context));
+      for (int worker : workers)
+        pids_[size_t(worker)] = running->pid();
+      drivers_.push_back({std::move(workers), std::move(running)});
     }
     absl::Status status =
         waitForWorkers([this](int i) { return slots_[i].ready.load(std::memory_order_acquire) != 0; });
@@ -65,8 +67,8 @@ public:
     stepNanoseconds_ += wall;
     if (!failure_.ok()) {
       // Survivors hold nothing worth saving, and one may be far from the next place where it would notice.
-      for (auto &worker : workers_)
-        worker->kill();
+      for (Driver &driver : drivers_)
+        driver.running->kill();
       stop();
       return failure_;
     }
@@ -139,12 +141,30 @@ private:
     return absl::OkStatus();
   }
 
-  WorkerContext contextOf(int index) const {
+  /// The workers of each driver: in this process those on CPUs have one together, so that its threads go from
+  /// worker to worker where several sets of them would take the CPUs from each other.
+  std::vector<std::vector<int>> groups() const {
+    std::vector<std::vector<int>> groups;
+    std::optional<size_t> onCpus;
+    for (int i = 0; i < plan_.workers_size(); ++i) {
+      bool joins = options_.inProcess && plan_.classes(int(plan_.workers(i).device_class())).device() == "cpu";
+      if (joins && onCpus) {
+        groups[*onCpus].push_back(i);
+        continue;
+      }
+      if (joins)
+        onCpus = groups.size();
+      groups.push_back({i});
+    }
+    return groups;
+  }
+
+  DriverContext contextOf(const std::vector<int> &workers) const {
     std::vector<int> available = availableCpus();
     int threads =
         options_.threadsPerWorker != 0 ? options_.threadsPerWorker : std::max(1, int(available.size()));
     return {.plan = &plan_,
-            .index = index,
+            .workers = workers,
             .artifactDir = artifactDir_,
             .threads = threads,
             .cpus = cpusOfThreads(threads, available),
@@ -152,8 +172,8 @@ private:
             .batch = &segment_,
             .links = links_.get(),
             .control = control_,
-            .slot = &slots_[index],
-            .trace = trace_.ring(index)};
+            .slots = slots_,
+            .trace = &trace_};
   }
 
   std::string describe(int index) const {
@@ -190,10 +210,10 @@ private:
   }
 
   absl::Status findDeath() {
-    for (int i = 0; i < plan_.workers_size(); ++i)
-      if (std::optional<std::string> death = workers_[size_t(i)]->death()) {
+    for (const Driver &driver : drivers_)
+      if (std::optional<std::string> death = driver.running->death()) {
         LAMINA_RETURN_IF_ERROR(reportedFailure()); // it may have said why before it ended
-        return absl::UnavailableError(absl::StrCat(describe(i), " ", *death));
+        return absl::UnavailableError(absl::StrCat(describe(driver.workers.front()), " ", *death));
       }
     return absl::OkStatus();
   }
@@ -208,10 +228,10 @@ private:
   }
 
   void stop() {
-    if (workers_.empty())
+    if (drivers_.empty())
       return;
     tellWorkersToLeave(*control_, *links_);
-    workers_.clear();
+    drivers_.clear();
   }
 
   const plan::Plan plan_;
@@ -225,7 +245,11 @@ private:
   ControlBlock *control_ = nullptr;
   WorkerSlot *slots_ = nullptr;
   std::unique_ptr<SharedMemoryLinks> links_;
-  std::vector<std::unique_ptr<RunningWorker>> workers_; // empty once stopped
+  struct Driver {
+    std::vector<int> workers;
+    std::unique_ptr<RunningDriver> running;
+  };
+  std::vector<Driver> drivers_; // empty once stopped
   std::vector<int> pids_;
   absl::Status failure_;
   uint64_t steps_ = 0;

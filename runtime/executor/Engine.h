@@ -9,9 +9,9 @@
 //   status = (*engine)->step({.tokens = 1, .outputRows = 1, .sequences = 1});
 //   const float *row = (*engine)->logits(0);
 //
-// Each worker is a process (default) or a thread (`inProcess`); both run the same loop. All memory that they
-// share is anonymous and mapped before the first fork, so nothing outlives the processes, whatever kills
-// them.
+// Each worker is a process (default), or they are in this one (`inProcess`): there one set of threads runs all
+// workers on CPUs in turn, and one thread each worker on a GPU. Both run the same loop. All memory that workers
+// share is anonymous and mapped before the first fork, so nothing outlives the processes, whatever kills them.
 //
 // Threads: an Engine belongs to one thread, which must outlive it (the kernel kills workers when the thread
 // that forked them ends). Create it before any other thread of the process starts: workers are forked.
@@ -42,7 +42,7 @@ struct EngineOptions {
   /// multiple of the number of those CPUs, thread i of each worker stays on the CPU of thread i of the others
   /// and they take turns; otherwise threads run where the system puts them.
   int threadsPerWorker = 0;
-  bool inProcess = false; ///< workers are threads of this process instead of processes
+  bool inProcess = false; ///< workers are in this process, and those on CPUs have the same threads
   bool trace = false;     ///< record the begin and end of every instruction
   /// Asked now and then during a step; true ends the step and the workers with Cancelled. May be null.
   /// Workers in this process finish what they are at.

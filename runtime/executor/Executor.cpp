@@ -6,99 +6,107 @@
 
 namespace lamina {
 
-absl::Status Executor::execute(const WorkerProgram::Op &op, const LaminaStep &step) {
+absl::StatusOr<bool> Executor::execute(const WorkerProgram::Op &op) {
   switch (op.kind) {
   case WorkerProgram::OpKind::Dispatch:
-    return program_.launch(op, step, device_);
+    LAMINA_RETURN_IF_ERROR(program_.launch(op, step_, device_));
+    break;
   case WorkerProgram::OpKind::Send:
-    return transport_.send(op.transfer, rowsOf(op.extent, step));
+    return transport_.trySend(op.transfer, rowsOf(op.extent, step_));
   case WorkerProgram::OpKind::Recv:
-    return transport_.recv(op.transfer, rowsOf(op.extent, step));
+    LAMINA_RETURN_IF_ERROR(transport_.recv(op.transfer, rowsOf(op.extent, step_)));
+    break;
   case WorkerProgram::OpKind::Wait:
-    return transport_.wait(op.transfer);
+    return transport_.tryWait(op.transfer);
   case WorkerProgram::OpKind::Collective:
     break; // a checked plan has them only in groups of one, where every collective is the identity
   }
-  return absl::OkStatus();
+  return true;
 }
 
-absl::Status Executor::runRecorded(const LaminaStep &step) {
+absl::StatusOr<size_t> Executor::advance() {
   const std::vector<WorkerProgram::Op> &ops = program_.ops();
-  for (size_t i = 0; i < ops.size();) {
-    size_t end = i;
+  size_t end = next_;
+  if (recorded_ && !traced())
     while (end < ops.size() && ops[end].kind == WorkerProgram::OpKind::Dispatch)
       ++end;
-    if (end == i)
-      LAMINA_RETURN_IF_ERROR(execute(ops[end++], step));
-    else
-      LAMINA_RETURN_IF_ERROR(recorded_->run(i, end, step));
-    i = end;
+  if (end != next_) {
+    LAMINA_RETURN_IF_ERROR(recorded_->run(next_, end, step_));
+    return end - next_;
   }
-  return absl::OkStatus();
+  LAMINA_ASSIGN_OR_RETURN(bool done, execute(ops[next_]));
+  return size_t(done);
 }
 
-absl::Status Executor::runTraced(const LaminaStep &step, uint64_t number) {
+void Executor::record(uint64_t begin, uint64_t end, size_t instruction) {
   uint64_t count = trace_.count->load(std::memory_order_relaxed);
-  const std::vector<WorkerProgram::Op> &ops = program_.ops();
-  for (size_t i = 0; i < ops.size(); ++i) {
-    uint64_t begin = monotonicNanoseconds();
-    LAMINA_RETURN_IF_ERROR(execute(ops[i], step));
-    trace_.records[count++ % trace_.records.size()] = {begin, monotonicNanoseconds(), number, i};
-  }
-  trace_.count->store(count, std::memory_order_release);
-  return absl::OkStatus();
+  trace_.records[count % trace_.records.size()] = {begin, end, number_, instruction};
+  trace_.count->store(count + 1, std::memory_order_release);
 }
 
-absl::Status Executor::runMarked(DeviceQueue &queue, const LaminaStep &step) {
-  const std::vector<WorkerProgram::Op> &ops = program_.ops();
-  LAMINA_RETURN_IF_ERROR(queue.mark(0));
-  for (size_t i = 0; i < ops.size(); ++i) {
-    LAMINA_RETURN_IF_ERROR(execute(ops[i], step));
-    LAMINA_RETURN_IF_ERROR(queue.mark(i + 1));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status Executor::traceMarked(DeviceQueue &queue, uint64_t number) {
-  uint64_t count = trace_.count->load(std::memory_order_relaxed);
+absl::Status Executor::traceMarked(DeviceQueue &queue) {
   LAMINA_ASSIGN_OR_RETURN(uint64_t begin, queue.markTime(0));
   for (size_t i = 0; i < program_.ops().size(); ++i) {
     LAMINA_ASSIGN_OR_RETURN(uint64_t end, queue.markTime(i + 1));
-    trace_.records[count++ % trace_.records.size()] = {begin, end, number, i};
+    record(begin, end, i);
     begin = end;
   }
-  trace_.count->store(count, std::memory_order_release);
   return absl::OkStatus();
 }
 
-absl::Status Executor::runProgram(const LaminaStep &step, uint64_t number) {
+absl::StatusOr<bool> Executor::runProgram() {
   DeviceQueue *queue = device_.queue();
-  bool traced = !trace_.records.empty();
-  LAMINA_RETURN_IF_ERROR(device_.beginStep(step));
-  if (queue != nullptr)
-    LAMINA_RETURN_IF_ERROR(traced ? runMarked(*queue, step) : runRecorded(step));
-  else if (traced)
-    LAMINA_RETURN_IF_ERROR(runTraced(step, number));
-  else
-    for (const WorkerProgram::Op &op : program_.ops())
-      LAMINA_RETURN_IF_ERROR(execute(op, step));
+  while (next_ < program_.ops().size()) {
+    if (traced() && triedSince_ == 0)
+      triedSince_ = monotonicNanoseconds();
+    LAMINA_ASSIGN_OR_RETURN(size_t done, advance());
+    if (done == 0)
+      return false;
+    if (traced() && queue == nullptr)
+      record(triedSince_, monotonicNanoseconds(), next_);
+    triedSince_ = 0;
+    next_ += done;
+    if (traced() && queue != nullptr)
+      LAMINA_RETURN_IF_ERROR(queue->mark(next_));
+  }
   LAMINA_RETURN_IF_ERROR(transport_.endStep());
-  return queue != nullptr && traced ? traceMarked(*queue, number) : absl::OkStatus();
+  if (traced() && queue != nullptr)
+    LAMINA_RETURN_IF_ERROR(traceMarked(*queue));
+  return true;
 }
 
-absl::Status Executor::runStep(const LaminaStep &step, uint64_t number) {
-  uint64_t begin = monotonicNanoseconds();
-  uint64_t waited = transport_.waitedNanoseconds();
-  uint64_t communicated = transport_.communicationNanoseconds();
+absl::Status Executor::beginStep(const LaminaStep &step, uint64_t number) {
+  step_ = step;
+  number_ = number;
+  next_ = 0;
+  triedSince_ = 0;
+  began_ = monotonicNanoseconds();
+  busyNanoseconds_ = 0;
+  communicatedBefore_ = transport_.communicationNanoseconds();
   transport_.beginStep(number);
-  if (absl::Status status = runProgram(step, number); !status.ok()) {
+  absl::Status status = device_.beginStep(step);
+  if (DeviceQueue *queue = device_.queue(); status.ok() && traced() && queue != nullptr)
+    status = queue->mark(0);
+  if (!status.ok())
     transport_.abandonStep();
-    return status;
+  return status;
+}
+
+absl::StatusOr<Executor::Progress> Executor::resume() {
+  uint64_t begin = monotonicNanoseconds();
+  size_t before = next_;
+  absl::StatusOr<bool> finished = runProgram();
+  if (!finished.ok()) {
+    transport_.abandonStep();
+    return finished.status();
   }
-  stepNanoseconds_ = monotonicNanoseconds() - begin;
-  waitNanoseconds_ = transport_.waitedNanoseconds() - waited;
-  communicationNanoseconds_ = transport_.communicationNanoseconds() - communicated;
-  return absl::OkStatus();
+  uint64_t end = monotonicNanoseconds();
+  busyNanoseconds_ += end - begin;
+  if (!*finished)
+    return next_ == before ? Progress::None : Progress::Some;
+  waitNanoseconds_ = end - began_ - busyNanoseconds_;
+  communicationNanoseconds_ = transport_.communicationNanoseconds() - communicatedBefore_;
+  return Progress::Finished;
 }
 
 } // namespace lamina

@@ -1,19 +1,26 @@
-//===- WorkerLoop.cpp - what a worker process or thread does ------------------------------------------===//
+//===- WorkerLoop.cpp - what drives workers, in a process or thread ------------------------------------===//
 
 #include "runtime/executor/WorkerLoop.h"
 
 #include "runtime/device/DeviceKind.h"
+#include "runtime/device/cpu/ThreadPool.h"
+#include "runtime/executor/Executor.h"
 
 #include "absl/strings/str_cat.h"
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
+#include <optional>
 
 namespace lamina {
 namespace {
 
 /// How long an idle worker sleeps before it looks at `leave` by itself.
 constexpr uint64_t kIdleNanoseconds = 100'000'000;
+
+/// Between two looks at what several workers wait for.
+constexpr uint64_t kPollNanoseconds = 20'000;
 
 /// Copies as much of the text as fits, always terminated.
 template <size_t size> void copyText(char (&target)[size], const std::string &text) {
@@ -26,65 +33,140 @@ const std::string &deviceKind(const plan::Plan &plan, int worker) {
   return plan.classes(int(plan.workers(worker).device_class())).device();
 }
 
-absl::StatusOr<std::unique_ptr<Device>> openDevice(const WorkerContext &context) {
-  const std::string &kind = deviceKind(*context.plan, context.index);
+/// Which of the run's devices of its kind a worker has.
+int deviceIndex(const plan::Plan &plan, int worker) {
   int index = 0;
-  for (int i = 0; i < context.index; ++i)
-    index += deviceKind(*context.plan, i) == kind;
-  return createDevice(kind, {context.threads, context.spinNanoseconds, context.cpus, index});
+  for (int i = 0; i < worker; ++i)
+    index += deviceKind(plan, i) == deviceKind(plan, worker);
+  return index;
 }
 
-absl::Status runSteps(const WorkerContext &context, Executor &executor) {
-  ControlBlock &control = *context.control;
-  WorkerSlot &slot = *context.slot;
-  for (uint64_t done = 0;;) {
-    while (control.published.load() == uint32_t(done)) {
+/// A worker that is loaded. Its parts refer to each other, so it stays where it is.
+struct LoadedWorker {
+  WorkerSlot *slot;
+  std::unique_ptr<Device> device;
+  std::optional<WorkerProgram> program;
+  std::unique_ptr<Transport> transport;
+  std::optional<Executor> executor;
+  bool finished = false; // with the step at hand
+};
+
+class Driver {
+public:
+  explicit Driver(const DriverContext &context) : context_(context) {}
+
+  absl::Status run() {
+    workers_.reserve(context_.workers.size());
+    for (int index : context_.workers)
+      LAMINA_RETURN_IF_ERROR(load(index));
+    for (LoadedWorker &worker : workers_)
+      worker.slot->ready.store(1, std::memory_order_release);
+    context_.control->events.add(1);
+    return runSteps();
+  }
+
+  /// The worker that was at work when run returned.
+  WorkerSlot &current() const { return *current_; }
+
+private:
+  absl::Status load(int index) {
+    const plan::Plan &plan = *context_.plan;
+    current_ = &context_.slots[index];
+    if (deviceKind(plan, index) == "cpu" && !threads_) {
+      LAMINA_ASSIGN_OR_RETURN(threads_,
+                              ThreadPool::create(context_.threads, context_.spinNanoseconds, context_.cpus));
+    }
+    LoadedWorker &worker = workers_.emplace_back();
+    worker.slot = current_;
+    LAMINA_ASSIGN_OR_RETURN(worker.device,
+                            createDevice(deviceKind(plan, index), {threads_, deviceIndex(plan, index)}));
+    LAMINA_ASSIGN_OR_RETURN(worker.program, WorkerProgram::load(plan, index, context_.artifactDir,
+                                                                *context_.batch, *worker.device));
+    LAMINA_RETURN_IF_ERROR(context_.links->mapChannels(uint32_t(index), *worker.device));
+    worker.transport = context_.links->endpoint(uint32_t(index), *worker.device, context_.control->leave,
+                                                context_.spinNanoseconds);
+    LAMINA_RETURN_IF_ERROR(worker.program->bindTransfers(plan, *worker.transport));
+    LAMINA_RETURN_IF_ERROR(worker.transport->connect());
+    worker.executor.emplace(*worker.program, *worker.device, *worker.transport, context_.trace->ring(index));
+    copyText(worker.slot->device, worker.device->description());
+    return absl::OkStatus();
+  }
+
+  absl::Status runSteps() {
+    ControlBlock &control = *context_.control;
+    for (uint64_t done = 0;;) {
+      while (control.published.load() == uint32_t(done)) {
+        if (control.leave.load(std::memory_order_acquire) != 0)
+          return absl::OkStatus();
+        control.published.waitWhile(uint32_t(done), context_.spinNanoseconds, kIdleNanoseconds);
+      }
       if (control.leave.load(std::memory_order_acquire) != 0)
         return absl::OkStatus();
-      control.published.waitWhile(uint32_t(done), context.spinNanoseconds, kIdleNanoseconds);
+      LAMINA_RETURN_IF_ERROR(runStep(control.step, ++done));
+      for (LoadedWorker &worker : workers_)
+        report(worker, done);
+      control.events.add(1);
     }
-    if (control.leave.load(std::memory_order_acquire) != 0)
-      return absl::OkStatus();
-    LaminaStep step = control.step;
-    LAMINA_RETURN_IF_ERROR(executor.runStep(step, ++done));
-    uint64_t busy = executor.stepNanoseconds() - executor.waitNanoseconds();
-    slot.lastBusyNanoseconds.store(busy, std::memory_order_relaxed);
+  }
+
+  /// One worker runs until it has to wait, then the next: the order in which one thread does what there is to do.
+  absl::Status runStep(const LaminaStep &step, uint64_t number) {
+    for (LoadedWorker &worker : workers_) {
+      current_ = worker.slot;
+      worker.finished = false;
+      LAMINA_RETURN_IF_ERROR(worker.executor->beginStep(step, number));
+    }
+    while (context_.control->leave.load(std::memory_order_acquire) == 0) {
+      bool moved = false;
+      LoadedWorker *waiting = nullptr;
+      size_t unfinished = 0;
+      for (LoadedWorker &worker : workers_) {
+        if (worker.finished)
+          continue;
+        current_ = worker.slot;
+        LAMINA_ASSIGN_OR_RETURN(Executor::Progress progress, worker.executor->resume());
+        moved |= progress != Executor::Progress::None;
+        worker.finished = progress == Executor::Progress::Finished;
+        unfinished += !worker.finished;
+        if (!worker.finished && waiting == nullptr)
+          waiting = &worker;
+      }
+      if (unfinished == 0)
+        return absl::OkStatus();
+      if (!moved)
+        LAMINA_RETURN_IF_ERROR(waiting->transport->block(unfinished == 1 ? 0 : kPollNanoseconds));
+    }
+    return absl::CancelledError("told to leave within a step");
+  }
+
+  static void report(LoadedWorker &worker, uint64_t done) {
+    WorkerSlot &slot = *worker.slot;
+    const Executor &executor = *worker.executor;
+    slot.lastBusyNanoseconds.store(executor.busyNanoseconds(), std::memory_order_relaxed);
     slot.lastWaitNanoseconds.store(executor.waitNanoseconds(), std::memory_order_relaxed);
     slot.lastCommunicationNanoseconds.store(executor.communicationNanoseconds(), std::memory_order_relaxed);
-    slot.busyNanoseconds.fetch_add(busy, std::memory_order_relaxed);
+    slot.busyNanoseconds.fetch_add(executor.busyNanoseconds(), std::memory_order_relaxed);
     slot.completed.store(done, std::memory_order_release);
-    control.events.add(1);
   }
-}
 
-absl::Status loadAndRun(const WorkerContext &context) {
-  LAMINA_ASSIGN_OR_RETURN(std::unique_ptr<Device> device, openDevice(context));
-  LAMINA_ASSIGN_OR_RETURN(
-      WorkerProgram program,
-      WorkerProgram::load(*context.plan, context.index, context.artifactDir, *context.batch, *device));
-  LAMINA_RETURN_IF_ERROR(context.links->mapChannels(uint32_t(context.index), *device));
-  std::unique_ptr<Transport> transport = context.links->endpoint(
-      uint32_t(context.index), *device, context.control->leave, context.spinNanoseconds);
-  LAMINA_RETURN_IF_ERROR(program.bindTransfers(*context.plan, *transport));
-  LAMINA_RETURN_IF_ERROR(transport->connect());
-  Executor executor(program, *device, *transport, context.trace);
-  copyText(context.slot->device, device->description());
-  context.slot->ready.store(1, std::memory_order_release);
-  context.control->events.add(1);
-  return runSteps(context, executor);
-}
+  const DriverContext &context_;
+  WorkerSlot *current_ = nullptr;
+  std::shared_ptr<ThreadPool> threads_; // of all devices on CPUs
+  std::vector<LoadedWorker> workers_;
+};
 
 } // namespace
 
-void runWorker(const WorkerContext &context) {
-  absl::Status status = loadAndRun(context);
+void runWorkers(const DriverContext &context) {
+  Driver driver(context);
+  absl::Status status = driver.run();
   if (status.ok())
     return;
   // Peers of a failed worker are cancelled next, but merely because they were told to stop waiting.
-  if (!absl::IsCancelled(status)) {
-    context.slot->errorCode = uint32_t(status.code());
-    copyText(context.slot->error, std::string(status.message()));
-    context.slot->failed.store(1, std::memory_order_release);
+  if (WorkerSlot &slot = driver.current(); !absl::IsCancelled(status)) {
+    slot.errorCode = uint32_t(status.code());
+    copyText(slot.error, std::string(status.message()));
+    slot.failed.store(1, std::memory_order_release);
   }
   tellWorkersToLeave(*context.control, *context.links);
 }

@@ -1,7 +1,9 @@
-//===- WorkerLoop.h - what a worker process or thread does ----------------------------------*- C++ -*-===//
+//===- WorkerLoop.h - what drives workers, in a process or thread ---------------------------*- C++ -*-===//
 //
-// A worker loads its part of the plan, reports ready, and then runs a step whenever the front end publishes
-// one, until it is told to leave. Everything it tells the front end goes through the shared control block;
+// A driver is one thread that loads one or several workers, reports them ready, and then runs a step of all of them
+// whenever the front end publishes one, until it is told to leave. It goes on with another of its workers where one
+// has to wait for a peer, and sleeps when all have to: workers that share CPUs are run by the same threads, which
+// hand nothing over to each other. Everything a driver tells the front end goes through the shared control block;
 // there is no pipe, no lock and no message queue.
 //
 //===--------------------------------------------------------------------------------------------------------===//
@@ -11,7 +13,7 @@
 
 #include "runtime/base/WaitWord.h"
 #include "runtime/executor/BatchSegment.h"
-#include "runtime/executor/Executor.h"
+#include "runtime/executor/TraceSegment.h"
 #include "runtime/transport/SharedMemoryTransport.h"
 
 #include <atomic>
@@ -29,7 +31,7 @@ struct ControlBlock {
   LaminaStep step;                         ///< of the last published step
 };
 
-/// What one worker reports. Written by the worker alone.
+/// What is reported of one worker. Written by its driver alone.
 struct alignas(64) WorkerSlot {
   std::atomic<uint32_t> ready;
   std::atomic<uint32_t> failed;          ///< nonzero: it failed by itself, not because it was told to leave
@@ -43,24 +45,24 @@ struct alignas(64) WorkerSlot {
   char error[1024];
 };
 
-/// What a worker is given; everything in it outlives the worker.
-struct WorkerContext {
+/// What a driver is given; everything in it outlives the driver.
+struct DriverContext {
   const plan::Plan *plan;
-  int index;
+  std::vector<int> workers; ///< indices in the plan, at least one; several only on CPUs
   std::string artifactDir;
-  int threads;
+  int threads;           ///< that compute, for all of the workers together
   std::vector<int> cpus; ///< of each thread; empty: wherever the system puts them
   uint64_t spinNanoseconds;
   const BatchSegment *batch;
   SharedMemoryLinks *links;
   ControlBlock *control;
-  WorkerSlot *slot;
-  TraceRing trace;
+  WorkerSlot *slots; ///< of all workers of the plan
+  const TraceSegment *trace;
 };
 
-/// Runs the worker until it is told to leave or fails; a failure is reported in the slot and makes all others
+/// Runs the workers until it is told to leave or one fails; a failure is reported in its slot and makes all others
 /// leave.
-void runWorker(const WorkerContext &context);
+void runWorkers(const DriverContext &context);
 
 /// Makes every worker return and wakes those that sleep.
 void tellWorkersToLeave(ControlBlock &control, SharedMemoryLinks &links);

@@ -14,40 +14,44 @@ constexpr uint64_t kPollNanoseconds = 20'000;
 
 } // namespace
 
-absl::Status HostEndpoint::sleepOn(const Channel &channel, SharedWaitWord &word, uint32_t seen,
-                                   const char *purpose, uint32_t transfer) {
-  uint64_t begin = monotonicNanoseconds();
-  uint64_t sleep = channel.queued ? kPollNanoseconds : kRecheckNanoseconds;
+absl::Status HostEndpoint::block(uint64_t limit) {
+  const auto [channel, word, seen, purpose, transfer] = missing_;
   // Spinning once is enough: who polls has slept before and would spin more than sleep.
-  for (uint64_t spin = spin_; word.waitWhile(seen, spin, sleep) == seen; spin = channel.queued ? 0 : spin_)
-    if (abort_.load(std::memory_order_acquire) != 0)
-      return absl::CancelledError(absl::StrCat("stopped while waiting ", purpose, " ", describe(transfer)));
-  waited_ += monotonicNanoseconds() - begin;
+  bool polls = limit != 0 || channel->queued;
+  uint64_t spin = polls && blockedSince_ != 0 ? 0 : spin_;
+  if (blockedSince_ == 0)
+    blockedSince_ = monotonicNanoseconds();
+  uint64_t sleep = channel->queued ? kPollNanoseconds : kRecheckNanoseconds;
+  if (limit != 0)
+    spin = std::min(spin, limit), sleep = std::min(sleep, limit);
+  if (word->waitWhile(seen, spin, sleep) == seen && abort_.load(std::memory_order_acquire) != 0)
+    return absl::CancelledError(absl::StrCat("stopped while waiting ", purpose, " ", describe(transfer)));
   return absl::OkStatus();
 }
 
-absl::Status HostEndpoint::waitForSpace(Outgoing &out, uint64_t space, uint32_t transfer) {
+/// False if the destination must take something first.
+bool HostEndpoint::makeRoom(Outgoing &out, uint64_t space, uint32_t transfer) {
   const Channel &channel = *out.channel;
-  LAMINA_RETURN_IF_ERROR(checkSpace(out, space, transfer));
-  while (true) {
-    uint32_t consumed = channel.state->consumed.load();
-    out.releaseConsumed();
-    // The usual case is one frame at a time: starting over keeps the same few lines in the caches of both
-    // sides.
-    if (out.released == out.sequence && !channel.queued)
-      out.cursor = 0;
-    if (out.hasRoom(space))
-      return absl::OkStatus();
-    LAMINA_RETURN_IF_ERROR(sleepOn(channel, channel.state->consumed, consumed, "for room to send", transfer));
-  }
+  uint32_t consumed = channel.state->consumed.load();
+  out.releaseConsumed();
+  // The usual case is one frame at a time: starting over keeps the same few lines in the caches of both sides.
+  if (out.released == out.sequence && !channel.queued)
+    out.cursor = 0;
+  if (out.hasRoom(space))
+    return true;
+  missing_ = {&channel, &channel.state->consumed, consumed, "for room to send", transfer};
+  return false;
 }
 
-absl::Status HostEndpoint::send(uint32_t transfer, int64_t rows) {
+absl::StatusOr<bool> HostEndpoint::trySend(uint32_t transfer, int64_t rows) {
   LAMINA_ASSIGN_OR_RETURN(Binding * binding, find(transfer, "send", true));
   Outgoing &out = *binding->outgoing;
   const Channel &channel = *out.channel;
   uint64_t bytes = messageBytes(transfer, rows);
-  LAMINA_RETURN_IF_ERROR(waitForSpace(out, frameSpace(bytes), transfer));
+  LAMINA_RETURN_IF_ERROR(checkSpace(out, frameSpace(bytes), transfer));
+  if (!makeRoom(out, frameSpace(bytes), transfer))
+    return false;
+  blockedSince_ = 0;
   uint64_t began = monotonicNanoseconds();
   LAMINA_RETURN_IF_ERROR(
       forPieces(*binding, out, out.cursor, rows, [&](std::byte *ring, std::byte *data, uint64_t length) {
@@ -57,15 +61,17 @@ absl::Status HostEndpoint::send(uint32_t transfer, int64_t rows) {
   channel.state->published.add(1);
   links_.counters(transfer).bytesSent.fetch_add(bytes, std::memory_order_relaxed);
   communication_ += monotonicNanoseconds() - began;
-  return absl::OkStatus();
+  return true;
 }
 
-/// `since`: when the caller began to wait for this frame; moved to when it is here.
-absl::Status HostEndpoint::receiveNext(Incoming &in, uint32_t waitedFor, uint64_t &since) {
+/// False if there is no frame. `since`: when the caller had nothing but this frame to wait for; moved to when it
+/// is here.
+absl::StatusOr<bool> HostEndpoint::receiveNext(Incoming &in, uint32_t waitedFor, uint64_t &since) {
   const Channel &channel = *in.channel;
-  if (channel.state->published.load() == uint32_t(in.sequence))
-    LAMINA_RETURN_IF_ERROR(
-        sleepOn(channel, channel.state->published, uint32_t(in.sequence), "for", waitedFor));
+  if (channel.state->published.load() == uint32_t(in.sequence)) {
+    missing_ = {&channel, &channel.state->published, uint32_t(in.sequence), "for", waitedFor};
+    return false;
+  }
   // A copy: the peer could change the original between the check and the use.
   FrameHeader frame = channel.headers[in.sequence & (channel.frames - 1)];
   uint32_t expected = nextPosted(in);
@@ -83,16 +89,23 @@ absl::Status HostEndpoint::receiveNext(Incoming &in, uint32_t waitedFor, uint64_
   uint64_t now = monotonicNanoseconds();
   communication_ += now - std::clamp(frame.sent, since, now);
   since = now;
-  return absl::OkStatus();
+  return true;
 }
 
-absl::Status HostEndpoint::wait(uint32_t transfer) {
+absl::StatusOr<bool> HostEndpoint::tryWait(uint32_t transfer) {
   LAMINA_ASSIGN_OR_RETURN(Binding * binding, findAnnounced(transfer));
+  if (binding->arrived == step_)
+    return true;
+  // Who went on with something else instead of blocking has waited only since now.
+  uint64_t since = blockedSince_ != 0 ? blockedSince_ : monotonicNanoseconds();
   // Frames arrive in the order of the receives; earlier ones go where they belong on the way.
-  uint64_t since = monotonicNanoseconds();
-  while (binding->arrived != step_)
-    LAMINA_RETURN_IF_ERROR(receiveNext(*binding->incoming, transfer, since));
-  return absl::OkStatus();
+  while (binding->arrived != step_) {
+    LAMINA_ASSIGN_OR_RETURN(bool received, receiveNext(*binding->incoming, transfer, since));
+    if (!received)
+      return false;
+    blockedSince_ = 0;
+  }
+  return true;
 }
 
 } // namespace lamina

@@ -17,22 +17,30 @@ public:
                uint64_t spinNanoseconds)
       : RingEndpoint(links, worker), device_(device), abort_(abort), spin_(spinNanoseconds) {}
 
-  absl::Status send(uint32_t transfer, int64_t rows) override;
-  absl::Status wait(uint32_t transfer) override;
+  absl::StatusOr<bool> trySend(uint32_t transfer, int64_t rows) override;
+  absl::StatusOr<bool> tryWait(uint32_t transfer) override;
+  absl::Status block(uint64_t limit) override;
   absl::Status endStep() override { return device_.synchronize(); }
-  uint64_t waitedNanoseconds() const override { return waited_; }
   uint64_t communicationNanoseconds() const override { return communication_; }
 
 private:
-  absl::Status sleepOn(const Channel &channel, SharedWaitWord &word, uint32_t seen, const char *purpose,
-                       uint32_t transfer);
-  absl::Status waitForSpace(Outgoing &out, uint64_t space, uint32_t transfer);
-  absl::Status receiveNext(Incoming &in, uint32_t waitedFor, uint64_t &since);
+  /// What the last try found missing: a change of a word.
+  struct Missing {
+    const Channel *channel = nullptr;
+    SharedWaitWord *word = nullptr;
+    uint32_t seen = 0;
+    const char *purpose = nullptr;
+    uint32_t transfer = 0;
+  };
+
+  bool makeRoom(Outgoing &out, uint64_t space, uint32_t transfer);
+  absl::StatusOr<bool> receiveNext(Incoming &in, uint32_t waitedFor, uint64_t &since);
 
   Device &device_;
   const std::atomic<uint32_t> &abort_;
   const uint64_t spin_;
-  uint64_t waited_ = 0;
+  Missing missing_;
+  uint64_t blockedSince_ = 0; // when the caller began to block, until the wait is over; 0: it has not
   uint64_t communication_ = 0;
 };
 

@@ -74,7 +74,7 @@ void QueuedEndpoint::beginStep(uint64_t step) {
     out.releaseConsumed();
 }
 
-absl::Status QueuedEndpoint::send(uint32_t transfer, int64_t rows) {
+absl::StatusOr<bool> QueuedEndpoint::trySend(uint32_t transfer, int64_t rows) {
   LAMINA_ASSIGN_OR_RETURN(Binding * binding, find(transfer, "send", true));
   Outgoing &out = *binding->outgoing;
   const Channel &channel = *out.channel;
@@ -93,7 +93,7 @@ absl::Status QueuedEndpoint::send(uint32_t transfer, int64_t rows) {
   writeHeader(out, transfer, bytes, kSentByDevice);
   LAMINA_RETURN_IF_ERROR(queue_.writeWord(channel.state->published.word(), uint32_t(out.sequence)));
   links_.counters(transfer).bytesSent.fetch_add(bytes, std::memory_order_relaxed);
-  return absl::OkStatus();
+  return true;
 }
 
 absl::Status QueuedEndpoint::receiveNext(Incoming &in) {
@@ -116,11 +116,11 @@ absl::Status QueuedEndpoint::receiveNext(Incoming &in) {
   return absl::OkStatus();
 }
 
-absl::Status QueuedEndpoint::wait(uint32_t transfer) {
+absl::StatusOr<bool> QueuedEndpoint::tryWait(uint32_t transfer) {
   LAMINA_ASSIGN_OR_RETURN(Binding * binding, findAnnounced(transfer));
   while (binding->arrived != step_)
     LAMINA_RETURN_IF_ERROR(receiveNext(*binding->incoming));
-  return absl::OkStatus();
+  return true;
 }
 
 absl::Status QueuedEndpoint::endStep() {

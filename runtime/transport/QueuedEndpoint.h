@@ -33,11 +33,11 @@ public:
 
   absl::Status connect() override;
   void beginStep(uint64_t step) override;
-  absl::Status send(uint32_t transfer, int64_t rows) override;
-  absl::Status wait(uint32_t transfer) override;
+  absl::StatusOr<bool> trySend(uint32_t transfer, int64_t rows) override;
+  absl::StatusOr<bool> tryWait(uint32_t transfer) override;
+  absl::Status block(uint64_t) override { return absl::OkStatus(); } // no try fails
   absl::Status endStep() override;
   void abandonStep() override;
-  uint64_t waitedNanoseconds() const override { return 0; }
   uint64_t communicationNanoseconds() const override { return 0; }
 
 private:

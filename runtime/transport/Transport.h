@@ -5,9 +5,10 @@
 // destination recv (the buffers may be filled from now on) and later wait (they are filled).
 //
 // Between two workers, recv must be called in the order in which the source sends; wait may come in any
-// order. An endpoint belongs to one thread. send, recv and wait neither allocate nor lock; they sleep only
-// when they have to wait for the peer. Errors name the transfer: Cancelled when the run was aborted, DataLoss
-// when what arrived is not what the plan says, otherwise what the device reports.
+// order. An endpoint belongs to one thread. Nothing here allocates or locks, and only block sleeps: trySend and
+// tryWait say when the peer has to act first, so that one thread can go on with another worker meanwhile. Errors
+// name the transfer: Cancelled when the run was aborted, DataLoss when what arrived is not what the plan says,
+// otherwise what the device reports.
 //
 //===--------------------------------------------------------------------------------------------------------===//
 
@@ -42,14 +43,28 @@ public:
   /// Starts step `step`; all messages of the step before must have been waited for.
   virtual void beginStep(uint64_t step) = 0;
 
-  /// Moves `rows` rows of the bound buffers; launches from now on may reuse them.
-  virtual absl::Status send(uint32_t transfer, int64_t rows) = 0;
+  /// Moves `rows` rows of the bound buffers; launches from now on may reuse them. False, and nothing has
+  /// happened, while there is no room.
+  virtual absl::StatusOr<bool> trySend(uint32_t transfer, int64_t rows) = 0;
 
   /// Announces that the bound buffers may be filled with `rows` rows.
   virtual absl::Status recv(uint32_t transfer, int64_t rows) = 0;
 
-  /// Launches from now on find the message announced by recv in the bound buffers.
-  virtual absl::Status wait(uint32_t transfer) = 0;
+  /// Launches from now on find the message announced by recv in the bound buffers. False while it has not been
+  /// sent.
+  virtual absl::StatusOr<bool> tryWait(uint32_t transfer) = 0;
+
+  /// Sleeps until what the last try found missing may be there; so it may not, and at most `limit` nanoseconds go by
+  /// (0 = no matter how many).
+  virtual absl::Status block(uint64_t limit) = 0;
+
+  /// trySend and tryWait for who has nothing else to do.
+  absl::Status send(uint32_t transfer, int64_t rows) {
+    return untilDone([&] { return trySend(transfer, rows); });
+  }
+  absl::Status wait(uint32_t transfer) {
+    return untilDone([&] { return tryWait(transfer); });
+  }
 
   /// Ends the step: returns when everything that it was asked for, and all launches, are done.
   virtual absl::Status endStep() = 0;
@@ -57,15 +72,20 @@ public:
   /// After an error: lets the device finish by itself what it was given, whatever comes of it.
   virtual void abandonStep() {}
 
-  // The two that follow are 0 where the device moves transfers by itself: only a trace tells then.
-
-  /// Time spent since the start waiting for peers in send and wait.
-  virtual uint64_t waitedNanoseconds() const = 0;
-
   /// Time spent since the start in which transfers alone kept the caller from its work: sending, but not
-  /// waiting for room; and in wait, from when the peer had begun to send until the message was in the
-  /// buffers.
+  /// waiting for room; and of waits, where the caller blocked, from when the peer had begun to send until the
+  /// message was in the buffers. 0 where the device moves transfers by itself: only a trace tells then.
   virtual uint64_t communicationNanoseconds() const = 0;
+
+private:
+  template <typename Try> absl::Status untilDone(Try attempt) {
+    while (true) {
+      LAMINA_ASSIGN_OR_RETURN(bool done, attempt());
+      if (done)
+        return absl::OkStatus();
+      LAMINA_RETURN_IF_ERROR(block(0));
+    }
+  }
 };
 
 } // namespace lamina

@@ -84,7 +84,7 @@ struct Parser {
 
   void addExecution(CLI::App &app) {
     app.add_option("-t,--threads", threads, "Threads of each worker (default: one per CPU)")->type_name("N");
-    app.add_flag("--inproc", options.inProcess, "Run the workers as threads of this process");
+    app.add_flag("--inproc", options.inProcess, "Run the workers in this process; those on CPUs have the same threads");
     app.add_flag("--progress", options.progress, "Say on standard error which test runs");
   }
 

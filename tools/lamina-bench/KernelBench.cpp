@@ -6,6 +6,7 @@
 #include "runtime/base/Clock.h"
 #include "runtime/base/WaitWord.h"
 #include "runtime/device/DeviceKind.h"
+#include "runtime/device/cpu/ThreadPool.h"
 #include "runtime/device/KernelABI.h"
 #include "runtime/executor/WorkerProgram.h"
 #include "tools/lamina-bench/Needs.h"
@@ -46,10 +47,10 @@ public:
                                          const BatchSegment &batch, int threads) {
     const plan::Worker &worker = plan.workers(index);
     std::vector<int> cpus = cpusOfThreads(threads, availableCpus());
+    LAMINA_ASSIGN_OR_RETURN(std::shared_ptr<ThreadPool> pool, ThreadPool::create(threads, kSpinNanoseconds, cpus));
     LAMINA_ASSIGN_OR_RETURN(
         std::unique_ptr<Device> device,
-        createDevice(plan.classes(static_cast<int>(worker.device_class())).device(),
-                     {.threads = threads, .spinNanoseconds = kSpinNanoseconds, .cpus = cpus}));
+        createDevice(plan.classes(static_cast<int>(worker.device_class())).device(), {.threads = std::move(pool)}));
     LAMINA_ASSIGN_OR_RETURN(WorkerProgram program,
                             WorkerProgram::load(plan, index, artifactDir, batch, *device));
     return LoneWorker(std::move(device), std::move(program));

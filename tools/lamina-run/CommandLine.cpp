@@ -133,7 +133,7 @@ struct Parser {
     app.add_option("-t,--threads", options.threads, "Threads of each worker; 0 (default): one per CPU that the process may use")
         ->type_name("N")
         ->check(CLI::Range(0, ThreadPool::kMaxThreads).description(""));
-    app.add_flag("--inproc", options.inProcess, "Run the workers as threads of this process");
+    app.add_flag("--inproc", options.inProcess, "Run the workers in this process; those on CPUs have the same threads");
     app.add_option("--prefill-chunk", options.prefillChunk,
                    "Prompt tokens of one request per step at most; 0: as many as fit")
         ->type_name("N")

@@ -67,7 +67,7 @@ void runWorkgroups(void *context, int64_t begin, int64_t end) {
 absl::StatusOr<std::unique_ptr<CpuDevice>> CpuDevice::create(int threads, uint64_t spinNanoseconds,
                                                              std::span<const int> cpus) {
   LAMINA_ASSIGN_OR_RETURN(auto pool, ThreadPool::create(threads, spinNanoseconds, cpus));
-  return std::unique_ptr<CpuDevice>(new CpuDevice(std::move(pool)));
+  return std::make_unique<CpuDevice>(std::move(pool));
 }
 
 CpuDevice::~CpuDevice() {

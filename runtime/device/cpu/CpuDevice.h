@@ -20,7 +20,9 @@ namespace lamina {
 
 class CpuDevice final : public Device {
 public:
-  /// See ThreadPool::create.
+  /// `pool` may serve several devices of one thread.
+  explicit CpuDevice(std::shared_ptr<ThreadPool> pool) : pool_(std::move(pool)) {}
+  /// With a pool of its own: see ThreadPool::create.
   static absl::StatusOr<std::unique_ptr<CpuDevice>> create(int threads, uint64_t spinNanoseconds,
                                                            std::span<const int> cpus = {});
   ~CpuDevice() override;
@@ -42,9 +44,8 @@ private:
     void *address;
     uint64_t bytes;
   };
-  explicit CpuDevice(std::unique_ptr<ThreadPool> pool) : pool_(std::move(pool)) {}
 
-  std::unique_ptr<ThreadPool> pool_;
+  std::shared_ptr<ThreadPool> pool_;
   std::optional<CodeLibrary> code_;
   LaminaStep step_{};
   std::vector<Mapping> mappings_;

@@ -2,6 +2,9 @@
 
 #include "EngineTest.h"
 
+#include <algorithm>
+#include <filesystem>
+
 namespace lamina::test {
 
 INSTANTIATE_TEST_SUITE_P(InProcess, EngineTest, ::testing::Values(Workers{true, {}}),
@@ -12,4 +15,63 @@ INSTANTIATE_TEST_SUITE_P(InProcess, GpuMemoryTest,
                          ::testing::Values(Workers{true, {false, true}}, Workers{true, {true, true}}),
                          [](const auto &info) { return info.param.name(); });
 
+namespace {
+
+size_t threadsOfThisProcess() {
+  size_t threads = 0;
+  for ([[maybe_unused]] const auto &task : std::filesystem::directory_iterator("/proc/self/task"))
+    ++threads;
+  return threads;
+}
+
+TEST(EngineInProcess, WorkersOnCpusHaveTheSameThreads) {
+  TestArtifact artifact;
+  size_t before = threadsOfThisProcess();
+  auto engine = Engine::create(makePlan(), artifact.path(), {.threadsPerWorker = 3, .inProcess = true});
+  ASSERT_TRUE(engine.ok()) << engine.status();
+  EXPECT_EQ(threadsOfThisProcess(), before + 3);
+  for (const WorkerInfo &worker : (*engine)->workers())
+    EXPECT_TRUE(worker.device.ends_with(", 3 threads")) << worker.device;
+}
+
+/// Two workers of one driver wait, one for the other and that for a GPU.
+TEST(EngineInProcess, SeveralWorkersOfADriverWaitAtOnce) {
+  useSimulator();
+  plan::Plan plan = makePlan({.memoryOnCuda = true});
+  plan::Worker &relay = *plan.add_workers();
+  relay = plan.workers(0);
+  relay.set_name("relay0");
+  relay.mutable_buffers(Logits)->set_name("spare");
+  relay.clear_kernels();
+  relay.clear_program();
+  plan::Transfer &back = *plan.add_transfers();
+  back = plan.transfers(SendOut);
+  back.set_label("relayed out");
+  back.set_source(2);
+  *back.mutable_source_buffers() = back.destination_buffers();
+  plan.mutable_transfers(SendOut)->set_destination(2);
+  relay.add_program()->mutable_recv()->set_transfer(SendOut);
+  relay.add_program()->mutable_wait()->set_transfer(SendOut);
+  relay.add_program()->mutable_send()->set_transfer(3);
+  for (plan::Instruction &instruction : *plan.mutable_workers(0)->mutable_program())
+    if (instruction.has_recv())
+      instruction.mutable_recv()->set_transfer(3);
+    else if (instruction.has_wait())
+      instruction.mutable_wait()->set_transfer(3);
+  TestArtifact artifact;
+  auto engine = Engine::create(plan, artifact.path(), {.threadsPerWorker = 2, .inProcess = true});
+  ASSERT_TRUE(engine.ok()) << engine.status();
+  std::vector<int> ids;
+  uint64_t fastest = UINT64_MAX;
+  for (int i = 0; i < 20; ++i) {
+    ids.push_back(i);
+    StepTimings timings;
+    ASSERT_TRUE((*engine)->step(fillBatch(**engine, {{i, i, 0}}), &timings).ok());
+    EXPECT_EQ((*engine)->logits(0)[0], expectedLogit(ids));
+    fastest = std::min(fastest, timings.wallNanoseconds);
+  }
+  EXPECT_LT(fastest, 40'000'000u) << "the driver slept although there was something to do";
+}
+
+} // namespace
 } // namespace lamina::test

@@ -165,6 +165,35 @@ TEST(SharedMemoryTransport, CommunicationIsNoLongerThanTheWait) {
   }
 }
 
+TEST(SharedMemoryTransport, WhoTriesIsTold) {
+  Link link(8192, 2);
+  auto source = link.endpoint(0), destination = link.endpoint(1);
+  ASSERT_TRUE(destination->recv(kSmall, 1).ok());
+  EXPECT_FALSE(*destination->tryWait(kSmall)) << "nothing is sent";
+  uint64_t begin = monotonicNanoseconds();
+  EXPECT_TRUE(destination->block(5'000'000).ok());
+  EXPECT_GE(monotonicNanoseconds() - begin, 4'000'000u);
+  EXPECT_FALSE(*destination->tryWait(kSmall)) << "the limit is over and nothing else has happened";
+  EXPECT_TRUE(*source->trySend(kSmall, 1));
+  EXPECT_TRUE(*source->trySend(kSmall, 1));
+  EXPECT_FALSE(*source->trySend(kSmall, 1)) << "there is room for two";
+  EXPECT_TRUE(*destination->tryWait(kSmall));
+  EXPECT_TRUE(source->block(0).ok()) << "there is room by now";
+  EXPECT_TRUE(*source->trySend(kSmall, 1));
+}
+
+TEST(SharedMemoryTransport, WhoDoesNotBlockDoesNotCommunicate) {
+  Link link;
+  auto source = link.endpoint(0), destination = link.endpoint(1);
+  ASSERT_TRUE(destination->recv(kSmall, 1).ok());
+  ASSERT_FALSE(*destination->tryWait(kSmall));
+  ASSERT_TRUE(*source->trySend(kSmall, 1));
+  usleep(20'000); // one thread does something else
+  uint64_t begin = monotonicNanoseconds();
+  ASSERT_TRUE(*destination->tryWait(kSmall));
+  EXPECT_LE(destination->communicationNanoseconds(), monotonicNanoseconds() - begin);
+}
+
 TEST(SharedMemoryTransport, AbortEndsAWait) {
   Link link;
   auto endpoint = link.endpoint(1);

@@ -1,6 +1,6 @@
-//===- RunningWorker.cpp - a worker as seen by who started it -----------------------------------------===//
+//===- RunningDriver.cpp - a driver of workers as seen by who started it ------------------------------===//
 
-#include "runtime/executor/RunningWorker.h"
+#include "runtime/executor/RunningDriver.h"
 
 #include "runtime/base/Clock.h"
 
@@ -20,11 +20,11 @@ namespace {
 /// How long a process that was told to leave may take before it is killed.
 constexpr uint64_t kLeaveNanoseconds = 1'000'000'000;
 
-class ProcessWorker final : public RunningWorker {
+class ProcessDriver final : public RunningDriver {
 public:
-  explicit ProcessWorker(pid_t pid) : pid_(pid) {}
+  explicit ProcessDriver(pid_t pid) : pid_(pid) {}
 
-  ~ProcessWorker() override {
+  ~ProcessDriver() override {
     uint64_t deadline = monotonicNanoseconds() + kLeaveNanoseconds;
     while (!death() && monotonicNanoseconds() < deadline)
       usleep(500);
@@ -63,11 +63,11 @@ private:
   std::optional<std::string> death_;
 };
 
-class ThreadWorker final : public RunningWorker {
+class ThreadDriver final : public RunningDriver {
 public:
-  explicit ThreadWorker(const WorkerContext &context) : context_(context) {}
+  explicit ThreadDriver(const DriverContext &context) : context_(context) {}
 
-  ~ThreadWorker() override {
+  ~ThreadDriver() override {
     if (started_)
       pthread_join(thread_, nullptr);
   }
@@ -79,7 +79,7 @@ public:
     int error = pthread_create(
         &thread_, nullptr,
         [](void *self) -> void * {
-          runWorker(static_cast<ThreadWorker *>(self)->context_);
+          runWorkers(static_cast<ThreadDriver *>(self)->context_);
           return nullptr;
         },
         this);
@@ -96,7 +96,7 @@ public:
   void kill() override {}
 
 private:
-  WorkerContext context_;
+  DriverContext context_;
   pthread_t thread_{};
   bool started_ = false;
 };
@@ -118,8 +118,8 @@ void enterWorkerProcess(const std::string &name, pid_t parent) {
 
 } // namespace
 
-absl::StatusOr<std::unique_ptr<RunningWorker>> startProcess(const WorkerContext &context) {
-  const std::string &name = context.plan->workers(context.index).name();
+absl::StatusOr<std::unique_ptr<RunningDriver>> startProcess(const DriverContext &context) {
+  const std::string &name = context.plan->workers(context.workers.front()).name();
   pid_t parent = getpid();
   // Nothing may reach a worker between the fork and its own settings, an interrupt of the terminal least of
   // all.
@@ -130,20 +130,20 @@ absl::StatusOr<std::unique_ptr<RunningWorker>> startProcess(const WorkerContext 
   int error = errno;
   if (pid == 0) {
     enterWorkerProcess(name, parent);
-    runWorker(context);
+    runWorkers(context);
     _exit(0); // not exit: buffers and handlers belong to the front end
   }
   sigprocmask(SIG_SETMASK, &before, nullptr);
   if (pid < 0)
     return absl::ResourceExhaustedError(
         absl::StrCat("cannot start a process for worker ", name, ": ", strerror(error)));
-  return std::make_unique<ProcessWorker>(pid);
+  return std::make_unique<ProcessDriver>(pid);
 }
 
-absl::StatusOr<std::unique_ptr<RunningWorker>> startThread(const WorkerContext &context) {
-  auto worker = std::make_unique<ThreadWorker>(context);
-  LAMINA_RETURN_IF_ERROR(worker->start());
-  return std::unique_ptr<RunningWorker>(std::move(worker));
+absl::StatusOr<std::unique_ptr<RunningDriver>> startThread(const DriverContext &context) {
+  auto driver = std::make_unique<ThreadDriver>(context);
+  LAMINA_RETURN_IF_ERROR(driver->start());
+  return std::unique_ptr<RunningDriver>(std::move(driver));
 }
 
 } // namespace lamina
