@@ -84,7 +84,7 @@ private:
                                                                 *context_.batch, *worker.device));
     LAMINA_RETURN_IF_ERROR(context_.links->mapChannels(uint32_t(index), *worker.device));
     worker.transport = context_.links->endpoint(uint32_t(index), *worker.device, context_.control->leave,
-                                                context_.spinNanoseconds);
+                                                context_.spinNanoseconds, &local_);
     LAMINA_RETURN_IF_ERROR(worker.program->bindTransfers(plan, *worker.transport));
     LAMINA_RETURN_IF_ERROR(worker.transport->connect());
     worker.executor.emplace(*worker.program, *worker.device, *worker.transport, context_.trace->ring(index));
@@ -152,6 +152,7 @@ private:
   const DriverContext &context_;
   WorkerSlot *current_ = nullptr;
   std::shared_ptr<ThreadPool> threads_; // of all devices on CPUs
+  LocalEndpoints local_;
   std::vector<LoadedWorker> workers_;
 };
 

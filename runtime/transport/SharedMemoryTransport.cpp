@@ -80,10 +80,10 @@ absl::Status SharedMemoryLinks::mapChannels(uint32_t worker, Device &device) con
 
 std::unique_ptr<Transport> SharedMemoryLinks::endpoint(uint32_t worker, Device &device,
                                                        const std::atomic<uint32_t> &abort,
-                                                       uint64_t spinNanoseconds) {
+                                                       uint64_t spinNanoseconds, LocalEndpoints *local) {
   if (device.queue() != nullptr)
     return std::make_unique<QueuedEndpoint>(*this, worker, device, abort, spinNanoseconds);
-  return std::make_unique<HostEndpoint>(*this, worker, device, abort, spinNanoseconds);
+  return std::make_unique<HostEndpoint>(*this, worker, device, abort, spinNanoseconds, local);
 }
 
 void SharedMemoryLinks::wakeAll() {

@@ -78,6 +78,12 @@ struct TransferCounters {
   std::atomic<uint64_t> bytesReceived;
 };
 
+class HostEndpoint;
+
+/// Which endpoints belong to one thread: by transfer, the one where it ends. Messages between them need no ring. The
+/// endpoints add themselves and must end together.
+using LocalEndpoints = std::vector<HostEndpoint *>;
+
 /// All channels of a plan, in one segment that is created before the workers are forked.
 class SharedMemoryLinks {
 public:
@@ -90,9 +96,9 @@ public:
 
   /// The endpoint of one worker, made in the process that uses it, for a device that knows its channels. All
   /// arguments must outlive it. Waiting spins for `spinNanoseconds` before it sleeps and ends when `abort`
-  /// becomes nonzero.
+  /// becomes nonzero. `local` may be null.
   std::unique_ptr<Transport> endpoint(uint32_t worker, Device &device, const std::atomic<uint32_t> &abort,
-                                      uint64_t spinNanoseconds);
+                                      uint64_t spinNanoseconds, LocalEndpoints *local = nullptr);
 
   /// Wakes every sleeper, so that it sees an abort at once.
   void wakeAll();

@@ -39,8 +39,8 @@ struct Link {
                                                  {{0, 1, frames, bytes}, {1, 0, frames, bytes}}));
   }
   /// Both ends may bind the same vectors in tests that use one end at a time.
-  std::unique_ptr<Transport> endpoint(uint32_t worker) {
-    auto endpoint = links->endpoint(worker, *device, abort, kSpin);
+  std::unique_ptr<Transport> endpoint(uint32_t worker, LocalEndpoints *local = nullptr) {
+    auto endpoint = links->endpoint(worker, *device, abort, kSpin, local);
     EXPECT_TRUE(endpoint->bind(kBig, {{big.data(), 100}, {tail.data(), 28}}).ok());
     EXPECT_TRUE(endpoint->bind(kSmall, {{small.data(), 12}}).ok());
     EXPECT_TRUE(endpoint->bind(kBack, {{back.data(), 8}}).ok());
@@ -192,6 +192,76 @@ TEST(SharedMemoryTransport, WhoDoesNotBlockDoesNotCommunicate) {
   uint64_t begin = monotonicNanoseconds();
   ASSERT_TRUE(*destination->tryWait(kSmall));
   EXPECT_LE(destination->communicationNanoseconds(), monotonicNanoseconds() - begin);
+}
+
+/// Both ends in one thread, with buffers of their own.
+struct LocalLink : Link {
+  LocalEndpoints local;
+  std::unique_ptr<Transport> source = endpoint(0, &local), destination = endpoint(1, &local);
+  std::vector<std::byte> bigThere = std::vector<std::byte>(100 * kMaxRows),
+                         tailThere = std::vector<std::byte>(28 * kMaxRows),
+                         smallThere = std::vector<std::byte>(12 * kMaxRows);
+
+  LocalLink() {
+    EXPECT_TRUE(destination->bind(kBig, {{bigThere.data(), 100}, {tailThere.data(), 28}}).ok());
+    EXPECT_TRUE(destination->bind(kSmall, {{smallThere.data(), 12}}).ok());
+    fill(big, 1, 0);
+    fill(tail, 1, 1);
+    fill(small, 1, 2);
+  }
+  bool bigArrived(size_t rows) const {
+    return holds(bigThere, 1, 0, 100 * rows) && holds(tailThere, 1, 1, 28 * rows);
+  }
+  uint32_t framesInTheRing() const { return links->channels()[0].state->published.load(); }
+};
+
+TEST(LocalTransport, WhatIsExpectedGoesThereAtOnce) {
+  LocalLink link;
+  ASSERT_TRUE(link.destination->recv(kBig, 3).ok());
+  EXPECT_FALSE(*link.destination->tryWait(kBig));
+  ASSERT_TRUE(*link.source->trySend(kBig, 3));
+  EXPECT_TRUE(link.bigArrived(3));
+  EXPECT_EQ(link.bigThere[300], std::byte(0)) << "no more rows than were sent";
+  EXPECT_TRUE(*link.destination->tryWait(kBig));
+  EXPECT_EQ(link.framesInTheRing(), 0u);
+  EXPECT_EQ(link.links->counters(kBig).bytesSent.load(), 3u * 128);
+  EXPECT_EQ(link.links->counters(kBig).bytesReceived.load(), 3u * 128);
+}
+
+TEST(LocalTransport, WhatIsNotExpectedYetWaitsInTheRing) {
+  LocalLink link;
+  ASSERT_TRUE(*link.source->trySend(kBig, 3));
+  fill(link.big, 2, 0); // the source may reuse its buffers
+  ASSERT_TRUE(link.destination->recv(kBig, 3).ok());
+  ASSERT_TRUE(link.destination->recv(kSmall, 2).ok());
+  ASSERT_TRUE(*link.source->trySend(kSmall, 2));
+  EXPECT_EQ(link.framesInTheRing(), 2u) << "the second does not overtake the first";
+  EXPECT_TRUE(*link.destination->tryWait(kSmall));
+  EXPECT_TRUE(*link.destination->tryWait(kBig));
+  EXPECT_TRUE(link.bigArrived(3));
+  EXPECT_TRUE(holds(link.smallThere, 1, 2, 24));
+  // With the ring empty again the next step needs none.
+  link.source->beginStep(2);
+  link.destination->beginStep(2);
+  ASSERT_TRUE(link.destination->recv(kSmall, 1).ok());
+  ASSERT_TRUE(*link.source->trySend(kSmall, 1));
+  EXPECT_TRUE(*link.destination->tryWait(kSmall));
+  EXPECT_EQ(link.framesInTheRing(), 2u);
+}
+
+TEST(LocalTransport, WhatDiffersIsRefused) {
+  LocalLink link;
+  ASSERT_TRUE(link.destination->recv(kBig, 3).ok());
+  ASSERT_TRUE(*link.source->trySend(kBig, 2));
+  EXPECT_EQ(link.destination->tryWait(kBig).status().code(), absl::StatusCode::kDataLoss);
+}
+
+TEST(LocalTransport, ASecondMessageIsNotTakenForTheFirst) {
+  LocalLink link;
+  ASSERT_TRUE(link.destination->recv(kBig, 3).ok());
+  ASSERT_TRUE(*link.source->trySend(kBig, 3));
+  ASSERT_TRUE(*link.source->trySend(kBig, 3));
+  EXPECT_EQ(link.framesInTheRing(), 1u);
 }
 
 TEST(SharedMemoryTransport, AbortEndsAWait) {
