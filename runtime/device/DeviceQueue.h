@@ -40,9 +40,11 @@ public:
 
   /// Offers memory that Device::allocate gave; an error where devices of this kind cannot reach each other's.
   virtual absl::StatusOr<DeviceMemoryOffer> offerMemory(std::byte *memory) = 0;
-  /// The address by which this device reaches what another offers, as long as both live; an error if it
-  /// cannot.
+  /// The address by which this device reaches what another offers, until leaveMemory; an error if it cannot. The
+  /// other device must not be destroyed before.
   virtual absl::StatusOr<std::byte *> reachMemory(const DeviceMemoryOffer &offer) = 0;
+  /// Gives back what reachMemory gave, once all work that was handed over is done.
+  virtual absl::Status leaveMemory(std::byte *memory) = 0;
 
   /// Writes a word of host memory; who sees it sees everything that was handed over before.
   virtual absl::Status writeWord(uint32_t *word, uint32_t value) = 0;

@@ -85,6 +85,7 @@ public:
       WorkerInfo info{.name = worker.name(),
                       .deviceClass = plan_.classes(int(worker.device_class())).name(),
                       .device = slot.device,
+                      .note = slot.note,
                       .pid = pids_[size_t(i)]};
       for (int t = 0; t < plan_.transfers_size(); ++t) {
         const TransferCounters &counters = links_->counters(uint32_t(t));

@@ -78,6 +78,7 @@ struct WorkerInfo {
   std::string name;        ///< "memory0"
   std::string deviceClass; ///< "memory"
   std::string device;      ///< "cpu x86-64-v4, 2 threads"
+  std::string note;        ///< what it could not have as it would be fastest, and why; mostly empty
   int pid = 0;             ///< of the worker's process; in process: our own
   uint64_t bytesSent = 0;  ///< payload of transfers since the start
   uint64_t bytesReceived = 0;

@@ -89,6 +89,7 @@ private:
     LAMINA_RETURN_IF_ERROR(worker.transport->connect());
     worker.executor.emplace(*worker.program, *worker.device, *worker.transport, context_.trace->ring(index));
     copyText(worker.slot->device, worker.device->description());
+    copyText(worker.slot->note, worker.transport->connectionNote());
     return absl::OkStatus();
   }
 
@@ -163,6 +164,7 @@ void runWorkers(const DriverContext &context) {
   absl::Status status = driver.run();
   if (status.ok())
     return;
+  // While the workers are still there: peers must know before they can leave what is freed with them.
   // Peers of a failed worker are cancelled next, but merely because they were told to stop waiting.
   if (WorkerSlot &slot = driver.current(); !absl::IsCancelled(status)) {
     slot.errorCode = uint32_t(status.code());

@@ -42,6 +42,7 @@ struct alignas(64) WorkerSlot {
   std::atomic<uint64_t> lastCommunicationNanoseconds;
   uint32_t errorCode; ///< absl::StatusCode; valid, like the text, once `failed` is set
   char device[128];   ///< Device::description(); valid once ready
+  char note[256];   ///< Transport::connectionNote(); valid once ready
   char error[1024];
 };
 

@@ -13,10 +13,29 @@ namespace {
 constexpr useconds_t kSleepMicroseconds = 20;
 /// How long who waits for a peer that is loading sleeps before it looks at the abort flag.
 constexpr uint64_t kRecheckNanoseconds = 50'000'000;
-/// Of ChannelState::offered and answered.
-constexpr uint32_t kYes = 1, kNo = 2;
+/// How long a ring waits to be left by a peer, which may have been killed.
+constexpr uint64_t kLeaveNanoseconds = 500'000'000;
+/// Of ChannelState::offered and answered; what was answered with yes is left later.
+constexpr uint32_t kYes = 1, kNo = 2, kLeft = 3;
 
 } // namespace
+
+/// Leaving comes first, so no two ends wait for each other.
+QueuedEndpoint::~QueuedEndpoint() {
+  for (const Outgoing &out : outgoing_)
+    if (out.direct) {
+      queue_.leaveMemory(out.payload).IgnoreError(); // a device that failed has said so
+      out.channel->state->answered.store(kLeft);
+    }
+  uint64_t deadline = monotonicNanoseconds() + kLeaveNanoseconds;
+  for (const Incoming &in : incoming_) {
+    ChannelState &state = *in.channel->state;
+    uint64_t now = 0;
+    for (uint32_t seen; state.offered.load() == kYes && (seen = state.answered.load()) != kNo && seen != kLeft &&
+                        (now = monotonicNanoseconds()) < deadline;)
+      state.answered.waitWhile(seen, 0, deadline - now);
+  }
+}
 
 /// Offers come first, so no two ends wait for each other's.
 absl::Status QueuedEndpoint::connect() {
@@ -43,6 +62,8 @@ std::byte *QueuedEndpoint::offerRing(const Channel &channel) {
   absl::StatusOr<DeviceMemoryOffer> offer = ring.ok() ? queue_.offerMemory(*ring) : ring.status();
   if (offer.ok())
     channel.state->offer = *offer;
+  else
+    noteHostRing("from", channel.source, offer.status());
   channel.state->offered.store(offer.ok() ? kYes : kNo);
   return offer.ok() ? *ring : nullptr;
 }
@@ -55,9 +76,17 @@ absl::Status QueuedEndpoint::takeOffer(Outgoing &out) {
   absl::StatusOr<std::byte *> ring = queue_.reachMemory(state.offer);
   if (ring.ok())
     out.payload = *ring;
+  else
+    noteHostRing("to", out.channel->destination, ring.status());
   out.direct = ring.ok();
   state.answered.store(ring.ok() ? kYes : kNo);
   return absl::OkStatus();
+}
+
+void QueuedEndpoint::noteHostRing(const char *direction, uint32_t peer, const absl::Status &reason) {
+  if (note_.empty())
+    note_ = absl::StrCat("transfers ", direction, " worker ", peer, " go through the host's memory: ",
+                         reason.message());
 }
 
 absl::StatusOr<bool> QueuedEndpoint::awaitYes(SharedWaitWord &word) {

@@ -11,7 +11,8 @@
 //
 // Where both ends have a queue, the ring of the payload lies in the memory of the destination's device if the
 // source's can reach it: the destination offers it, the source answers (connect). Headers and words stay in
-// the host's memory, and so do rings that were not offered or not reached.
+// the host's memory, and so do rings that were not offered or not reached. No driver wants memory freed that
+// others still have open, so at the end the destination waits a while for the source to leave its ring.
 //
 //===--------------------------------------------------------------------------------------------------------===//
 
@@ -31,7 +32,10 @@ public:
       : RingEndpoint(links, worker), device_(device), queue_(*device.queue()), abort_(abort),
         spin_(spinNanoseconds) {}
 
+  ~QueuedEndpoint() override;
+
   absl::Status connect() override;
+  std::string connectionNote() const override { return note_; }
   void beginStep(uint64_t step) override;
   absl::StatusOr<bool> trySend(uint32_t transfer, int64_t rows) override;
   absl::StatusOr<bool> tryWait(uint32_t transfer) override;
@@ -50,6 +54,7 @@ private:
   };
 
   std::byte *offerRing(const Channel &channel);
+  void noteHostRing(const char *direction, uint32_t peer, const absl::Status &reason);
   absl::Status takeOffer(Outgoing &out);
   absl::StatusOr<bool> awaitYes(SharedWaitWord &word);
   absl::Status receiveNext(Incoming &in);
@@ -61,6 +66,7 @@ private:
   const std::atomic<uint32_t> &abort_;
   const uint64_t spin_;
   std::vector<Taken> taken_; // in this step
+  std::string note_;
 };
 
 } // namespace lamina

@@ -19,6 +19,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 namespace lamina {
@@ -39,6 +40,9 @@ public:
   /// Agrees with the peers on where messages lie: once, before the first step, waiting for those that have
   /// not come as far. Without it they go through the host's memory.
   virtual absl::Status connect() { return absl::OkStatus(); }
+
+  /// One line on what connect() could not have as it would be fastest, and why; empty if there is nothing.
+  virtual std::string connectionNote() const { return ""; }
 
   /// Starts step `step`; all messages of the step before must have been waited for.
   virtual void beginStep(uint64_t step) = 0;

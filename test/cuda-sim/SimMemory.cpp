@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <fcntl.h>
 #include <string>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -74,6 +75,10 @@ CUresult SimMemory::free(CUdeviceptr address) {
   auto allocation = allocations_.find(uintptr_t(address));
   if (allocation == allocations_.end() || allocation->second.shared)
     return CUDA_ERROR_INVALID_VALUE;
+  if (flock(allocation->second.file, LOCK_EX | LOCK_NB) != 0) {
+    fprintf(stderr, "cuda-sim: memory is freed that another process has open\n");
+    abort();
+  }
   used_ -= allocation->second.bytes;
   unmap(allocation);
   return CUDA_SUCCESS;
@@ -101,7 +106,10 @@ CUresult SimMemory::openShared(const CUipcMemHandle &handle, int device, CUdevic
     return CUDA_ERROR_PEER_ACCESS_UNSUPPORTED;
   std::string path = "/proc/" + std::to_string(process) + "/fd/" + std::to_string(file);
   int opened = open(path.c_str(), O_RDWR | O_CLOEXEC);
-  return opened < 0 ? CUDA_ERROR_INVALID_VALUE : map({bytes, opened, owner, true}, address);
+  if (opened < 0)
+    return CUDA_ERROR_INVALID_VALUE;
+  flock(opened, LOCK_SH); // as long as it is open: free() looks
+  return map({bytes, opened, owner, true}, address);
 }
 
 CUresult SimMemory::closeShared(CUdeviceptr address) {

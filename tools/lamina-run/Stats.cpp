@@ -112,6 +112,9 @@ void printWorkers(const StepTotals &totals, const std::vector<WorkerInfo> &worke
   }
   std::fprintf(stderr, "over all links %s per token\n",
                bytesText(static_cast<double>(moved) / tokens).c_str());
+  for (const WorkerInfo &worker : workers)
+    if (!worker.note.empty())
+      std::fprintf(stderr, "%s: %s\n", worker.name.c_str(), worker.note.c_str());
 }
 
 } // namespace

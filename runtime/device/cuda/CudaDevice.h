@@ -48,6 +48,7 @@ public:
   absl::Status enqueueCopy(std::byte *to, const std::byte *from, uint64_t bytes) override;
   absl::StatusOr<DeviceMemoryOffer> offerMemory(std::byte *memory) override;
   absl::StatusOr<std::byte *> reachMemory(const DeviceMemoryOffer &offer) override;
+  absl::Status leaveMemory(std::byte *memory) override;
   absl::Status writeWord(uint32_t *word, uint32_t value) override;
   absl::Status waitForWord(const uint32_t *word, uint32_t value) override;
   absl::StatusOr<bool> finished() override;

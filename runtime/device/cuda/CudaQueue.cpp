@@ -3,6 +3,7 @@
 #include "runtime/base/Clock.h"
 #include "runtime/device/cuda/CudaDevice.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <unistd.h>
@@ -52,6 +53,15 @@ absl::StatusOr<std::byte *> CudaDevice::reachMemory(const DeviceMemoryOffer &off
                     "the GPU cannot reach another's memory");
   reached_.push_back(address);
   return reinterpret_cast<std::byte *>(uintptr_t(address));
+}
+
+absl::Status CudaDevice::leaveMemory(std::byte *memory) {
+  LAMINA_RETURN_IF_ERROR(synchronize());
+  auto opened = std::find(reached_.begin(), reached_.end(), addressOf(memory));
+  if (opened == reached_.end()) // of a device of this process
+    return absl::OkStatus();
+  reached_.erase(opened);
+  return driver_.check(driver_.cuIpcCloseMemHandle(addressOf(memory)), "the GPU cannot leave another's memory");
 }
 
 absl::StatusOr<CUdeviceptr> CudaDevice::addressOfWord(const uint32_t *word) const {

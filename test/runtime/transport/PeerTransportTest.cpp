@@ -12,6 +12,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -34,9 +35,12 @@ private:
   SharedWaitWord *words_ = reinterpret_cast<SharedWaitWord *>(segment_.data());
 };
 
-absl::Status runEnd(SharedMemoryLinks &links, uint32_t worker, Steps &steps) {
+absl::Status runEnd(SharedMemoryLinks &links, uint32_t worker, Steps &steps, bool direct) {
   End end(links, worker, true);
   absl::Status status = end.transport->connect();
+  std::string want = "transfers to worker 1 go through the host's memory: the GPU cannot reach another's memory: ";
+  if (std::string note = end.transport->connectionNote(); direct || worker == 1 ? !note.empty() : !note.starts_with(want))
+    return absl::InternalError("unexpected note: " + note);
   for (uint64_t step = 1; step <= kSteps; ++step) {
     int64_t rows = int64_t(step * 7 % (kMaxRows + 1));
     if (status.ok())
@@ -53,6 +57,38 @@ struct Machine {
 
 class PeerTransport : public ::testing::TestWithParam<Machine> {};
 
+/// Sends more than the ring holds, which nobody takes, and leaves some time after.
+absl::Status abandonStep(SharedMemoryLinks &links) {
+  End source(links, 0, true);
+  LAMINA_RETURN_IF_ERROR(source.transport->connect());
+  source.transport->beginStep(1);
+  for (int i = 0; i < 5; ++i)
+    LAMINA_RETURN_IF_ERROR(source.transport->send(kBig, kMaxRows));
+  source.abort.store(1);
+  if (source.transport->endStep().code() != absl::StatusCode::kCancelled)
+    return absl::InternalError("the step was not cancelled");
+  usleep(100'000);
+  source.transport->abandonStep();
+  return absl::OkStatus();
+}
+
+/// Runs both workers in processes of their own; whether they succeed.
+void runProcesses(const std::function<absl::Status(uint32_t worker)> &run) {
+  pid_t processes[2];
+  for (uint32_t worker = 0; worker < 2; ++worker)
+    if ((processes[worker] = fork()) == 0) {
+      absl::Status status = run(worker);
+      if (!status.ok())
+        fprintf(stderr, "worker %u: %s\n", worker, std::string(status.message()).c_str());
+      _exit(!status.ok());
+    }
+  for (pid_t process : processes) {
+    int status = -1;
+    waitpid(process, &status, 0);
+    EXPECT_EQ(status, 0);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Machines, PeerTransport,
                          ::testing::Values(Machine{"1", "OneGpu", true, true},
                                            Machine{"2", "TwoGpus", true, true},
@@ -63,24 +99,25 @@ INSTANTIATE_TEST_SUITE_P(Machines, PeerTransport,
 TEST_P(PeerTransport, ProcessesCopyFromGpuToGpuWhereTheyCan) {
   auto links = makeLinks(9000, true);
   Steps steps;
-  pid_t processes[2];
-  for (uint32_t worker = 0; worker < 2; ++worker)
-    if ((processes[worker] = fork()) == 0) {
-      setenv("LAMINA_CUDA_SIM_DEVICES", GetParam().devices, 1);
-      if (!GetParam().peers)
-        setenv("LAMINA_CUDA_SIM_NO_PEERS", "1", 1);
-      absl::Status status = runEnd(*links, worker, steps);
-      if (!status.ok())
-        fprintf(stderr, "worker %u: %s\n", worker, std::string(status.message()).c_str());
-      _exit(!status.ok());
-    }
-  for (pid_t process : processes) {
-    int status = -1;
-    waitpid(process, &status, 0);
-    EXPECT_EQ(status, 0);
-  }
+  runProcesses([&](uint32_t worker) {
+    setenv("LAMINA_CUDA_SIM_DEVICES", GetParam().devices, 1);
+    if (!GetParam().peers)
+      setenv("LAMINA_CUDA_SIM_NO_PEERS", "1", 1);
+    return runEnd(*links, worker, steps, GetParam().direct);
+  });
   EXPECT_EQ(hostRingIsUnused(*links), GetParam().direct);
   EXPECT_GT(links->counters(kBig).bytesReceived.load(), 0u);
+}
+
+/// The simulator aborts a process that frees memory which another has open.
+TEST(PeerTransportByHand, ARingIsFreedOnceItsSourceHasLeft) {
+  auto links = makeLinks(8192, true);
+  runProcesses([&](uint32_t worker) {
+    if (worker == 0)
+      return abandonStep(*links);
+    End destination(*links, 1, true);
+    return destination.transport->connect();
+  });
 }
 
 } // namespace
