@@ -86,9 +86,35 @@ mpmd.topology @cluster {
   mpmd.device_class @memory : memory on cpu
 }
 
-// CHECK-LABEL: func.func @same_kind(
+// CHECK-LABEL: func.func @two_processors(
 // CHECK-NOT: cached
-func.func @same_kind(%batch: !lm.batch, %cache: !mpmd.placed<!lm.kv_cache<2 x 16 x 16, f16>, @memory>, %x: !mpmd.placed<tensor<?x32xf32>, @compute>) -> !mpmd.placed<tensor<?x32xf32>, @memory> {
+func.func @two_processors(%batch: !lm.batch, %cache: !mpmd.placed<!lm.kv_cache<2 x 16 x 16, f16>, @memory>, %x: !mpmd.placed<tensor<?x32xf32>, @compute>) -> !mpmd.placed<tensor<?x32xf32>, @memory> {
+  %q = mpmd.transfer %x : (!mpmd.placed<tensor<?x32xf32>, @compute>) -> !mpmd.placed<tensor<?x32xf32>, @memory>
+  %k = mpmd.transfer %x : (!mpmd.placed<tensor<?x32xf32>, @compute>) -> !mpmd.placed<tensor<?x32xf32>, @memory>
+  %o = mpmd.fragment @memory "attention0"(%b = %batch, %c = %cache, %ka = %k, %qa = %q) : (!lm.batch, !mpmd.placed<!lm.kv_cache<2 x 16 x 16, f16>, @memory>, !mpmd.placed<tensor<?x32xf32>, @memory>, !mpmd.placed<tensor<?x32xf32>, @memory>) -> (!mpmd.placed<tensor<?x32xf32>, @memory>) {
+    %p = lm.batch_field %b, positions : tensor<?xi32>
+    %t = lm.batch_field %b, block_table : tensor<?x?xi32>
+    %d = lm.cache_append %c, %ka, %ka at %p, %p, %t : !lm.kv_cache<2 x 16 x 16, f16>, tensor<?x32xf32>, tensor<?x32xf32>, tensor<?xi32>, tensor<?xi32>, tensor<?x?xi32>
+    %y = lm.online_attention %qa, %d at %p, %p, %t {scale = 0.25 : f32, range = 512, ranges = 8, split_tokens = 8} : tensor<?x32xf32>, !lm.kv_cache<2 x 16 x 16, f16>, tensor<?xi32>, tensor<?xi32>, tensor<?x?xi32> -> tensor<?x48xf32>
+    %z = lm.attention_combine %y at %p {heads = 2, range = 512, ranges = 8, split_tokens = 8} : (tensor<?x48xf32>, tensor<?xi32>) -> tensor<?x32xf32>
+    mpmd.return %z : tensor<?x32xf32>
+  }
+  return %o : !mpmd.placed<tensor<?x32xf32>, @memory>
+}
+
+// -----
+
+// Two GPUs, or two workers on one, whose kernels go side by side.
+mpmd.topology @cluster {
+  mpmd.device_class @compute : compute on cuda
+  mpmd.device_class @memory : memory on cuda
+}
+
+// CHECK-LABEL: func.func @two_gpus(
+// CHECK: mpmd.transfer
+// CHECK-NEXT: mpmd.fragment @memory "attention0.cached"
+// CHECK: lm.online_attention {{.*}} after %
+func.func @two_gpus(%batch: !lm.batch, %cache: !mpmd.placed<!lm.kv_cache<2 x 16 x 16, f16>, @memory>, %x: !mpmd.placed<tensor<?x32xf32>, @compute>) -> !mpmd.placed<tensor<?x32xf32>, @memory> {
   %q = mpmd.transfer %x : (!mpmd.placed<tensor<?x32xf32>, @compute>) -> !mpmd.placed<tensor<?x32xf32>, @memory>
   %k = mpmd.transfer %x : (!mpmd.placed<tensor<?x32xf32>, @compute>) -> !mpmd.placed<tensor<?x32xf32>, @memory>
   %o = mpmd.fragment @memory "attention0"(%b = %batch, %c = %cache, %ka = %k, %qa = %q) : (!lm.batch, !mpmd.placed<!lm.kv_cache<2 x 16 x 16, f16>, @memory>, !mpmd.placed<tensor<?x32xf32>, @memory>, !mpmd.placed<tensor<?x32xf32>, @memory>) -> (!mpmd.placed<tensor<?x32xf32>, @memory>) {

@@ -31,7 +31,7 @@ Value inputFor(FragmentOp fragment, Value value) {
 
 /// The query's transfer, where keys and values come by a later one and all else is there from the beginning; null otherwise.
 TransferOp earlierQuery(FragmentOp fragment, lm::OnlineAttentionOp attention, lm::CacheAppendOp append) {
-  if (!inputFor(fragment, append.getCache()))
+  if (!isa_and_present<BlockArgument>(inputFor(fragment, append.getCache())))
     return {};
   for (Value place : {attention.getPositions(), attention.getSequences(), attention.getBlockTable()})
     if (!place.getDefiningOp<lm::BatchFieldOp>())
@@ -96,8 +96,9 @@ struct OverlapAttentionPass : public lamina::mpmd::impl::MPMDOverlapAttentionPas
     FailureOr<Roles> roles = findRoles(getOperation());
     if (failed(roles))
       return signalPassFailure();
-    // Two classes of one kind are two workers on one machine's devices, which both need all of the time.
-    if (deviceOf(getOperation(), roles->compute) == deviceOf(getOperation(), roles->memory))
+    // Two workers on processors, which may well be one machine's, both need all of the cores all of the time.
+    auto onCpu = [&](FlatSymbolRefAttr role) { return deviceOf(getOperation(), role) == DeviceKind::cpu; };
+    if (roles->isMonolithic() || (onCpu(roles->compute) && onCpu(roles->memory)))
       return;
     for (func::FuncOp step : findSteps(getOperation()))
       for (FragmentOp fragment : llvm::to_vector(step.getOps<FragmentOp>()))

@@ -110,8 +110,9 @@ def MPMDOverlapAttentionPass : Pass<"mpmd-overlap-attention", "::mlir::ModuleOp"
   let description = [{
     Queries arrive before keys and values. The ranges of positions that the step adds nothing to need only the query: an
     `online_attention` of these alone goes into a fragment right behind the query's transfer, and the one that was there takes them
-    from it (section 3.2 of the paper, with the same additions in the same order). Between devices of one kind nothing is
-    done: two workers on one machine's cores gain nothing from it.
+    from it (section 3.2 of the paper, with the same additions in the same order). Where both classes are processors nothing
+    is done: workers that share one machine's cores gain nothing from it, and a topology does not say whether two processors are
+    two machines'.
 
     Before:
     ```mlir
