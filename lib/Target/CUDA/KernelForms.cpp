@@ -50,11 +50,12 @@ DeviceForm productForm(Block &body, const std::string &symbol, const ProductForm
   return {{symbol, form.maxTokens, plan::RowExtent::fixed, workgroups, kProductThreads}, KernelKind::Linear, form};
 }
 
-/// The plan chooses by tokens; a kernel on output rows, of which there are few, has one form.
+/// The plan chooses by tokens; a kernel on output rows, of which there are few, has one form: the first that is for more
+/// than four.
 std::vector<DeviceForm> linearForms(Block &body, const std::string &name, bool outputRows) {
   auto forms = productForms(body);
   if (outputRows) {
-    ProductForm form = forms[2].second;
+    ProductForm form = llvm::find_if(forms, [](const auto &it) { return it.second.maxTokens == 0 || it.second.maxTokens > 4; })->second;
     form.shares = 1;
     form.maxTokens = 0;
     return {productForm(body, name, form)};

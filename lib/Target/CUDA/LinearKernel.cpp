@@ -177,6 +177,7 @@ void emitPart(DeviceContext &kernel, const ProductPart &part, Value own, const P
   if (kernel.rows == kernel.tokens)
     return multiply(form);
   // The plan does not choose by output rows.
+  assert(form.groups == kOneToken.groups && "a single row has the same workgroups");
   b.branch(
       b.equal(kernel.rows, b.i64(1)), [&] { b.shareInstead([&] { multiply(kOneToken); }); },
       [&] { b.shareInstead([&] { multiply(form); }); });

@@ -39,7 +39,10 @@ TileProduct::TileProduct(DeviceContext &kernel, Value input, Value weight, int64
       decoders_{{b_, weight, {/*lanes=*/0, row_, quarter_}},
                 {b_, weight, {/*lanes=*/0, b_.add(row_, kPackedRows / 2), quarter_}}},
       stage_{warps, kTeams, teams, decoders_[0].steps()},
-      input_(kernel, input, tokens, stage_, inputFields(decoders_[0])) {}
+      input_(kernel, input, tokens, stage_, inputFields(decoders_[0])) {
+  assert(teams_ % (kTeams * warps) == 0 && "warps have whole rounds of teams");
+  assert((warps == 1 || rounds() == 1) && "the team after a round's last is the next one's first");
+}
 
 int64_t TileProduct::sumsOfLane() const { return tokens_ / kTokens * kSumsOfTile; }
 
