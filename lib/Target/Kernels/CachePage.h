@@ -58,7 +58,7 @@ public:
   Value stored(Value value) {
     return number_ == PackedNumber::F16    ? b_.toHalfBits(value)
            : number_ == PackedNumber::BF16 ? b_.toBfloatBits(value)
-           : number_ == PackedNumber::F8E4M3 ? b_.toByteFloatBits(value)
+           : number_ == PackedNumber::F8E4M3 ? b_.toE4M3Bits(value)
                                              : value;
   }
 

@@ -117,7 +117,7 @@ public:
   Value toHalfBits(Value value);
   Value toBfloatBits(Value value);
   /// f32 values to bits of F8E4M3 (i8 lanes), to nearest even; what is too large becomes ±448.
-  Value toByteFloatBits(Value value);
+  Value toE4M3Bits(Value value);
   /// Memory of this call, aligned to 64 bytes, allocated once on entry.
   Value scratch(int64_t bytes);
   /// The same pointer, of which LLVM does not know that.
@@ -142,7 +142,7 @@ public:
 private:
   unsigned alignmentOf(mlir::Type type) const;
   Value halfBitsToFloat(Value bits);
-  Value byteFloatToFloat(Value bits);
+  Value e4m3BitsToFloat(Value bits);
   template <typename T> Value constantGlobal(mlir::Type element, llvm::ArrayRef<T> values);
   Value lookupByShifts(Value indices, llvm::ArrayRef<int8_t> table);
   Value foldLanes(Value vector, llvm::function_ref<Value(Value, Value)> combine);

@@ -32,7 +32,7 @@ Value KernelBuilder::loadNumber(PackedNumber number, Value pointer, int64_t lane
   case PackedNumber::U4High:
     return shiftRight(arith::ExtUIOp::create(*this, wide, load(bytes, pointer)), 4);
   case PackedNumber::F8E4M3:
-    return byteFloatToFloat(load(bytes, pointer));
+    return e4m3BitsToFloat(load(bytes, pointer));
   }
   return {};
 }
@@ -88,7 +88,7 @@ Value KernelBuilder::toBfloatBits(Value value) {
 
 /// Four bits of exponent, biased by 7, and three of fraction: in the places of f16, whose bias is 15, they are the number
 /// times 2^-8, also below the normal range. All seven set are NaN.
-Value KernelBuilder::byteFloatToFloat(Value bits) {
+Value KernelBuilder::e4m3BitsToFloat(Value bits) {
   int64_t lanes = lanesOf(bits);
   Type words = vectorOf(getI16Type(), lanes);
   Value wide = arith::ExtSIOp::create(*this, words, bits), magnitude = bitAnd(wide, 0x7F);
@@ -97,7 +97,7 @@ Value KernelBuilder::byteFloatToFloat(Value bits) {
   return mulf(halfBitsToFloat(arith::OrIOp::create(*this, half, bitAnd(wide, -0x8000))), constant(f32(lanes), 256.0));
 }
 
-Value KernelBuilder::toByteFloatBits(Value value) {
+Value KernelBuilder::toE4M3Bits(Value value) {
   int64_t lanes = lanesOf(value);
   Type wide = i32(lanes);
   Value bits = bitcast(value, wide), magnitude = bitAnd(bits, 0x7FFFFFFF);

@@ -203,7 +203,6 @@ private:
       return;
     case PackedNumber::E8M0Half:
     case PackedNumber::I8:
-    case PackedNumber::F8E4M3:
       base[entry * kPackedRows + lane] = uint8_t(bits);
       return;
     case PackedNumber::U4Low:
@@ -212,6 +211,8 @@ private:
     case PackedNumber::U4High:
       base[entry * kPackedRows + lane] |= uint8_t(bits << 4);
       return;
+    case PackedNumber::F8E4M3:
+      llvm_unreachable("only in caches");
     }
   }
 
