@@ -12,22 +12,48 @@ using namespace lamina;
 
 namespace {
 
-/// One kernel for one target, compiled in contexts of its own.
+/// A kernel as all targets get it.
+struct Source {
+  Location loc;
+  const KernelSource *kernel = nullptr;
+  std::vector<KernelForm> forms = {}; // none where nothing is generated
+  std::string lowered = {};           // the kernel in that case
+};
+
+FailureOr<std::vector<Source>> findSources(Location loc, ArrayRef<KernelSource> kernels) {
+  std::vector<Source> sources;
+  for (const KernelSource &kernel : kernels) {
+    sources.push_back({kernel.body->getLoc(), &kernel});
+    Source &source = sources.back();
+    if (isLoweredKernel(kernel)) {
+      source.lowered = serializeLoweredKernel(kernel);
+      continue;
+    }
+    FailureOr<std::vector<KernelForm>> forms = kernelForms(kernel);
+    if (failed(forms))
+      return failure();
+    source.forms = std::move(*forms);
+  }
+  if (kernels.empty()) // a function that computes nothing: the linker wants an object all the same
+    sources.push_back({loc});
+  return sources;
+}
+
+/// A kernel for one target, compiled in contexts of its own.
 struct Job {
-  const KernelSource *kernel;
-  const std::vector<KernelForm> *forms;
+  const Source *source;
   const TargetInfo *target;
-  std::string lowered; // the kernel, if there is nothing to generate
-  std::string object, error;
+  std::string object = {}, error = {};
 
   void run() {
     MLIRContext context(MLIRContext::Threading::DISABLED);
-    OwningOpRef<ModuleOp> module = lowered.empty() ? generate(context) : lowerKernel(lowered, context);
+    bool generated = source->lowered.empty();
+    OwningOpRef<ModuleOp> module = generated ? generate(context) : lowerKernel(source->lowered, context);
     if (!module) {
       error = "could not be lowered to LLVM";
       return;
     }
-    Loops loops = lowered.empty() ? Loops::Generated : Loops::Plain;
+    Loops loops = generated ? Loops::Generated : Loops::Plain;
     if (llvm::Expected<std::string> result = emitObject(*module, *target, loops))
       object = std::move(*result);
     else
@@ -37,64 +63,47 @@ struct Job {
   OwningOpRef<ModuleOp> generate(MLIRContext &context) {
     loadKernelDialects(context);
     OwningOpRef<ModuleOp> module = ModuleOp::create(UnknownLoc::get(&context));
-    for (const KernelForm &form : *forms)
-      emitKernel(*kernel, form, *target, *module);
+    for (const KernelForm &form : source->forms)
+      emitKernel(*source->kernel, form, *target, *module);
     return module;
   }
 };
 
+/// The shared object of one target.
+FailureOr<std::string> link(Location loc, MutableArrayRef<Job> jobs) {
+  std::vector<std::string> objects;
+  for (Job &job : jobs) {
+    if (!job.error.empty())
+      return emitError(job.source->loc) << job.error;
+    objects.push_back(std::move(job.object));
+  }
+  llvm::Expected<std::string> linked = linkObjects(objects, *jobs.front().target);
+  if (!linked)
+    return emitError(loc) << llvm::toString(linked.takeError());
+  return *linked;
+}
+
 } // namespace
 
-FailureOr<std::vector<std::string>> lamina::compileKernels(ArrayRef<KernelSource> kernels,
+FailureOr<std::vector<std::string>> lamina::compileKernels(Location loc, ArrayRef<KernelSource> kernels,
                                                            ArrayRef<StringRef> targets, unsigned threads) {
-  std::vector<std::vector<KernelForm>> forms;
-  for (const KernelSource &kernel : kernels) {
-    FailureOr<std::vector<KernelForm>> described = std::vector<KernelForm>(); // none where nothing is generated
-    if (!isLoweredKernel(kernel))
-      described = kernelForms(kernel);
-    if (failed(described))
-      return failure();
-    forms.push_back(std::move(*described));
-  }
-  std::vector<Job> jobs;
-  std::vector<const TargetInfo *> infos;
+  FailureOr<std::vector<Source>> sources = findSources(loc, kernels);
+  if (failed(sources))
+    return failure();
+  std::vector<Job> jobs; // of one target after another
   for (StringRef name : targets) {
-    infos.push_back(findTargetInfo(name));
-    if (!infos.back() && !kernels.empty())
-      return kernels[0].body->getParentOp()->emitError() << "no CPU target is called '" << name << "'";
-    for (size_t i = 0; i < kernels.size(); ++i)
-      jobs.push_back({&kernels[i], &forms[i], infos.back(),
-                      isLoweredKernel(kernels[i]) ? serializeLoweredKernel(kernels[i]) : "", {}, {}});
+    const TargetInfo *target = findTargetInfo(name);
+    if (!target)
+      return emitError(loc) << "no CPU target is called '" << name << "'";
+    for (const Source &source : *sources)
+      jobs.push_back({&source, target});
   }
   forEachInParallel(jobs.size(), threads, [&](size_t i) { jobs[i].run(); });
-
   std::vector<std::string> results;
-  for (size_t t = 0; t < targets.size(); ++t) {
-    std::vector<std::string> objects;
-    for (size_t i = 0; i < kernels.size(); ++i) {
-      Job &job = jobs[t * kernels.size() + i];
-      if (!job.error.empty())
-        return kernels[i].body->getParentOp()->emitError() << job.error;
-      objects.push_back(std::move(job.object));
-    }
-    if (!infos[t])
+  for (size_t begin = 0; begin < jobs.size(); begin += sources->size()) {
+    FailureOr<std::string> linked = link(loc, MutableArrayRef(jobs).slice(begin, sources->size()));
+    if (failed(linked))
       return failure();
-    if (kernels.empty()) { // a function that computes nothing; there is no object without code to link
-      MLIRContext context(MLIRContext::Threading::DISABLED);
-      loadKernelDialects(context);
-      OwningOpRef<ModuleOp> module = ModuleOp::create(UnknownLoc::get(&context));
-      if (llvm::Expected<std::string> object = emitObject(*module, *infos[t]))
-        objects.push_back(std::move(*object));
-      else
-        return emitError(UnknownLoc::get(&context)) << llvm::toString(object.takeError());
-    }
-    llvm::Expected<std::string> linked = linkObjects(objects, *infos[t]);
-    if (!linked) {
-      std::string message = llvm::toString(linked.takeError());
-      if (!kernels.empty())
-        kernels[0].body->getParentOp()->emitError() << message;
-      return failure();
-    }
     results.push_back(std::move(*linked));
   }
   return results;

@@ -40,7 +40,7 @@ LogicalResult emit(ModuleOp module, const absl::Status &status) {
 FailureOr<std::vector<std::string>> compileProgram(plan::ProgramOp program, const KernelSet &kernels,
                                                    const ArtifactOptions &options) {
   if (!runsOnCuda(program))
-    return compileKernels(kernels.sources(), options.targets.cpu, options.threads);
+    return compileKernels(program.getLoc(), kernels.sources(), options.targets.cpu, options.threads);
   FailureOr<std::string> ptx = compileToPTX(kernels.sources(), options.threads);
   if (failed(ptx))
     return failure();

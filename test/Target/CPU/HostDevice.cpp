@@ -32,7 +32,7 @@ mlir::FailureOr<std::vector<KernelVariant>> test::describeForDevice(const Kernel
 
 mlir::FailureOr<std::vector<std::string>> test::compileForDevice(llvm::ArrayRef<KernelSource> kernels,
                                                                  llvm::ArrayRef<llvm::StringRef> targets) {
-  return compileKernels(kernels, targets, 2);
+  return compileKernels(kernels.front().body->getLoc(), kernels, targets, 2);
 }
 
 void test::launchOnDevice(void *symbol, const KernelVariant &, const std::vector<void *> &bindings,

@@ -138,6 +138,18 @@ TEST(ObjectTest, UnknownTargetsAreRefused) {
               testing::HasSubstr("no CPU target is called 'x86-64-v9'"));
 }
 
+/// Also where a program has no kernels.
+TEST(ObjectTest, UnknownTargetsAreRefusedWithoutKernels) {
+  mlir::MLIRContext context;
+  std::string errors;
+  context.getDiagEngine().registerHandler([&](mlir::Diagnostic &diagnostic) { errors += diagnostic.str(); });
+  EXPECT_TRUE(failed(compileKernels(mlir::UnknownLoc::get(&context), {}, {"x86-64-v9"}, 1)));
+  EXPECT_EQ(errors, "no CPU target is called 'x86-64-v9'");
+  auto objects = compileKernels(mlir::UnknownLoc::get(&context), {}, {runnableTargets().back()}, 1);
+  ASSERT_TRUE(succeeded(objects));
+  EXPECT_FALSE(objects->front().empty());
+}
+
 struct Refusal {
   const char *body, *message;
 };
