@@ -120,6 +120,33 @@ TEST(IntegerLinearTest, BatchesAndSplitsAgreeBitForBit) {
   }
 }
 
+/// A kernel on output rows has one form, of which the plan does not choose.
+TEST(IntegerLinearTest, OutputRowsGiveTheSameBits) {
+  Random random(15);
+  for (const char *name : {"Q4_0", "Q4_K"}) {
+    const BlockFormat &format = *findBlockFormat(name);
+    Matrix w = randomMatrix(random, format, 100, columnsFor(format));
+    QuantizedRows all = quantized(randomRows(random, 33, w.columns));
+    std::string text = linearText("head", format, w.rows, w.columns, "!lm.q8");
+    for (const std::string &target : runnableTargets()) {
+      auto tokens = KernelLibrary::compile(text, target);
+      auto outputs = KernelLibrary::compile(text, target, plan::RowExtent::output_rows);
+      ASSERT_TRUE(tokens && outputs);
+      ASSERT_EQ(outputs->variants("head").size(), 1u);
+      for (int64_t rows : {0, 1, 2, 33}) {
+        QuantizedRows x = firstRows(all, rows);
+        Rows y(rows, w.rows);
+        outputs->run("head", 0, {x.pointer(), w.packed.data(), y.pointer()}, LaminaStep{500, rows, 1, 1});
+        if (rows == 0) // of a step, which has tokens
+          continue;
+        for (size_t form : tokens->formsFor("head", rows))
+          EXPECT_TRUE(y.sameBits(runLinear(*tokens, "head", form, x, w)))
+              << name << " for " << target << ", rows " << rows << ", form " << form;
+      }
+    }
+  }
+}
+
 TEST(IntegerLinearTest, TwoProductsMeetInAGateAndAResidualIsAdded) {
   const std::string text = R"(plan.kernel @gated {
 ^bb0(%x: tensor<?x256x!lm.q8>, %g: tensor<40x256x!lm.block<q4_k>>, %u: tensor<40x256x!lm.block<q6_k>>,
