@@ -46,6 +46,11 @@ int32_t lamina_sim_shuffle(int32_t value, int32_t lane);
 /// many in `b`. Every thread of the warp calls it.
 void lamina_sim_mma_s8(const int32_t *a, const int32_t *b, int32_t *sums, int32_t depth);
 
+/// PTX's mma.m16n8k16 on f16, or on bf16 where `bfloat` is not 0, with sums in f32: as above, with numbers of two bytes, and
+/// so four words in `a` and two in `b`. Each sum and its 16 products are added in f64, in ascending order, and rounded
+/// once; hardware has an order and roundings of its own.
+void lamina_sim_mma_f32(const int32_t *a, const int32_t *b, float *sums, int32_t bfloat);
+
 /// The block's shared memory, as many bytes as the launch asks for.
 void *lamina_sim_shared(void);
 

@@ -4,9 +4,12 @@
 
 #include "FiberSwitch.h"
 
+#include "runtime/base/Float16.h"
+
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <bit>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -54,8 +57,9 @@ const char *describe(State state) {
   }
 }
 
-/// What a lane gives to its warp: a word, or its words of two tiles, `a` and `b` after another.
-using Offer = std::array<int32_t, 6>;
+/// What a lane gives to its warp: a word; its words of two tiles, `a` and `b` one after the other; or the numbers in them,
+/// as f32.
+using Offer = std::array<int32_t, 12>;
 constexpr int32_t kOfferOfB = 4;
 
 struct Fiber {
@@ -129,6 +133,27 @@ public:
         for (int32_t half = 0; half < halves; ++half)
           sums[i] += dotBytes(offers.of(4 * row + quarter)[size_t(2 * half + rows)],
                               offers.of(4 * column + quarter)[size_t(kOfferOfB + half)]);
+    }
+  }
+
+  void multiplyFloatTiles(const int32_t *a, const int32_t *b, float *sums, bool bfloat) {
+    Offer own;
+    for (size_t i = 0; i < own.size(); ++i) { // two in each word
+      auto bits = uint16_t((i < 8 ? a[i / 2] : b[i / 2 - 4]) >> 16 * (i % 2));
+      own[i] = std::bit_cast<int32_t>(bfloat ? bfloat16ToFloat(bits) : halfToFloat(bits));
+    }
+    Offers offers = exchange(own, State::InProduct);
+    int32_t lane = current_ % LAMINA_CUDA_WARP;
+    for (int32_t i = 0; i < 4; ++i) {
+      int32_t rows = i / 2, row = lane / 4, column = 2 * (lane % 4) + i % 2;
+      double sum = sums[i];
+      for (int32_t k = 0; k < 16; ++k) {
+        int32_t owner = k % 8 / 2, place = k % 2 + k / 8 * 4; // in `a` the upper and the lower eight rows by turns
+        const Offer &ofA = offers.of(4 * row + owner), &ofB = offers.of(4 * column + owner);
+        sum += double(std::bit_cast<float>(ofA[size_t(place + 2 * rows)])) *
+               std::bit_cast<float>(ofB[size_t(8 + place / 4 * 2 + place % 4)]);
+      }
+      sums[i] = float(sum);
     }
   }
 
@@ -277,5 +302,8 @@ LAMINA_SIM_EXPORT int32_t lamina_sim_shuffle(int32_t value, int32_t lane) {
 }
 LAMINA_SIM_EXPORT void lamina_sim_mma_s8(const int32_t *a, const int32_t *b, int32_t *sums, int32_t depth) {
   lamina::cudasim::runner().multiplyTiles(a, b, sums, depth);
+}
+LAMINA_SIM_EXPORT void lamina_sim_mma_f32(const int32_t *a, const int32_t *b, float *sums, int32_t bfloat) {
+  lamina::cudasim::runner().multiplyFloatTiles(a, b, sums, bfloat != 0);
 }
 LAMINA_SIM_EXPORT void *lamina_sim_shared(void) { return lamina::cudasim::runner().shared(); }

@@ -2,6 +2,8 @@
 
 #include "FiberBlock.h"
 
+#include "runtime/base/Float16.h"
+
 #include <gtest/gtest.h>
 
 #include <bit>
@@ -156,6 +158,64 @@ TEST(FiberBlock, TilesAreMultipliedAsTheirLanesHaveThem) {
     TileProduct tiles(depth);
     run(multiply, &tiles, 1, 32);
     EXPECT_EQ(std::memcmp(tiles.sums, tiles.expected, sizeof tiles.sums), 0) << depth;
+  }
+}
+
+/// The same of 16-bit floats: where a lane has the i-th number of `a` and of `b`.
+Place halfPlaceInA(int32_t lane, int32_t i) {
+  return {lane / 4 + (i / 2 % 2 == 0 ? 0 : 8), lane % 4 * 2 + i % 2 + (i < 4 ? 0 : 8)};
+}
+Place halfPlaceInB(int32_t lane, int32_t i) { return {lane % 4 * 2 + i % 2 + (i < 2 ? 0 : 8), lane / 4}; }
+
+struct FloatTileProduct {
+  bool bfloat;
+  float a[16][16], b[16][8], sums[16][8];
+  double expected[16][8];
+
+  /// Small multiples of 1/8, which both types have exactly and of which no sum is rounded.
+  explicit FloatTileProduct(bool bfloat) : bfloat(bfloat) {
+    std::mt19937 random{unsigned(bfloat)};
+    auto number = [&] { return float(int32_t(random() % 255) - 127) / 8; };
+    for (int32_t k = 0; k < 16; ++k) {
+      for (int32_t row = 0; row < 16; ++row)
+        a[row][k] = number();
+      for (int32_t column = 0; column < 8; ++column)
+        b[k][column] = number();
+    }
+    for (int32_t row = 0; row < 16; ++row)
+      for (int32_t column = 0; column < 8; ++column) {
+        expected[row][column] = sums[row][column] = number();
+        for (int32_t k = 0; k < 16; ++k)
+          expected[row][column] += double(a[row][k]) * b[k][column];
+      }
+  }
+  uint16_t bits(float value) const { return bfloat ? floatToBfloat16(value) : floatToHalf(value); }
+};
+
+TEST(FiberBlock, TilesOfFloatsAreMultipliedAsTheirLanesHaveThem) {
+  auto multiply = [](void *const *parameters) {
+    auto &tiles = *static_cast<FloatTileProduct *>(parameters[0]);
+    uint16_t a[8], b[4];
+    int32_t words[4], columns[2];
+    float sums[4];
+    for (int32_t i = 0; i < 8; ++i)
+      a[i] = tiles.bits(tiles.a[halfPlaceInA(thread(), i).row][halfPlaceInA(thread(), i).column]);
+    for (int32_t i = 0; i < 4; ++i)
+      b[i] = tiles.bits(tiles.b[halfPlaceInB(thread(), i).row][halfPlaceInB(thread(), i).column]);
+    std::memcpy(words, a, sizeof a);
+    std::memcpy(columns, b, sizeof b);
+    for (int32_t i = 0; i < 4; ++i)
+      sums[i] = tiles.sums[placeInSums(thread(), i).row][placeInSums(thread(), i).column];
+    lamina_sim_mma_f32(words, columns, sums, tiles.bfloat);
+    for (int32_t i = 0; i < 4; ++i)
+      tiles.sums[placeInSums(thread(), i).row][placeInSums(thread(), i).column] = sums[i];
+  };
+  for (bool bfloat : {false, true}) {
+    FloatTileProduct tiles(bfloat);
+    run(multiply, &tiles, 1, 32);
+    for (int32_t row = 0; row < 16; ++row)
+      for (int32_t column = 0; column < 8; ++column)
+        EXPECT_EQ(tiles.sums[row][column], tiles.expected[row][column]) << row << " " << column;
   }
 }
 
