@@ -142,27 +142,65 @@ Value DeviceBuilder::dotBytes(Value unsignedBytes, Value signedBytes, Value sum)
   return sum;
 }
 
-Values DeviceBuilder::multiplyTiles(ValueRange a, ValueRange b, Value start) {
-  int64_t depth = 8 * a.size();
-  Values sums(4, start);
-  if (machine_ == DeviceMachine::ptx) {
-    Values arguments(a);
-    llvm::append_range(arguments, b);
-    llvm::append_range(arguments, sums);
-    auto type = LLVM::LLVMStructType::getLiteral(getContext(), SmallVector<Type>(4, getI32Type()));
-    Value tile = callIntrinsic("llvm.nvvm.mma.m16n8k" + std::to_string(depth) + ".row.col.s8", type, arguments);
-    for (auto [i, sum] : llvm::enumerate(sums))
-      sum = LLVM::ExtractValueOp::create(*this, tile, i);
-    return sums;
-  }
+//===--- Tiles -----------------------------------------------------------------------------------------===//
+
+Values DeviceBuilder::callTileProduct(StringRef intrinsic, ValueRange a, ValueRange b, ValueRange sums) {
+  Values arguments(a);
+  llvm::append_range(arguments, b);
+  llvm::append_range(arguments, sums);
+  auto type = LLVM::LLVMStructType::getLiteral(getContext(), llvm::to_vector(sums.getTypes()));
+  Value tile = callIntrinsic(intrinsic, type, arguments);
+  Values results;
+  for (size_t i = 0; i < sums.size(); ++i)
+    results.push_back(LLVM::ExtractValueOp::create(*this, tile, int64_t(i)));
+  return results;
+}
+
+/// The simulator's functions take places of the words.
+Values DeviceBuilder::simulateTileProduct(StringRef function, ValueRange a, ValueRange b, ValueRange sums,
+                                          int64_t which) {
   if (!tiles_)
     tiles_ = scratch(4 * 10);
   Value places[] = {tiles_, offset(tiles_, 16), offset(tiles_, 24)};
   for (auto [place, words] : llvm::zip(places, std::array<ValueRange, 3>{a, b, sums}))
     for (auto [i, word] : llvm::enumerate(words))
       store(word, offset(place, 4 * int64_t(i)));
-  callSimulator("lamina_sim_mma_s8", {}, {places[0], places[1], places[2], constant(getI32Type(), depth)});
+  callSimulator(function, {}, {places[0], places[1], places[2], constant(getI32Type(), which)});
+  Values results;
   for (auto [i, sum] : llvm::enumerate(sums))
-    sum = load(getI32Type(), offset(places[2], 4 * int64_t(i)));
-  return sums;
+    results.push_back(load(sum.getType(), offset(places[2], 4 * int64_t(i))));
+  return results;
+}
+
+Values DeviceBuilder::multiplyTiles(ValueRange a, ValueRange b, Value start) {
+  int64_t depth = 8 * a.size();
+  Values sums(4, start);
+  if (machine_ == DeviceMachine::simulator)
+    return simulateTileProduct("lamina_sim_mma_s8", a, b, sums, depth);
+  return callTileProduct("llvm.nvvm.mma.m16n8k" + std::to_string(depth) + ".row.col.s8", a, b, sums);
+}
+
+Values DeviceBuilder::multiplyTiles(PackedNumber number, ValueRange a, ValueRange b, ValueRange sums) {
+  bool bfloat = number == PackedNumber::BF16;
+  if (machine_ == DeviceMachine::simulator)
+    return simulateTileProduct("lamina_sim_mma_f32", a, b, sums, bfloat);
+  if (bfloat)
+    return callTileProduct("llvm.nvvm.mma.m16n8k16.row.col.bf16", a, b, sums);
+  auto pairs = [&](ValueRange words) {
+    return llvm::map_to_vector<8>(words, [&](Value word) { return bitcast(word, vectorOf(getF16Type(), 2)); });
+  };
+  return callTileProduct("llvm.nvvm.mma.m16n8k16.row.col.f32.f32", pairs(a), pairs(b), sums);
+}
+
+Value DeviceBuilder::joinHalves(Value first, Value second) {
+  auto wide = [&](Value half) { return Value(arith::ExtUIOp::create(*this, i32(0), half)); };
+  return arith::OrIOp::create(*this, wide(first), shiftLeft(wide(second), 16));
+}
+
+Value DeviceBuilder::lowerHalves(Value first, Value second) {
+  return arith::OrIOp::create(*this, bitAnd(first, 0xFFFF), shiftLeft(second, 16));
+}
+
+Value DeviceBuilder::upperHalves(Value first, Value second) {
+  return arith::OrIOp::create(*this, shiftRight(first, 16), bitAnd(second, -0x10000));
 }

@@ -75,9 +75,18 @@ public:
   /// words in `a`, or 32 with four, as PTX's mma.m16n8k16 and m16n8k32 spread them over the lanes of a warp. All of them
   /// are here.
   Values multiplyTiles(ValueRange a, ValueRange b, Value start);
+  /// The same of 16 numbers, F16 or BF16, with four words in `a` and two in `b`: what they add to each of `sums` (f32), as
+  /// mma.m16n8k16 does. In which order it adds is the machine's, but does not depend on other rows and columns.
+  Values multiplyTiles(PackedNumber number, ValueRange a, ValueRange b, ValueRange sums);
+  /// Pairs of 16-bit numbers as tiles have them, the first one below: of i16, and of the halves of i32.
+  Value joinHalves(Value first, Value second);
+  Value lowerHalves(Value first, Value second);
+  Value upperHalves(Value first, Value second);
 
 private:
   Value callSimulator(llvm::StringRef name, mlir::Type result, ValueRange arguments);
+  Values callTileProduct(llvm::StringRef intrinsic, ValueRange a, ValueRange b, ValueRange sums);
+  Values simulateTileProduct(llvm::StringRef function, ValueRange a, ValueRange b, ValueRange sums, int64_t which);
 
   DeviceMachine machine_;
   int64_t threads_, sharedEnd_ = 0, sharedBytes_ = 0;

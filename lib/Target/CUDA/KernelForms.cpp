@@ -1,7 +1,7 @@
 //===- KernelForms.cpp - how the work of a kernel divides over blocks ---------------------------------===//
 
 #include "lib/Target/CUDA/CUDATarget.h"
-#include "lib/Target/CUDA/TileProduct.h"
+#include "lib/Target/CUDA/HalfTileProduct.h"
 #include "lib/Target/Kernels/ProductParts.h"
 #include "runtime/device/KernelABI.h"
 
@@ -22,14 +22,19 @@ uint32_t rowThreads(int64_t width) {
   return uint32_t(std::clamp<int64_t>(llvm::alignTo(llvm::divideCeil(width, 4), kWarp), kWarp, kMaxThreads));
 }
 
-/// Forms for steps of ever more tokens. Integers go to tensor cores: first with the warps of a block side by side in a
+/// Forms for steps of ever more tokens. What goes to tensor cores does so first with the warps of a block side by side in a
 /// row, so that few rows bring enough of the weights at once; then with more rows in a block, for which activations
 /// are brought to it once.
-std::vector<std::pair<const char *, ProductForm>> productForms(Block &body) {
-  auto input = cast<RankedTensorType>((*body.getOps<lm::LinearOp>().begin()).getInput().getType());
-  std::vector<std::pair<const char *, ProductForm>> forms = {
-      {"$t1", kOneToken}, {"$t4", {.groups = 2, .tokens = 4, .maxTokens = 4}}};
-  if (!isa<lm::Q8Type>(input.getElementType())) {
+using NamedForm = std::pair<const char *, ProductForm>;
+std::vector<NamedForm> productForms(Block &body) {
+  auto linears = body.getOps<lm::LinearOp>();
+  auto input = cast<RankedTensorType>((*linears.begin()).getInput().getType());
+  bool halves = llvm::all_of(linears, HalfTileProduct::multiplies);
+  constexpr int64_t kTile = TileProduct::kTokens;
+  std::vector<NamedForm> forms = {{"$t1", kOneToken}, {"$t4", {.groups = 2, .tokens = 4, .maxTokens = 4}}};
+  if (halves) // a tile of one token costs what a whole one does
+    forms = {{"$t8", {.groups = 2, .tokens = kTile, .maxTokens = kTile}}};
+  if (!halves && !isa<lm::Q8Type>(input.getElementType())) {
     forms.push_back({"$any", {.groups = 2, .tokens = 4, .shares = 8}});
     return forms;
   }
@@ -37,9 +42,8 @@ std::vector<std::pair<const char *, ProductForm>> productForms(Block &body) {
   for (const ProductPart &part : productParts(body))
     products = std::max(products, part.linears.size());
   int64_t tiles = products > 2 ? 1 : 2;
-  forms.push_back({"$t64",
-                   {.groups = 2, .tokens = tiles * TileProduct::kTokens, .shares = 4, .maxTokens = 64, .tiles = true}});
-  forms.push_back({"$any", {.groups = 8, .tokens = 2 * tiles * TileProduct::kTokens, .shares = 16, .tiles = true}});
+  forms.push_back({"$t64", {.groups = 2, .tokens = tiles * kTile, .shares = 4, .maxTokens = 64, .tiles = true}});
+  forms.push_back({"$any", {.groups = 8, .tokens = 2 * tiles * kTile, .shares = 16, .tiles = true}});
   return forms;
 }
 
@@ -51,7 +55,7 @@ DeviceForm productForm(Block &body, const std::string &symbol, const ProductForm
 }
 
 /// The plan chooses by tokens; a kernel on output rows, of which there are few, has one form: the first that is for more
-/// than four.
+/// than eight.
 std::vector<DeviceForm> linearForms(Block &body, const std::string &name, bool outputRows) {
   auto forms = productForms(body);
   if (outputRows) {

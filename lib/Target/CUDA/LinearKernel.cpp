@@ -4,13 +4,14 @@
 // some groups of 16 rows, equal shares of its threads each. Teams of threads share a row's steps (DeviceProduct);
 // a warp folds what its teams have, and a group's warps are added in ascending order. Which additions stand
 // behind an output follows from the weight alone: forms for more tokens do the same for several rows of the
-// input, in integers on tensor cores (TileProduct).
+// input, on tensor cores (TileProduct).
 //
 //===------------------------------------------------------------------------------------------------------------===//
 
+#include "lib/Target/CUDA/ByteTileProduct.h"
 #include "lib/Target/CUDA/DeviceProduct.h"
 #include "lib/Target/CUDA/DeviceTail.h"
-#include "lib/Target/CUDA/TileProduct.h"
+#include "lib/Target/CUDA/HalfTileProduct.h"
 #include "lib/Target/Kernels/ElementwiseTail.h"
 #include "lib/Target/Kernels/ProductParts.h"
 
@@ -37,12 +38,17 @@ public:
     Value group = b_.add(firstGroup_, b_.div(b_.thread(), threads));
     for (Operation *op : ops_) {
       Value input = op->getOperand(0), weight = op->getOperands().back();
-      if (form.tiles) // with as many teams as the form of one token has
-        tiles_.emplace_back(kernel_, input, weight, form.tokens, b_.threads() / kOneToken.groups / kTeamOfCodes,
-                            warpsOfGroup());
+      Product &product = products_.emplace_back();
+      int64_t ofOneToken = b_.threads() / kOneToken.groups; // threads of a group, which all forms have teams of
+      if (HalfTileProduct::multiplies(op))
+        product.tiles = std::make_unique<HalfTileProduct>(kernel_, input, weight, form.tokens, ofOneToken / kWarp,
+                                                          warpsOfGroup());
+      else if (form.tiles)
+        product.tiles = std::make_unique<ByteTileProduct>(kernel_, input, weight, form.tokens,
+                                                          ofOneToken / kTeamOfCodes, warpsOfGroup());
       else
-        products_.emplace_back(b_, input, weight, b_.rem(b_.thread(), threads), threads);
-      const WeightDecoder &decoder = form.tiles ? tiles_.back().decoder() : products_.back().decoder();
+        product.numbers.emplace(b_, input, weight, b_.rem(b_.thread(), threads), threads);
+      const WeightDecoder &decoder = product.tiles ? product.tiles->decoder() : product.numbers->decoder();
       Value base = kernel_.pointer(weight);
       if (matrix)
         base = b_.offset(base, b_.mul(matrix, decoder.matrixBytes()));
@@ -55,7 +61,17 @@ public:
 
   /// The rows of the step from `first` on, at most as many as go together.
   void emitTile(Value first) {
-    form_.tiles ? multiplyTiles(first) : multiply(inputRows(first));
+    Values rows;
+    for (size_t i = 0; i < products_.size(); ++i) {
+      if (products_[i].tiles) {
+        b_.shareInstead([&] { multiplyTiles(i, first); });
+        continue;
+      }
+      if (rows.empty())
+        rows = inputRows(first);
+      multiply(i, rows);
+    }
+    b_.barrier();
     Value count = b_.min(b_.i64(form_.tokens), b_.sub(kernel_.rows, first));
     int64_t pairs = form_.groups / kGroupsOfWarp;
     b_.loop(b_.warp(), b_.mul(count, pairs), b_.warps(), [&](Value i) {
@@ -67,7 +83,9 @@ public:
 
   /// One row of an input, and its results.
   void emitRow(Value inputRow, Value row, Value slot) {
-    multiply(inputRow);
+    for (size_t i = 0; i < products_.size(); ++i)
+      multiply(i, inputRow);
+    b_.barrier();
     b_.branch(b_.equal(b_.warp(), b_.i64(0)), [&] { storeResults(row, slot, b_.i64(0), b_.i64(0)); });
   }
 
@@ -83,25 +101,23 @@ private:
   }
 
   /// A warp alone in its group adds up what it would have as several.
-  void multiplyTiles(Value first) {
-    Value warp = b_.rem(b_.warp(), warpsOfGroup());
-    for (size_t i = 0; i < tiles_.size(); ++i)
-      b_.shareInstead([&] {
-        tiles_[i].multiply(groups_[i], warp, first, [&](Value round, Value sum, Value row, Value token) {
-          Value place = b_.offset(partialPlace(i, token, b_.warp()), b_.mul(row, 4));
-          if (tiles_[i].rounds() > 1)
-            sum = b_.select(b_.equal(round, b_.i64(0)), sum, b_.addf(b_.loadF32(place, 0), sum));
-          b_.store(sum, place);
-        });
-      });
-    b_.barrier();
+  void multiplyTiles(size_t product, Value first) {
+    TileProduct &tiles = *products_[product].tiles;
+    auto store = [&](Value round, Value sum, Value row, Value token) {
+      auto add = [&] {
+        Value place = b_.offset(partialPlace(product, token, b_.warp()), b_.mul(row, 4)), own = sum;
+        if (tiles.rounds() > 1)
+          own = b_.select(b_.equal(round, b_.i64(0)), sum, b_.addf(b_.loadF32(place, 0), sum));
+        b_.store(own, place);
+      };
+      form_.tokens % TileProduct::kTokens == 0 ? add() : b_.branch(b_.less(token, b_.i64(form_.tokens)), add);
+    };
+    tiles.multiply(groups_[product], b_.rem(b_.warp(), warpsOfGroup()), first, store);
   }
 
-  void multiply(ValueRange inputRows) {
-    for (size_t i = 0; i < products_.size(); ++i)
-      for (auto [t, sum] : llvm::enumerate(products_[i].addSteps(groups_[i], inputRows)))
-        storePartial(i, t, sum);
-    b_.barrier();
+  void multiply(size_t product, ValueRange inputRows) {
+    for (auto [t, sum] : llvm::enumerate(products_[product].numbers->addSteps(groups_[product], inputRows)))
+      storePartial(product, t, sum);
   }
 
   /// Of the token `t` of a tile, what a warp has of its group.
@@ -111,7 +127,7 @@ private:
 
   /// Adds up what the lanes of a warp have, which hold the rows of a group several times.
   void storePartial(size_t product, int64_t t, Value sum) {
-    int64_t lanes = products_[product].threadsOfTeam(), rows = products_[product].rowsEach();
+    int64_t lanes = products_[product].numbers->threadsOfTeam(), rows = products_[product].numbers->rowsEach();
     Value place =
         b_.offset(partialPlace(product, b_.i64(t), b_.warp()), b_.mul(b_.rem(b_.lane(), lanes), 4 * rows));
     auto add = [&](Value x, Value y) { return b_.addf(x, y); };
@@ -148,14 +164,19 @@ private:
                   [&] { tail_.storeResult(result, point); });
   }
 
+  /// One of the two.
+  struct Product {
+    std::optional<DeviceProduct> numbers = {};
+    std::unique_ptr<TileProduct> tiles = {};
+  };
+
   DeviceContext &kernel_;
   DeviceBuilder &b_;
   ElementwiseTail tail_;
   SmallVector<Operation *> ops_;
   SmallVector<Value> results_;
   ProductForm form_;
-  std::vector<DeviceProduct> products_;
-  std::vector<TileProduct> tiles_; ///< in their place
+  std::vector<Product> products_;
   Values groups_, partials_;
   Value firstGroup_;
 };

@@ -113,8 +113,9 @@ public:
   Value loadIndex(Value pointer, Value index);
   /// `lanes` (0: a scalar) numbers stored as F32, F16, BF16, E8M0Half or F8E4M3 as f32, or I8 and U4 as i32.
   Value loadNumber(PackedNumber number, Value pointer, int64_t lanes);
-  /// f32 values to f16 or bf16 bits (i16 lanes), to nearest even.
+  /// f32 values to f16 or bf16 bits (i16 lanes), to nearest even, and f16 bits to f32.
   Value toHalfBits(Value value);
+  Value halfBitsToFloat(Value bits);
   Value toBfloatBits(Value value);
   /// f32 values to bits of F8E4M3 (i8 lanes), to nearest even; what is too large becomes ±448.
   Value toE4M3Bits(Value value);
@@ -141,7 +142,6 @@ public:
 
 private:
   unsigned alignmentOf(mlir::Type type) const;
-  Value halfBitsToFloat(Value bits);
   Value e4m3BitsToFloat(Value bits);
   template <typename T> Value constantGlobal(mlir::Type element, llvm::ArrayRef<T> values);
   Value lookupByShifts(Value indices, llvm::ArrayRef<int8_t> table);

@@ -65,7 +65,8 @@ TEST(LinearTest, FormsBatchesAndSplitsAgreeBitForBit) {
     int64_t rows, columns;
   };
   const Shape shapes[] = {{"F32", 17, 172},   {"F32", 512, 64},  {"F16", 172, 64},  {"Q8_0", 100, 320},
-                          {"Q4_0", 240, 576}, {"Q4_K", 65, 512}, {"Q6_K", 64, 512}, {"F32", 1, 5}};
+                          {"Q4_0", 240, 576}, {"Q4_K", 65, 512}, {"Q6_K", 64, 512}, {"F32", 1, 5},
+                          {"F16", 35, 172},   {"F16", 300, 60},  {"BF16", 33, 40}, {"BF16", 16, 544}, {"BF16", 1, 5}};
   std::string text;
   for (size_t i = 0; i < std::size(shapes); ++i)
     text += linearText("k" + std::to_string(i), *findBlockFormat(shapes[i].format), shapes[i].rows,
@@ -92,6 +93,71 @@ TEST(LinearTest, FormsBatchesAndSplitsAgreeBitForBit) {
           for (int64_t parts = 1; parts <= (slowDevice() ? 1 : 3); parts += 2)
             EXPECT_TRUE(runLinear(*library, name, form, x, w, parts).sameBits(y))
                 << name << " form " << form << " tokens " << tokens << " parts " << parts;
+    }
+  }
+}
+
+/// However large or small activations are, also those of one row together.
+TEST(LinearTest, ActivationsOfAnySizeKeepTheirPrecision) {
+  Random random(7);
+  std::string target = runnableTargets().back(), text;
+  const char *const formats[] = {"F16", "BF16", "F32"};
+  for (const char *name : formats)
+    text += linearText(lowerName(*findBlockFormat(name)), *findBlockFormat(name), 35, 96);
+  auto library = KernelLibrary::compile(text, target);
+  ASSERT_TRUE(library);
+  for (const char *name : formats) {
+    const BlockFormat &format = *findBlockFormat(name);
+    Matrix w = randomMatrix(random, format, 35, 96);
+    for (float scale : {1e-25f, 1e-7f, 7e4f, 1e25f})
+      for (int64_t large : {0, 40, 96}) { // from here on 1000 times as large
+        Rows x = randomRows(random, 9, 96, scale);
+        for (int64_t t = 0; t < x.rows; ++t)
+          for (int64_t k = large; k < 96; ++k)
+            x.row(t)[k] *= 1000;
+        for (size_t form : library->formsFor(lowerName(format), x.rows))
+          EXPECT_LT(relativeError(product(x, w), runLinear(*library, lowerName(format), form, x, w).unpadded()), 1e-6)
+              << name << ", scale " << scale << ", from " << large;
+      }
+  }
+}
+
+/// The bits of an output do not depend on what else a kernel computes.
+TEST(LinearTest, ProductsOfDifferentWeightsAgreeAloneAndTogether) {
+  const char *const formats[] = {"F16", "Q4_0", "BF16", "F32"};
+  std::string arguments, body, yields, types, alone;
+  for (size_t i = 0; i < std::size(formats); ++i) {
+    const BlockFormat &format = *findBlockFormat(formats[i]);
+    std::string n = std::to_string(i), type = matrixType(format, 40, 64);
+    arguments += ", %w" + n + ": " + type;
+    body += "  %" + n + " = lm.linear %x, %w" + n + " : (tensor<?x64xf32>, " + type + ") -> tensor<?x40xf32>\n";
+    yields += (i ? ", %" : "%") + n;
+    types += i ? ", tensor<?x40xf32>" : "tensor<?x40xf32>";
+    alone += linearText("alone" + n, format, 40, 64);
+  }
+  std::string text = "plan.kernel @together {\n^bb0(%x: tensor<?x64xf32>" + arguments + "):\n" + body + "  plan.yield " +
+                     yields + " : " + types + "\n}\n" + alone;
+  Random random(8);
+  auto library = KernelLibrary::compile(text, runnableTargets().back());
+  ASSERT_TRUE(library);
+  std::vector<Matrix> weights;
+  for (const char *name : formats)
+    weights.push_back(randomMatrix(random, *findBlockFormat(name), 40, 64));
+  for (int64_t tokens : {1, 3, 9}) {
+    Rows x = randomRows(random, tokens, 64);
+    std::vector<Rows> results(std::size(formats), Rows(tokens, 40));
+    std::vector<void *> bindings = {x.pointer()};
+    for (Matrix &w : weights)
+      bindings.push_back(w.packed.data());
+    for (Rows &y : results)
+      bindings.push_back(y.pointer());
+    for (size_t form : library->formsFor("together", tokens)) {
+      library->run("together", form, bindings, LaminaStep{tokens, 0, 1, 1});
+      for (size_t i = 0; i < results.size(); ++i) {
+        std::string name = "alone" + std::to_string(i);
+        EXPECT_TRUE(results[i].sameBits(runLinear(*library, name, library->formsFor(name, tokens).front(), x, weights[i])))
+            << formats[i] << " form " << form << " tokens " << tokens;
+      }
     }
   }
 }

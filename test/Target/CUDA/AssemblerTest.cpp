@@ -66,8 +66,8 @@ TEST(AssemblerTest, AttentionOverEveryCacheFits) {
 /// What needs the most registers and shared memory: two products that meet, a residual, both forms of the result.
 TEST(AssemblerTest, ProductsThatMeetFit) {
   std::string text;
-  for (const char *format : {"q4_k", "q6_k", "q2_k"}) {
-    const std::string name = format, rows = "tensor<?x1024x!lm.q8>", h = "tensor<?x64xf32>", h8 = "tensor<?x64x!lm.q8>";
+  for (const char *format : {"q4_k", "q6_k", "q2_k", "f16", "bf16"}) {
+    const std::string name = format, rows = name.ends_with("f16") ? "tensor<?x1024xf32>" : "tensor<?x1024x!lm.q8>", h = "tensor<?x64xf32>", h8 = "tensor<?x64x!lm.q8>";
     const std::string weight = "tensor<64x1024x!lm.block<" + name + ">>", product = " : (" + rows + ", " + weight + ") -> " + h;
     text += "plan.kernel @gated_" + name + " {\n^bb0(%x: " + rows + ", %g: " + weight + ", %u: " + weight + ", %r: " + h +
             "):\n  %0 = lm.linear %x, %g" + product + "\n  %1 = lm.linear %x, %u" + product +
