@@ -1,6 +1,11 @@
 // Rotations written as products with cosines and sines.
 // RUN: lamina-opt %s --lm-raise-rotary | FileCheck %s
 
+// Values that are read twice are traced once, and no deeper than the stack is.
+// RUN: %python %S/Inputs/deep_rows.py | lamina-opt --lm-raise-rotary | FileCheck %s --check-prefix=DEEP
+// DEEP-COUNT-48: arith.addf
+// DEEP-NOT:      lm.rotary_embedding
+
 // x · cos + concat(-x2, x1) · sin, of two heads, with a table that has each frequency twice.
 // CHECK-LABEL: func.func @halves
 func.func @halves(%x: tensor<?x8xf32>, %p: tensor<?xi32>, %n: index) -> tensor<?x2x4xf32> {

@@ -6,6 +6,7 @@
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "llvm/ADT/TypeSwitch.h"
+#include "llvm/Support/SaveAndRestore.h"
 
 #include <functional>
 
@@ -41,28 +42,37 @@ class Tracer {
 public:
   explicit Tracer(bool rotations) : rotations_(rotations) {}
 
+  /// Each value once, however often it is read, and not deeper than the stack is: what lies there is its own source.
   std::optional<RowTrace> trace(Value value) {
+    constexpr int kDeepest = 256;
     std::optional<int64_t> size = rowSize(value);
     if (!size)
       return std::nullopt;
-    std::optional<RowTrace> moved;
-    if (Operation *op = value.getDefiningOp())
-      moved = llvm::TypeSwitch<Operation *, std::optional<RowTrace>>(op)
-                  .Case<tensor::ExpandShapeOp, tensor::CollapseShapeOp>([&](auto reshape) { return traceReshape(reshape); })
-                  .Case([&](linalg::BroadcastOp broadcast) { return traceBroadcast(broadcast); })
-                  .Case([&](linalg::TransposeOp transpose) { return traceTranspose(transpose); })
-                  .Case([&](tensor::ExtractSliceOp slice) { return traceSlice(slice); })
-                  .Case([&](tensor::ConcatOp concat) { return traceConcat(concat); })
-                  .Case([&](arith::NegFOp neg) { return scaled(trace(neg.getOperand()), -1); })
-                  .Case([&](ScaleOp scale) { return scaled(trace(scale.getInput()), scale.getFactor().convertToDouble()); })
-                  .Case([&](arith::AddFOp add) { return traceSum(add.getLhs(), add.getRhs(), 1); })
-                  .Case([&](arith::SubFOp sub) { return traceSum(sub.getLhs(), sub.getRhs(), -1); })
-                  .Case([&](arith::MulFOp mul) { return traceProduct(mul.getLhs(), mul.getRhs()); })
-                  .Default(std::nullopt);
-    return moved ? moved : itself(value, *size);
+    if (auto known = traces_.find(value); known != traces_.end())
+      return known->second;
+    llvm::SaveAndRestore<int> deeper(depth_, depth_ + 1);
+    std::optional<RowTrace> moved = depth_ > kDeepest ? std::nullopt : throughOperation(value);
+    return traces_[value] = moved ? std::move(*moved) : itself(value, *size);
   }
 
 private:
+  std::optional<RowTrace> throughOperation(Value value) {
+    if (Operation *op = value.getDefiningOp())
+      return llvm::TypeSwitch<Operation *, std::optional<RowTrace>>(op)
+          .Case<tensor::ExpandShapeOp, tensor::CollapseShapeOp>([&](auto reshape) { return traceReshape(reshape); })
+          .Case([&](linalg::BroadcastOp broadcast) { return traceBroadcast(broadcast); })
+          .Case([&](linalg::TransposeOp transpose) { return traceTranspose(transpose); })
+          .Case([&](tensor::ExtractSliceOp slice) { return traceSlice(slice); })
+          .Case([&](tensor::ConcatOp concat) { return traceConcat(concat); })
+          .Case([&](arith::NegFOp neg) { return scaled(trace(neg.getOperand()), -1); })
+          .Case([&](ScaleOp scale) { return scaled(trace(scale.getInput()), scale.getFactor().convertToDouble()); })
+          .Case([&](arith::AddFOp add) { return traceSum(add.getLhs(), add.getRhs(), 1); })
+          .Case([&](arith::SubFOp sub) { return traceSum(sub.getLhs(), sub.getRhs(), -1); })
+          .Case([&](arith::MulFOp mul) { return traceProduct(mul.getLhs(), mul.getRhs()); })
+          .Default(std::nullopt);
+    return std::nullopt;
+  }
+
   static RowTrace itself(Value value, int64_t size) {
     RowTrace result{value, {}, {}};
     for (int64_t i = 0; i < size; ++i)
@@ -216,6 +226,8 @@ private:
   }
 
   bool rotations_;
+  int depth_ = 0;
+  llvm::DenseMap<Value, RowTrace> traces_;
 };
 
 } // namespace
