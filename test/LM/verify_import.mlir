@@ -112,3 +112,29 @@ module @one_expert_in_another_format {
     return %ids : tensor<?xi32>
   }
 }
+
+// -----
+
+module @fewer_rows_than_tokens {
+  lm.weight @table : tensor<39x40x!lm.block<f32>> from [#lm.source<"table" : f32, 0 at 0>]
+  func.func @step(%batch: !lm.batch) -> tensor<?x40xf32> {
+    %ids = lm.batch_field %batch, token_ids : tensor<?xi32>
+    %table = lm.get_weight @table : tensor<39x40x!lm.block<f32>>
+    // expected-error @below {{'lm.embedding' op expected a row for each of 40 tokens, got: 39}}
+    %x = lm.embedding %ids, %table : (tensor<?xi32>, tensor<39x40x!lm.block<f32>>) -> tensor<?x40xf32>
+    return %x : tensor<?x40xf32>
+  }
+}
+
+// -----
+
+module @fewer_rows_than_positions attributes {lm.context_length = 64 : i64} {
+  lm.weight @table : tensor<63x40x!lm.block<f32>> from [#lm.source<"table" : f32, 0 at 0>]
+  func.func @step(%batch: !lm.batch) -> tensor<?x40xf32> {
+    %positions = lm.batch_field %batch, positions : tensor<?xi32>
+    %table = lm.get_weight @table : tensor<63x40x!lm.block<f32>>
+    // expected-error @below {{'lm.embedding' op expected a row for each of 64 positions, got: 63}}
+    %x = lm.embedding %positions, %table : (tensor<?xi32>, tensor<63x40x!lm.block<f32>>) -> tensor<?x40xf32>
+    return %x : tensor<?x40xf32>
+  }
+}

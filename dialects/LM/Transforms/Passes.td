@@ -12,6 +12,7 @@ def LMVerifyImportPass : Pass<"lm-verify-import", "::mlir::ModuleOp"> {
     - there is one public function `step`; it takes an !lm.batch and caches, and returns one tensor of logits
     - every lm.weight is used (that every use finds its weight is the verifier's business)
     - every weight of the file's own format keeps it: only vectors change their element type
+    - a table has a row for each token of the logits, or for each position of the context
   }];
 }
 

@@ -41,11 +41,28 @@ LogicalResult verifyWeights(ModuleOp module) {
   return success();
 }
 
+/// Tables have the rows that a step may ask for: kernels do not check ids, the runtime keeps them below these numbers.
+LogicalResult verifyTables(ModuleOp module) {
+  auto step = module.lookupSymbol<func::FuncOp>("step");
+  int64_t vocabulary = cast<RankedTensorType>(step.getResultTypes().front()).getShape().back();
+  auto context = module->getAttrOfType<IntegerAttr>("lm.context_length");
+  WalkResult result = step.walk([&](EmbeddingOp op) -> WalkResult {
+    auto ids = op.getIds().getDefiningOp<BatchFieldOp>();
+    int64_t rows = cast<RankedTensorType>(op.getTable().getType()).getDimSize(0);
+    if (ids && ids.getField() == BatchField::token_ids && rows < vocabulary)
+      return op.emitOpError() << "expected a row for each of " << vocabulary << " tokens, got: " << rows;
+    if (ids && ids.getField() == BatchField::positions && context && rows < context.getInt())
+      return op.emitOpError() << "expected a row for each of " << context.getInt() << " positions, got: " << rows;
+    return WalkResult::advance();
+  });
+  return failure(result.wasInterrupted());
+}
+
 struct LMVerifyImportPass : lamina::lm::impl::LMVerifyImportPassBase<LMVerifyImportPass> {
   using Base::Base;
 
   void runOnOperation() final {
-    if (failed(verifyStep(getOperation())) || failed(verifyWeights(getOperation())))
+    if (failed(verifyStep(getOperation())) || failed(verifyWeights(getOperation())) || failed(verifyTables(getOperation())))
       return signalPassFailure();
     markAllAnalysesPreserved();
   }
