@@ -101,8 +101,8 @@ def main():
     parser.add_argument("--interleaved", action="store_true", help="rotary pairs side by side")
     parser.add_argument("--packed", action="store_true", help="query, key and value from one product")
     parser.add_argument("--window", type=int, default=0, help="positions that a token sees, by the mask")
-    parser.add_argument("--cache", choices=("growing", "scatternd", "scatterelements", "tensorscatter"), default="growing",
-                        help="or of a fixed size, and how a step writes to it: whole and decomposed attention")
+    parser.add_argument("--cache", choices=("growing", "scatternd", "scatterelements", "tensorscatter", "quantised"), default="growing",
+                        help="or of a fixed size, and how a step writes to it, or of eight bits: whole and decomposed attention")
     parser.add_argument("--room", type=number_or_text, default=64, help="positions of a cache of a fixed size; a name for tensorscatter")
     parser.add_argument("--repeat", choices=("expand", "tile"), default="expand", help="of keys, in decomposed attention")
     parser.add_argument("--product", choices=("matmul", "einsum"), default="matmul", help="in decomposed attention")

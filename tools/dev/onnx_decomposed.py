@@ -3,7 +3,7 @@
 import struct
 
 from onnx_attention import Grouped, MultiHead, Paged, Projected, Standard
-from onnx_file import FLOAT, INT64
+from onnx_file import FLOAT, INT8, INT64
 
 
 class Whole(Standard):
@@ -26,11 +26,13 @@ class Whole(Standard):
         self.mask_name = self.seen()
 
     def total(self):
-        return super().total() if self.o.cache in ("growing", "tensorscatter") else self.g.integers("room", self.o.room, dims=[])
+        return super().total() if self.o.cache in ("growing", "tensorscatter", "quantised") else self.g.integers("room", self.o.room, dims=[])
 
     def caches(self, layer):
         past, present = super().caches(layer)
-        if self.o.cache != "growing":
+        if self.o.cache == "quantised":
+            self.g.inputs[-2:] = [(name, INT8, dims) for name, _, dims in self.g.inputs[-2:]]
+        elif self.o.cache != "growing":
             for values in (self.g.inputs, self.g.outputs):
                 values[-2:] = [(name, element, [*dims[:2], self.o.room, dims[3]]) for name, element, dims in values[-2:]]
         return past, present
@@ -38,7 +40,9 @@ class Whole(Standard):
     def append(self, old, new, present):
         """The step's keys or values behind those of a cache, or written into one that has room for all."""
         g, cache = self.g, self.o.cache
-        if cache == "growing":
+        if cache == "quantised":
+            old = g.node("DequantizeLinear", [old, self.number("cache.scale", 0.02)], present + ".old")
+        if cache in ("growing", "quantised"):
             g.node("Concat", [old, new], present, axis=2)
         elif cache == "tensorscatter":
             g.node("TensorScatter", [old, new, "write_indices"], present, axis=2)

@@ -2,6 +2,7 @@
 
 #include "lib/Import/ONNX/Attributes.h"
 #include "lib/Import/ONNX/NodeImporter.h"
+#include "lib/Support/Names.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -121,8 +122,11 @@ LogicalResult NodeImporter::unary(const Node &node) {
     result = create<arith::CmpFOp>(arith::CmpFPredicate::UNO, value, value);
   else // Cast: activations are f32 whatever the file calls them, tokens i32
     result = value;
-  if (casts && isReal(probed_[node.input(0)].type) != isReal(probed_[node.output(0)].type))
+  ElementType to = probed_[node.output(0)].type;
+  if (casts && isReal(probed_[node.input(0)].type) != isReal(to))
     return error(node) << "expected real numbers to stay real, and whole ones whole";
+  if (casts && isReal(to) && elementBits(to) < 16)
+    return error(node) << "rounds to " << toRef(elementTypeName(to)) << ", expected 16 bits or more";
   define(node, 0, result, x->axes);
   return success();
 }

@@ -185,6 +185,13 @@ bool NodeImporter::isNumbers(const Node &node, size_t input, const std::vector<A
   return numbers && numbers->elements == expected;
 }
 
+LogicalResult NodeImporter::refuseInputs(const Node &node, ArrayRef<std::pair<size_t, StringRef>> inputs) {
+  for (auto [input, what] : inputs)
+    if (given(node, input))
+      return error(node) << "has " << what << " (input " << input << "), which is not supported yet";
+  return success();
+}
+
 /// What GroupQueryAttention and PagedAttention have in common: `tables` is the input that holds cosines,
 /// `norms` the weights of the queries' norm, each with the other of its kind behind it.
 LogicalResult NodeImporter::groupedAttention(const Node &node, size_t tables, size_t norms) {
@@ -222,9 +229,8 @@ LogicalResult NodeImporter::groupedAttention(const Node &node, size_t tables, si
 /// Inputs: query, key, value, past key, past value, last position of each sequence, total length, cosines,
 /// sines, positions, bias, sinks, scales of keys and values, norms of queries and keys.
 LogicalResult NodeImporter::groupQueryAttention(const Node &node) {
-  for (size_t i : {10, 11, 12, 13})
-    if (given(node, i))
-      return error(node) << "has an input " << i << ", which is not supported yet";
+  if (failed(refuseInputs(node, {{10, "a bias of the scores"}, {11, "attention sinks"}})))
+    return failure();
   const auto *positions = given(node, 9) ? std::get_if<Positions>(&probed_[node.input(9)].meaning) : nullptr;
   if (given(node, 9) && (!positions || positions->first != Affine{0, 0, 1}))
     return error(node) << "expected the positions of the new tokens, got "
@@ -239,9 +245,8 @@ LogicalResult NodeImporter::groupQueryAttention(const Node &node) {
 /// before these, its pages, cosines, sines, places, sinks, norms of queries and keys, scales of keys and
 /// values.
 LogicalResult NodeImporter::pagedAttention(const Node &node) {
-  for (size_t i : {10, 11, 14, 15})
-    if (given(node, i))
-      return error(node) << "has an input " << i << ", which is not supported yet";
+  if (failed(refuseInputs(node, {{10, "places of rows"}, {11, "attention sinks"}, {14, "scales of keys"}, {15, "scales of values"}})))
+    return failure();
   if (!isNumbers(node, 5, {{0, 0, 0}, {0, 1, 0}}) || !isNumbers(node, 6, {{0, 0, 1}}))
     return error(node) << "expected where sequences begin and the tokens before them as inputs 5 and 6";
   if (attributeOr(node, "is_causal", int64_t(1)) == 0)

@@ -106,6 +106,9 @@ private:
     SmallVector<Type> types;
     for (const onnx::CacheInputs &cache : caches) {
       Location loc = namedLoc(model_.graph.values[cache.keys].name, fileLoc_);
+      if (onnx::ElementType type = probed_[cache.keys].type; !onnx::isReal(type) || onnx::elementBits(type) < 16)
+        return emitError(loc) << "is a cache of " << toRef(onnx::elementTypeName(type)) << ", which the model quantises by itself; export "
+                              << "with caches of floats: --kv-type=q8_0 keeps them in eight bits";
       std::optional<std::pair<int64_t, int64_t>> keys = headsOf(cache.keys), values = headsOf(cache.values);
       if (!keys || !values || keys->first != values->first)
         return emitError(loc) << "expected keys and values, [1, heads, past tokens, length], got "

@@ -146,7 +146,8 @@ LogicalResult NodeImporter::import(const Node &node) {
     return success(); // what DequantizeLinear gives, transposed or not: products read the codes
   Row row = rowOf(node);
   if (!row.import)
-    return error(node) << "has no form in lm yet";
+    return error(node) << "has no form in lm yet"
+                       << (node.op == "TopK" ? "; experts are known as MoE and QMoE, which onnxruntime-genai writes" : "");
   return failed(checkAttributes(node, row)) ? failure() : (this->*row.import)(node);
 }
 

@@ -95,6 +95,8 @@ private:
   mlir::LogicalResult attention(const Node &node, const Attention &attention);
   mlir::LogicalResult attentionOverContext(const Node &node, const Attention &attention);
   mlir::LogicalResult groupedAttention(const Node &node, size_t tables, size_t norms);
+  /// An error if a node has one of these inputs, each with what it is.
+  mlir::LogicalResult refuseInputs(const Node &node, llvm::ArrayRef<std::pair<size_t, llvm::StringRef>> inputs);
   bool isNumbers(const Node &node, size_t input, const std::vector<Affine> &expected) const;
   /// What a mask that is an input hides; an error if it is no causal mask and hides something.
   mlir::LogicalResult heedMask(const Node &node, size_t input, bool &causal, Attention &attention);
@@ -169,6 +171,7 @@ private:
   std::map<std::pair<ValueId, ValueId>, mlir::Value> ropeTables_; ///< by tables
   llvm::SmallVector<lm::RopeTableOp> waves_; ///< that tables by position became
   size_t attentions_ = 0;
+  int depth_ = 0; ///< of producers that are imported because what they make is read
   std::optional<int64_t> longest_;
 };
 

@@ -3,6 +3,8 @@
 #include "dialects/LM/Transforms/RotaryPairs.h"
 #include "lib/Import/ONNX/NodeImporter.h"
 
+#include "llvm/Support/SaveAndRestore.h"
+
 using namespace mlir;
 
 namespace lamina::onnx {
@@ -39,9 +41,13 @@ FailureOr<Placed> NodeImporter::operand(const Node &node, size_t input) {
   // Rows of a table by position are computed like rows by token.
   auto producer = producers_.find(id);
   if (!placed.value && producer != producers_.end() && std::holds_alternative<RowsByPosition>(probed_[id].meaning)) {
+    constexpr int kDeepest = 64; // operations behind each other, each on the stack
+    llvm::SaveAndRestore<int> deeper(depth_, depth_ + 1);
+    if (depth_ > kDeepest)
+      return error(node) << "reads a table of positions behind more than " << kDeepest << " operations";
     if (failed(import(*producer->second)))
       return failure();
-    return values_.lookup(id);
+    placed = values_.lookup(id);
   }
   auto type = placed.value ? dyn_cast<RankedTensorType>(placed.value.getType()) : RankedTensorType();
   if (!placed.value || (type && type.getRank() != llvm::count_if(placed.axes, [](int64_t axis) { return axis != kUnit; })))

@@ -102,7 +102,9 @@ LogicalResult NodeImporter::activation(const Node &node) {
                         : tanh               ? lm::Activation::gelu_tanh
                                              : lm::Activation::gelu;
   mlir::Value y = x->value;
-  if (given(node, 1) && !(y = bias(y, node.input(1)))) // FastGelu's
+  if (given(node, 1) && !isBiasOf(*x, node.input(1))) // FastGelu's
+    return error(node) << "expected a bias of the last axis, got " << probed_[node.input(1)].describe();
+  if (given(node, 1) && !(y = bias(y, node.input(1))))
     return failure();
   define(node, 0, create<lm::ActivationOp>(y.getType(), y, kind), x->axes);
   return success();

@@ -99,5 +99,45 @@
 
 // RUN: %python %source_dir/tools/dev/make_onnx_model.py %t.gguf %t.sinks.onnx --input sinks=2 --feed GroupQueryAttention.11=sinks
 // RUN: not lamina-opt %t.sinks.onnx --compile-to=mark 2>&1 | FileCheck %s --check-prefix=SINKS
-// SINKS:     sinks.onnx{{.*}}node 'attn.0' ('com.microsoft.GroupQueryAttention'): has an input 11, which is not supported yet
+// SINKS:     sinks.onnx{{.*}}node 'attn.0' ('com.microsoft.GroupQueryAttention'): has attention sinks (input 11), which is not supported yet
 // SINKS-NOT: {{.}}
+
+// RUN: %python %source_dir/tools/dev/make_onnx_model.py %t.gguf %t.quantised.onnx --input scales=1 --feed GroupQueryAttention.12=scales
+// RUN: not lamina-opt %t.quantised.onnx --compile-to=mark 2>&1 | FileCheck %s --check-prefix=QUANTISED
+// QUANTISED:     quantised.onnx{{.*}}node 'attn.0' ('com.microsoft.GroupQueryAttention'): has a cache of quantised keys and values, which is not supported; export with one of floats, which --kv-type=q8_0 keeps in eight bits
+// QUANTISED-NOT: {{.}}
+
+// RUN: %python %source_dir/tools/dev/make_onnx_model.py %t.heads.gguf %t.packed.onnx --attention multihead --insert MultiHeadAttention.0=packed --drop-input MultiHeadAttention.1 --drop-input MultiHeadAttention.2
+// RUN: not lamina-opt %t.packed.onnx --compile-to=mark 2>&1 | FileCheck %s --check-prefix=PACKED
+// PACKED:     packed.onnx{{.*}}node 'attn.0' ('com.microsoft.MultiHeadAttention'): expected query, key and value as an input each; several packed in one of five axes are not supported
+// PACKED-NOT: {{.}}
+
+// RUN: %python %source_dir/tools/dev/make_onnx_model.py %t.gguf %t.largest.onnx --insert MatMul.0=largest
+// RUN: not lamina-opt %t.largest.onnx --compile-to=mark 2>&1 | FileCheck %s --check-prefix=LARGEST
+// LARGEST:     largest.onnx{{.*}}node 'inserted.0' ('TopK'): has no form in lm yet; experts are known as MoE and QMoE, which onnxruntime-genai writes
+// LARGEST-NOT: {{.}}
+
+// RUN: %python %source_dir/tools/dev/make_onnx_model.py %t.gguf %t.cut.onnx --attention whole --drop-input Attention.3 --insert Concat.0=cut
+// RUN: not lamina-opt %t.cut.onnx --compile-to=mark 2>&1 | FileCheck %s --check-prefix=CUT
+// CUT:     cut.onnx: value 'inserted.present.0.key.0': axis 2 is cut to the last 6 positions; export with caches of all positions, whose windows are masks (transformers: DynamicCache() without a config){{$}}
+// CUT-NOT: {{.}}
+
+// RUN: %python %source_dir/tools/dev/make_onnx_model.py %t.gguf %t.bytes.onnx --attention whole --cache quantised
+// RUN: not lamina-opt %t.bytes.onnx --compile-to=mark 2>&1 | FileCheck %s --check-prefix=BYTES
+// BYTES:     bytes.onnx{{.*}}past_key_values.0.key: is a cache of int8, which the model quantises by itself; export with caches of floats: --kv-type=q8_0 keeps them in eight bits
+// BYTES-NOT: {{.}}
+
+// RUN: %python %source_dir/tools/dev/make_onnx_model.py %t.gguf %t.coarse.onnx --insert MatMul.0=coarse
+// RUN: not lamina-opt %t.coarse.onnx --compile-to=mark 2>&1 | FileCheck %s --check-prefix=COARSE
+// COARSE:     coarse.onnx{{.*}}node 'inserted.0.rounded' ('Cast'): rounds to float8e4m3fn, expected 16 bits or more
+// COARSE-NOT: {{.}}
+
+// RUN: %python %source_dir/tools/dev/make_onnx_model.py %t.gguf %t.deep.onnx --attention decomposed --insert Cast.0=last-deep
+// RUN: not lamina-opt %t.deep.onnx --compile-to=mark 2>&1 | FileCheck %s --check-prefix=DEEP
+// DEEP:     deep.onnx{{.*}}: reads a table of positions behind more than 64 operations
+// DEEP-NOT: {{.}}
+
+// RUN: %python %source_dir/tools/dev/make_onnx_model.py %t.gpt2.gguf %t.shift.onnx --attention projected --input shift=64 --feed FastGelu.1=shift
+// RUN: not lamina-opt %t.shift.onnx --compile-to=mark 2>&1 | FileCheck %s --check-prefix=SHIFT
+// SHIFT:     shift.onnx{{.*}}node 'ffn.0.gelu' ('com.microsoft.FastGelu'): expected a bias of the last axis, got float[64]
+// SHIFT-NOT: {{.}}

@@ -182,6 +182,8 @@ absl::Status attention(OpContext &context) {
 absl::StatusOr<AttentionShape> multiHeadAttentionShape(OpContext &context) {
   AttentionShape p;
   AttentionSizes &s = p.sizes;
+  if (!context.has(1) || !context.has(2))
+    return context.error("expected query, key and value as an input each; several packed in one of five axes are not supported");
   for (size_t i = 0; i < 3; ++i)
     LAMINA_RETURN_IF_ERROR(context.expectRank(i, 3, i == 0 ? 3 : 4));
   s.heads = s.kvHeads = context.integer("num_heads", 0);
@@ -256,7 +258,7 @@ constexpr OpRow kRows[] = {
      .semantics = attention,
      .domain = kContrib},
     {.name = "MultiHeadAttention",
-     .required = 3,
+     .required = 1,
      .most = 8,
      .rule = multiHeadRule,
      .semantics = multiHead,
