@@ -3,13 +3,15 @@
 
     python3 tools/dev/export_tiny_models.py OUT [--models llama gpt2 …] [--exporters dynamo sdpa legacy optimum] [--archive FILE]
 
-sdpa is dynamo with the fused attention of opset 23.
+sdpa is dynamo with the fused attention of opset 23; windowed is dynamo with caches that transformers cuts to the model's window
+(such an export is right up to the window alone), last with the logits of the last token alone.
 
 Makes OUT/MODEL-EXPORTER/model.onnx and beside it golden.json: the ids of a prompt, the logits of each of its positions and
 the ids that follow greedily. Needs torch, transformers, onnx and onnxscript, or optimum-onnx with the transformers that it
 works with; these are for development alone. The archive has all of OUT: test/data/exports.tar.xz, which
 test/e2e/test_exports.py runs, was made with --models llama qwen2 gemma2 phi3 gpt2 opt gptneox, once with each set of packages, with
---models mistral gptj glm gemma3 --exporters dynamo, and with --models llama --exporters sdpa.
+--models mistral gptj glm gemma3 cohere --exporters dynamo, with --models llama --exporters sdpa last, and with --models mistral
+gemma3 --exporters windowed.
 """
 
 import argparse
@@ -38,6 +40,7 @@ CONFIGS = {
     "gptj": ("GPTJConfig", dict(vocab_size=48, n_embd=16, n_layer=2, n_head=2, rotary_dim=4, n_positions=128)),
     "glm": ("GlmConfig", dict(GATED, head_dim=8, partial_rotary_factor=0.5, pad_token_id=0)),
     "gemma3": ("Gemma3TextConfig", dict(GATED, head_dim=8, query_pre_attn_scalar=8, sliding_window=8)),
+    "cohere": ("CohereConfig", dict(GATED, pad_token_id=0)),
     "gptneox": ("GPTNeoXConfig", dict(SIZES, intermediate_size=32, rotary_pct=0.5)),
 }
 PROMPT, COUNT = [1, 45, 33, 17, 20, 5], 8
@@ -46,24 +49,37 @@ PROMPT, COUNT = [1, 45, 33, 17, 20, 5], 8
 class Step(torch.nn.Module):
     """A model with its cache as tensors: keys and values of each layer in turn."""
 
-    def __init__(self, model):
+    def __init__(self, model, exporter):
         super().__init__()
-        self.model = model
+        self.model, self.windowed = model, exporter == "windowed"
+        self.kept = {"logits_to_keep": 1} if exporter == "last" else {}
+
+    def cache(self, past):
+        pairs = list(zip(past[::2], past[1::2]))
+        if not self.windowed:  # of all positions, also where a window needs fewer
+            cache = DynamicCache()
+            for layer, (keys, values) in enumerate(pairs):
+                cache.update(keys, values, layer)
+            return cache
+        cache = DynamicCache(config=self.model.config)
+        for layer, (keys, values) in zip(cache.layers, pairs):
+            layer.lazy_initialization(keys, values)
+            layer.keys, layer.values, layer.cumulative_length = keys, values, keys.shape[2]
+        return cache
 
     def forward(self, input_ids, attention_mask, position_ids, *past):
-        cache = DynamicCache()  # of all positions, also where a window needs fewer
-        for layer in range(len(past) // 2):
-            cache.update(past[2 * layer], past[2 * layer + 1], layer)
         positions = {} if self.model.config.model_type == "opt" else {"position_ids": position_ids}
-        out = self.model(input_ids=input_ids, attention_mask=attention_mask, past_key_values=cache, use_cache=True, **positions)
+        out = self.model(input_ids=input_ids, attention_mask=attention_mask, past_key_values=self.cache(past), use_cache=True,
+                         **positions, **self.kept)
         present = [part for layer in out.past_key_values.layers for part in (layer.keys, layer.values)]
         return (out.logits, *present)
 
 
-def create(name):
+def create(name, exporter):
     torch.manual_seed(7)
     kind, fields = CONFIGS[name]
-    config = getattr(transformers, kind)(**fields, attn_implementation="eager")
+    window = {"sliding_window": 64} if exporter == "windowed" else {}
+    config = getattr(transformers, kind)(**fields | window, attn_implementation="eager")
     model = transformers.AutoModelForCausalLM.from_config(config).eval()
     with torch.no_grad():  # random weights as they come are nearly zero; few digits compress well
         for weight in model.parameters():
@@ -112,12 +128,12 @@ def export(model, path, exporter):
         options["opset_version"] = 23
     if exporter == "legacy":
         names["dynamic_axes"] = dict(zip(names["input_names"], axes))
-        torch.onnx.export(Step(model), inputs, path, dynamo=False, opset_version=17, **names)
+        torch.onnx.export(Step(model, exporter), inputs, path, dynamo=False, opset_version=17, **names)
         return
     Dim = torch.export.Dim
     dims = {name: Dim.DYNAMIC for name in ("sequence", "total", "past")}
     shapes = [{axis: dims[size] for axis, size in of.items() if size != "batch"} for of in axes]
-    torch.onnx.export(Step(model), inputs, path, dynamo=True, external_data=False, **options,
+    torch.onnx.export(Step(model, exporter), inputs, path, dynamo=True, external_data=False, **options,
                       dynamic_shapes=(shapes[0], shapes[1], shapes[2], tuple(shapes[3:])), **names)
 
 
@@ -125,15 +141,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=pathlib.Path)
     parser.add_argument("--models", nargs="+", choices=CONFIGS, default=list(CONFIGS))
-    parser.add_argument("--exporters", nargs="+", choices=["dynamo", "sdpa", "legacy", "optimum"],
+    parser.add_argument("--exporters", nargs="+", choices=["dynamo", "sdpa", "windowed", "last", "legacy", "optimum"],
                         default=["dynamo", "legacy"])
     parser.add_argument("--archive", type=pathlib.Path, help="also put all of OUT into this .tar.xz")
     args = parser.parse_args()
     failed = 0
     for name in args.models:
-        model = create(name)
-        expected = golden(model)  # before the exporters, which change what mode a model is in
         for exporter in args.exporters:
+            model = create(name, exporter)
+            expected = golden(model)  # before the exporter, which changes what mode a model is in
             folder = args.out / f"{name}-{exporter}"
             try:
                 export(model, folder / "model.onnx", exporter)

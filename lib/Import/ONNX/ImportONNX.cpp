@@ -5,6 +5,7 @@
 #include "dialects/LM/Transforms/Passes.h"
 #include "lib/Import/ONNX/FunctionImporter.h"
 #include "lib/Import/ONNX/Inline.h"
+#include "lib/Import/ONNX/Logits.h"
 #include "lib/Import/ONNX/NodeImporter.h"
 #include "lib/Import/ONNX/Reader.h"
 #include "lib/Import/ONNX/StaticCaches.h"
@@ -47,7 +48,7 @@ public:
     onnx::GraphWeights weights(*module, model_); // before the function, which is there already
     Value rows = outputRows_;
     onnx::NodeImporter nodes(model_, probed_, weights, std::move(step), b_, fileLoc_);
-    std::vector<bool> wanted = needed(*logits);
+    std::vector<bool> wanted = onnx::neededFor(*logits, model_.graph, probed_);
     for (const onnx::Node &node : model_.graph.nodes) {
       bool any = llvm::any_of(node.outputs, [&](ValueId id) { return id != onnx::kAbsent && wanted[id]; });
       if (any && failed(nodes.import(node)))
@@ -64,15 +65,9 @@ public:
   }
 
 private:
-  /// The output [batch, tokens, vocabulary], or without a batch where tokens are a list.
   FailureOr<ValueId> findLogits() {
-    for (ValueId id : model_.graph.outputs) {
-      const onnx::ProbedValue &value = probed_[id];
-      size_t rank = value.dims.size();
-      if ((rank == 2 || rank == 3) && onnx::isReal(value.type) && value.dims[rank - 2] == onnx::kTokens &&
-          value.dims.back().isConstant())
-        return id;
-    }
+    if (std::optional<ValueId> logits = onnx::logitsOf(model_.graph, probed_))
+      return *logits;
     return emitError(fileLoc_) << "no output is logits, [batch, new tokens, vocabulary]: not a decoder with a cache, which is "
                                   "all that can be compiled from ONNX yet";
   }
@@ -139,18 +134,6 @@ private:
     return dims.size() == 4 && sizes.size() == 2 ? std::optional(std::pair(sizes[0], sizes[1])) : std::nullopt;
   }
 
-  /// Values that the logits are computed from, and not from their shape alone.
-  std::vector<bool> needed(ValueId logits) const {
-    std::vector<bool> needed(model_.graph.values.size());
-    needed[logits] = true;
-    for (const onnx::Node &node : llvm::reverse(model_.graph.nodes))
-      if (llvm::any_of(node.outputs, [&](ValueId id) { return id != onnx::kAbsent && needed[id]; }))
-        for (ValueId id : node.inputs)
-          if (id != onnx::kAbsent && std::holds_alternative<onnx::Computed>(probed_[id].meaning))
-            needed[id] = true;
-    return needed;
-  }
-
   onnx::StepValues createStep(ModuleOp module, ArrayRef<Type> caches, int64_t vocabulary) {
     SmallVector<Type> arguments{lm::BatchType::get(&context_)};
     arguments.append(caches.begin(), caches.end());
@@ -214,6 +197,25 @@ absl::StatusOr<onnx::Model> readFlat(const std::string &path, bool allowMissingD
   return onnx::inlined(std::move(model));
 }
 
+/// The values of a decoder as its importer reads them, at contexts up to `longest`.
+absl::StatusOr<std::vector<onnx::ProbedValue>> readValues(const onnx::Model &model, int64_t &longest) {
+  LAMINA_ASSIGN_OR_RETURN(std::vector<onnx::ProbedValue> probed, onnx::probe(model, {.longest = longest}));
+  onnx::readLastToken(model.graph, probed);
+  LAMINA_RETURN_IF_ERROR(onnx::checkShapes(model.graph, probed));
+  LAMINA_ASSIGN_OR_RETURN(std::optional<int64_t> room, onnx::readStaticCaches(model.graph, probed));
+  longest = std::min(longest, room.value_or(longest));
+  return probed;
+}
+
+/// The same; a model whose tables are short fails where it is asked for more, so `longest` becomes what it can do.
+absl::StatusOr<std::vector<onnx::ProbedValue>> probeUpTo(const onnx::Model &model, int64_t &longest) {
+  constexpr int64_t kShortest = 32;
+  absl::StatusOr<std::vector<onnx::ProbedValue>> probed = readValues(model, longest);
+  while (!probed.ok() && longest / 2 >= kShortest)
+    probed = readValues(model, longest /= 2);
+  return probed;
+}
+
 ModelFiles filesOf(onnx::Model model) {
   struct Owner {
     onnx::Model model;
@@ -249,18 +251,10 @@ FailureOr<Model> importONNX(MLIRContext &context, StringRef path, const ImportOp
       return failure();
     return Model{filesOf(std::move(*model)), std::move(*module)};
   }
-  // A model whose tables are short fails where it is asked for more.
-  constexpr int64_t kShortest = 32;
   int64_t longest = std::max<int64_t>(options.contextLength, lm::kDefaultContext);
-  absl::StatusOr<std::vector<onnx::ProbedValue>> probed = onnx::probe(*model, {.longest = longest});
-  for (; !probed.ok() && longest / 2 >= kShortest; probed = onnx::probe(*model, {.longest = longest}))
-    longest /= 2;
+  absl::StatusOr<std::vector<onnx::ProbedValue>> probed = probeUpTo(*model, longest);
   if (!probed.ok())
     return emitError(loc) << toRef(probed.status().message());
-  absl::StatusOr<std::optional<int64_t>> room = onnx::readStaticCaches(model->graph, *probed);
-  if (!room.ok())
-    return emitError(loc) << toRef(room.status().message());
-  longest = std::min(longest, room->value_or(longest));
   FailureOr<OwningOpRef<ModuleOp>> module = DecoderImporter(context, *model, *probed, longest, options).run();
   if (failed(module))
     return failure();

@@ -134,6 +134,13 @@ LogicalResult NodeImporter::slice(const Node &node) {
     define(node, 0, x->value, x->axes);
     return success();
   }
+  // The last token stands for each (Logits.h).
+  std::optional<Axes> ofEach = llvm::is_contained(from, kTokens) && llvm::is_contained(to, kTokens) ? movedAxes(x->axes, from, to)
+                                                                                                     : std::nullopt;
+  if (gather && ofEach) {
+    define(node, 0, x->value, *ofEach);
+    return success();
+  }
   std::vector<int64_t> starts = sliceNumbers(node, 1, "starts"), over = sliceNumbers(node, 3, "axes"),
                        steps = sliceNumbers(node, 4, "steps");
   if (gather)

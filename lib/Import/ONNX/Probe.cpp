@@ -41,18 +41,13 @@ absl::StatusOr<AllSamples> evaluateAt(const Model &model, std::span<const ProbeP
   return samples;
 }
 
-absl::StatusOr<std::vector<ProbedValue>> recognizeAll(const Graph &graph, const AllSamples &samples,
-                                                      std::span<const ProbePoint> points) {
-  std::vector<ProbedValue> probed(graph.values.size());
+std::vector<ProbedValue> recognizeAll(size_t values, const AllSamples &samples, std::span<const ProbePoint> points) {
+  std::vector<ProbedValue> probed(values);
   for (size_t id = 0; id < probed.size(); ++id) {
     std::vector<Tensor> own;
     for (const std::vector<Tensor> &at : samples)
       own.push_back(at[id]);
-    absl::StatusOr<ProbedValue> value = recognize(own, points);
-    if (!value.ok())
-      return absl::Status(value.status().code(), strCat("value ", quoteName(graph.values[id].name), ": ",
-                                                        toStd(value.status().message())));
-    probed[id] = *std::move(value);
+    probed[id] = recognize(own, points);
   }
   nameRotations(probed, samples, points);
   return probed;
@@ -117,7 +112,7 @@ absl::StatusOr<std::vector<ProbedValue>> probe(const Model &model, const ProbeOp
       return samples.status();
     samples = std::move(separate);
   }
-  return recognizeAll(model.graph, *samples, points);
+  return recognizeAll(model.graph.values.size(), *samples, points);
 }
 
 } // namespace lamina::onnx

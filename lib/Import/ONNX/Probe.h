@@ -73,8 +73,10 @@ using Meaning = std::variant<Computed, Unnamed, Fixed, Numbers, Filled, Position
 
 struct ProbedValue {
   ElementType type = ElementType::Undefined; ///< Undefined: not a value of the graph at run time
-  std::vector<Affine> dims;
-  Meaning meaning;
+  std::vector<Affine> dims = {};
+  Meaning meaning = {};
+  /// Why the shape is none of affine sizes; empty if it is. Then there are no sizes, and no meaning is known.
+  std::string irregular = {};
 
   std::string describe() const; ///< "int64[1, S]: positions from P", for tests and dumps
 };

@@ -167,6 +167,19 @@ Meaning meaningOf(Samples samples, Points points, const std::vector<Affine> &dim
   }
   return Unnamed{};
 }
+/// Why a size is none, and what to do about the one that users meet: caches that are cut to a window.
+std::string notAffine(size_t axis, const std::vector<int64_t> &sizes, Points points) {
+  int64_t most = *std::max_element(sizes.begin(), sizes.end());
+  bool ofPast = true, ofAll = true;
+  for (size_t n = 0; n < sizes.size(); ++n) {
+    ofPast &= sizes[n] == std::min(points[n].P, most);
+    ofAll &= sizes[n] == std::min(points[n].S + points[n].P, most);
+  }
+  if (ofPast || ofAll)
+    return strCat("axis ", axis, " is cut to the last ", most, " positions; export with caches of all positions, whose windows are "
+                  "masks (transformers: DynamicCache() without a config)");
+  return strCat("the size of axis ", axis, " is not affine in the numbers of new and past tokens: ", absl::StrJoin(sizes, ", "));
+}
 } // namespace
 
 std::optional<Affine> fitAffine(std::span<const int64_t> numbers, std::span<const ProbePoint> points) {
@@ -194,24 +207,21 @@ std::optional<Affine> fitAffine(std::span<const int64_t> numbers, std::span<cons
   return affine;
 }
 
-absl::StatusOr<ProbedValue> recognize(std::span<const Tensor> samples, std::span<const ProbePoint> points) {
-  ProbedValue value;
+ProbedValue recognize(std::span<const Tensor> samples, std::span<const ProbePoint> points) {
   if (samples[0].isAbsent())
-    return value;
-  value.type = samples[0].type();
+    return {};
+  ProbedValue value{.type = samples[0].type()};
+  auto irregular = [&](std::string why) { return ProbedValue{.type = samples[0].type(), .irregular = std::move(why)}; };
   for (size_t axis = 0; axis < samples[0].dims().size(); ++axis) {
     std::vector<int64_t> sizes;
     for (const Tensor &sample : samples) {
       if (sample.dims().size() != samples[0].dims().size())
-        return absl::InvalidArgumentError(
-            strCat("its rank changes: ", samples[0].describe(), " and ", sample.describe()));
+        return irregular(strCat("its rank changes: ", samples[0].describe(), " and ", sample.describe()));
       sizes.push_back(sample.dims()[axis]);
     }
     std::optional<Affine> size = fitAffine(sizes, points);
     if (!size)
-      return absl::InvalidArgumentError(
-          strCat("the size of axis ", axis,
-                 " is not affine in the numbers of new and past tokens: ", absl::StrJoin(sizes, ", ")));
+      return irregular(notAffine(axis, sizes, points));
     value.dims.push_back(*size);
   }
   value.meaning = meaningOf(samples, points, value.dims);

@@ -10,8 +10,8 @@ namespace lamina::onnx {
 /// The affine function that gives these numbers at the points, if there is one with integers.
 std::optional<Affine> fitAffine(std::span<const int64_t> numbers, std::span<const ProbePoint> points);
 
-/// What a value is, from its samples at the points. Fails if its shape is not affine.
-absl::StatusOr<ProbedValue> recognize(std::span<const Tensor> samples, std::span<const ProbePoint> points);
+/// What a value is, from its samples at the points.
+ProbedValue recognize(std::span<const Tensor> samples, std::span<const ProbePoint> points);
 
 } // namespace lamina::onnx
 

@@ -24,8 +24,8 @@ template <typename F> std::string recognized(F f) {
   std::vector<Tensor> samples;
   for (const ProbePoint &point : kPoints)
     samples.push_back(f(point.S, point.P));
-  absl::StatusOr<ProbedValue> value = recognize(samples, kPoints);
-  return value.ok() ? value->describe() : std::string(value.status().message());
+  ProbedValue value = recognize(samples, kPoints);
+  return value.irregular.empty() ? value.describe() : value.irregular;
 }
 
 /// [1, S, S + P], each element by query, key and past.
@@ -79,6 +79,13 @@ TEST(OnnxProbe, RecognizesPositions) {
     return Tensor::ofIntegers(values, {1, S});
   };
   EXPECT_EQ(recognized(positions), "int64[1, S]: positions from P along axis 1");
+}
+
+TEST(OnnxProbe, NamesCachesThatAreCutToAWindow) {
+  auto ofAll = [](int64_t S, int64_t P) { return Tensor(ElementType::Float, {1, std::min<int64_t>(S + P, 6)}); };
+  EXPECT_THAT(recognized(ofAll), StartsWith("axis 1 is cut to the last 6 positions; "));
+  auto ofPast = [](int64_t, int64_t P) { return Tensor(ElementType::Float, {std::min<int64_t>(P, 4)}); };
+  EXPECT_THAT(recognized(ofPast), StartsWith("axis 0 is cut to the last 4 positions; "));
 }
 
 TEST(OnnxProbe, RefusesShapesThatAreNotAffine) {

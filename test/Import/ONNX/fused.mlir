@@ -152,3 +152,14 @@
 // All tokens have logits, where an input would say how many of the last.
 // RUN: %python %source_dir/tools/dev/make_onnx_model.py %t.gguf %t.kept.onnx --insert MatMul.0=kept
 // RUN: lamina-opt %t.kept.onnx --compile-to=mark | FileCheck %s --check-prefix=ALWAYS
+
+// The last token's logits alone: rows that are wanted are the batch's business.
+// RUN: %python %source_dir/tools/dev/make_onnx_model.py %t.gguf %t.last.onnx --insert MatMul.0=last
+// RUN: lamina-opt %t.last.onnx --compile-to=mark | FileCheck %s --check-prefix=LAST
+// RUN: %python %source_dir/tools/dev/make_onnx_model.py %t.gguf %t.gathered.onnx --insert MatMul.0=last-gathered
+// RUN: lamina-opt %t.gathered.onnx --compile-to=mark | FileCheck %s --check-prefix=LAST
+// LAST-LABEL: func.func @step({{.*}}) -> tensor<?x40xf32>
+// LAST:       %[[ROWS:.*]] = lm.gather_rows
+// LAST-NEXT:  %[[NORM:.*]] = lm.rms_norm %[[ROWS]]
+// LAST-NEXT:  lm.linear %[[NORM]]
+// LAST-NEXT:  return %{{.*}} : tensor<?x40xf32>
