@@ -123,6 +123,39 @@ func.func @layer_norm(%x: tensor<?x64xf32>) -> tensor<?x64xf32> {
   return %y : tensor<?x64xf32>
 }
 
+// CHECK-LABEL: func.func @layer_norm_without_a_bias(
+func.func @layer_norm_without_a_bias(%x: tensor<?x64xf32>) -> tensor<?x64xf32> {
+  %c0 = arith.constant 0 : index
+  %zero = arith.constant 0.0 : f32
+  %one = arith.constant 1.0 : f32
+  %epsilon = arith.constant 1.0e-5 : f32
+  %n = tensor.dim %x, %c0 : tensor<?x64xf32>
+  // CHECK: %[[W:.*]] = lm.get_weight @g
+  // CHECK: %[[R:.*]] = lm.layer_norm %arg0, %[[W]] {epsilon = 9.99999974E-6 : f32}
+  // CHECK: return %[[R]]
+  %uz = tensor.splat %zero[%n] : tensor<?xf32>
+  %us = linalg.reduce { arith.addf } ins(%x : tensor<?x64xf32>) outs(%uz : tensor<?xf32>) dimensions = [1]
+  %u = lm.scale %us, 0.015625 : tensor<?xf32>
+  %ube = tensor.empty(%n) : tensor<?x64xf32>
+  %ub = linalg.broadcast ins(%u : tensor<?xf32>) outs(%ube : tensor<?x64xf32>) dimensions = [1]
+  %d = arith.subf %x, %ub : tensor<?x64xf32>
+  %q = arith.mulf %d, %d : tensor<?x64xf32>
+  %mz = tensor.splat %zero[%n] : tensor<?xf32>
+  %ms = linalg.reduce { arith.addf } ins(%q : tensor<?x64xf32>) outs(%mz : tensor<?xf32>) dimensions = [1]
+  %m = lm.scale %ms, 0.015625 : tensor<?xf32>
+  %vc = tensor.splat %epsilon[%n] : tensor<?xf32>
+  %v = arith.addf %m, %vc : tensor<?xf32>
+  %r = math.sqrt %v : tensor<?xf32>
+  %rbe = tensor.empty(%n) : tensor<?x64xf32>
+  %rb = linalg.broadcast ins(%r : tensor<?xf32>) outs(%rbe : tensor<?x64xf32>) dimensions = [1]
+  %t = arith.divf %d, %rb : tensor<?x64xf32>
+  %w = lm.get_weight @g : tensor<64xf32>
+  %wbe = tensor.empty(%n) : tensor<?x64xf32>
+  %wb = linalg.broadcast ins(%w : tensor<64xf32>) outs(%wbe : tensor<?x64xf32>) dimensions = [0]
+  %p = arith.mulf %t, %wb : tensor<?x64xf32>
+  return %p : tensor<?x64xf32>
+}
+
 // The rest is near misses: a sum that is no mean, a mean of something else, a norm of another row, a weight that is none.
 
 // CHECK-LABEL: func.func @divided_by_too_few(

@@ -58,7 +58,8 @@ COMPUTED = {("--attention=whole", "--interleaved"): False, ("--attention=decompo
             ("--attention=whole", "--cache=tensorscatter"): False, ("--attention=decomposed", "--cache=scatternd"): False}
 # Tiny models of other architectures: how each is made, and styles of export.
 HEADS = [f"--tensor={name}" for layer in range(2) for name in (f"blk.{layer}.attn_qkv.weight=32x96", f"blk.{layer}.attn_qkv.bias=96")]
-SMALL = {"qwen3": (("--arch=qwen3",), ((), ("--head-norms=below",))),
+SMALL = {"experts": (("--experts",), ((), ("--experts=joined",))),
+         "qwen3": (("--arch=qwen3",), ((), ("--head-norms=below",))),
          "gpt2": (("--arch=gpt2", "--set=attention.head_count_kv=2", *HEADS), (("--attention=projected",), ("--attention=multihead",)))}
 
 
@@ -91,6 +92,19 @@ class SameWeights(unittest.TestCase):
             for flags in styles:
                 with self.subTest((name, flags)):
                     self.compare(exported(gguf, *flags), want, prompt)
+
+    def test_experts_of_few_bits(self):
+        """However gate and up of each expert lie, the results are the same, and those of the weights before they were rounded but
+        for that."""
+        gguf, prompt = WORK / "experts-rounded.gguf", [token % 40 for token in PROMPT]
+        succeed([sys.executable, ROOT / "tools/dev/make_tiny_gguf.py", gguf, "--layers=2", "--experts"])
+        want = generate(compiled(gguf, "--kv-type=f32"), prompt)
+        apart, *others = (generate(compiled(exported(gguf, "--weights=blocks", f"--experts={form}"), "--kv-type=f32",
+                                            "--activations=f32"), prompt) for form in ("apart", "interleaved", "joined"))
+        for row, expected in zip(apart.logits, want.logits, strict=True):
+            self.assertLess(relative_l2(row, expected), 0.03)
+        for other in others:
+            self.assertTrue(other.logits == apart.logits)
 
     def compare(self, model, want, prompt):
         """The model's results, which are as wanted and the same on one device and on two."""

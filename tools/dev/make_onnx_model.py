@@ -25,6 +25,7 @@ import pathlib
 from gguf_file import Gguf
 from onnx_decomposed import STYLES
 from onnx_edit import add_options, edit, number_or_text
+from onnx_experts import FUSIONS, Experts
 from onnx_file import CONTRIB, Graph
 from onnx_weights import Weights
 
@@ -64,6 +65,8 @@ class Decoder:
 
     def feed_forward(self, layer, x):
         prefix, g = f"blk.{layer}.", self.g
+        if prefix + "ffn_gate_inp.weight" in self.gguf.tensors:
+            return Experts(self).feed_forward(layer, x)
         if self.gpt2:
             up = self.linear(x, [prefix + "ffn_up.weight"], f"ffn.{layer}.up")
             return self.linear(g.node("FastGelu", [up], f"ffn.{layer}.gelu", CONTRIB), [prefix + "ffn_down.weight"], f"ffn.{layer}.down")
@@ -106,6 +109,7 @@ def main():
     parser.add_argument("--room", type=number_or_text, default=64, help="positions of a cache of a fixed size; a name for tensorscatter")
     parser.add_argument("--repeat", choices=("expand", "tile"), default="expand", help="of keys, in decomposed attention")
     parser.add_argument("--product", choices=("matmul", "einsum"), default="matmul", help="in decomposed attention")
+    parser.add_argument("--experts", choices=FUSIONS, default="apart", help="gate and up of experts in tensors of their own, or in one")
     parser.add_argument("--weights", choices=("f32", "f16", "blocks", "qdq"), default="f32")
     parser.add_argument("--block-size", type=int, choices=(16, 32), default=32, help="columns to a scale")
     parser.add_argument("--zero-points", action="store_true", help="of MatMulNBits, all in the middle")

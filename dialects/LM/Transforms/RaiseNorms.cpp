@@ -122,11 +122,13 @@ private:
   }
 
   bool raiseLayerNorm(arith::MulFOp product, Value input, GetWeightOp weight, FloatAttr epsilon) {
-    auto bias = product->hasOneUse() ? dyn_cast<BiasAddOp>(*product->user_begin()) : BiasAddOp();
-    if (!bias || cast<RankedTensorType>(input.getType()).getRank() != 2)
+    if (cast<RankedTensorType>(input.getType()).getRank() != 2)
       return false;
-    OpBuilder builder(bias);
-    replace(builder, bias, LayerNormOp::create(builder, bias.getLoc(), input.getType(), input, weight, bias.getBias(), epsilon));
+    auto add = product->hasOneUse() ? dyn_cast<BiasAddOp>(*product->user_begin()) : BiasAddOp();
+    Operation *last = add ? add.getOperation() : product;
+    OpBuilder builder(last);
+    Value bias = add ? Value(add.getBias()) : Value();
+    replace(builder, last, LayerNormOp::create(builder, last->getLoc(), input.getType(), input, weight, bias, epsilon));
     return true;
   }
 

@@ -72,7 +72,7 @@ public:
       for (int64_t i = 0; i < inner; ++i) {
         int64_t row = byColumn ? i : o, column = byColumn ? o : i;
         values_[row * m_.columns + column] = static_cast<int16_t>(
-            codeAt(codes_, (firstRow + row) * m_.codes.row + column * m_.codes.column, m_.bits, m_.isSigned) -
+            codeAt(codes_, m_.codes.first + (firstRow + row) * m_.codes.row + column * m_.codes.column, m_.bits, m_.isSigned) -
             zero(firstRow + row, column));
       }
   }
@@ -80,7 +80,7 @@ public:
     return values_.data() + (row - firstRow_) * m_.columns + column;
   }
   uint32_t scale(int64_t row, int64_t column) const {
-    return scaleBits(scales_, row * m_.scales.row + column / m_.run * m_.scales.column,
+    return scaleBits(scales_, m_.scales.first + row * m_.scales.row + column / m_.run * m_.scales.column,
                      m_.scales.tensor->type);
   }
 
@@ -90,7 +90,7 @@ private:
   int64_t zero(int64_t row, int64_t column) const {
     return zeros_.empty()
                ? m_.middle
-               : codeAt(zeros_, row * m_.zeros.row + column / m_.run * m_.zeros.column, m_.bits, m_.isSigned);
+               : codeAt(zeros_, m_.zeros.first + row * m_.zeros.row + column / m_.run * m_.zeros.column, m_.bits, m_.isSigned);
   }
 
   const BlockMatrix &m_;

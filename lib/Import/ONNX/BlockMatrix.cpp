@@ -35,7 +35,7 @@ bool reaches(const Model &model, const BlockMatrix::Strided &strided, int64_t ro
   size = size ? tensorBytes(strided.tensor->type, *size) : size;
   if (!size || (bytes.ok() && bytes->size() != *size)) // of a missing file nothing is read
     return false;
-  return static_cast<uint64_t>((rows - 1) * strided.row + (columns - 1) * strided.column) < *size * 8 / bits;
+  return static_cast<uint64_t>(strided.first + (rows - 1) * strided.row + (columns - 1) * strided.column) < *size * 8 / bits;
 }
 
 bool isSensible(const Model &model, const BlockMatrix &m) {
@@ -170,6 +170,57 @@ std::optional<BlockMatrix> ofDequantize(const Model &model, const Node &node, Or
   return finished(model, m);
 }
 } // namespace
+
+ExpertMatrix expertMatrix(const Graph &graph, const Node &node, ExpertMatrix::Role role) {
+  bool quantized = node.op == "QMoE";
+  ExpertMatrix first = quantized ? ExpertMatrix{.weights = 2, .bias = 4, .scales = 3, .zeros = 11} : ExpertMatrix{.weights = 2, .bias = 3};
+  ExpertMatrix second = quantized ? ExpertMatrix{.weights = 5, .bias = 7, .scales = 6, .zeros = 12} : ExpertMatrix{.weights = 4, .bias = 5};
+  ExpertMatrix third = quantized ? ExpertMatrix{.weights = 8, .bias = 10, .scales = 9, .zeros = 13} : ExpertMatrix{.weights = 6, .bias = 7};
+  for (ExpertMatrix *matrix : {&first, &second, &third})
+    if (const TensorConstant *tensor = constantOf(graph, node.input(matrix->weights)); tensor && tensor->dims.size() == 3)
+      matrix->rows = tensor->dims[1];
+  if (role == ExpertMatrix::Down)
+    return second;
+  // Gate and up in one tensor: in turn, or one behind the other.
+  int64_t fusion = attributeOr(node, "activation_type", std::string()) == "swiglu" ? attributeOr(node, "swiglu_fusion", int64_t{0}) : 0;
+  if (fusion == 0)
+    return role == ExpertMatrix::Gate ? first : third;
+  first.rows /= 2;
+  first.step = fusion == 1 ? 2 : 1;
+  first.first = role == ExpertMatrix::Gate ? 0 : fusion == 1 ? 1 : first.rows;
+  return first;
+}
+
+std::optional<BlockMatrix> blockMatrixOfExpert(const Model &model, const Node &node, ExpertMatrix::Role role, int64_t expert) {
+  ExpertMatrix from = expertMatrix(model.graph, node, role);
+  BlockMatrix m{.rows = from.rows};
+  m.codes.tensor = constantOf(model.graph, node.input(from.weights));
+  m.scales.tensor = constantOf(model.graph, node.input(from.scales));
+  m.zeros.tensor = constantOf(model.graph, node.input(from.zeros));
+  m.bits = static_cast<unsigned>(attributeOr(node, "expert_weight_bits", int64_t{4}));
+  if (!m.codes.tensor || !m.scales.tensor || (node.input(from.zeros) != kAbsent && !m.zeros.tensor) ||
+      m.codes.tensor->type != ElementType::UInt8 || m.codes.tensor->dims.size() != 3 || (m.bits != 2 && m.bits != 4 && m.bits != 8) ||
+      (m.zeros.tensor && m.zeros.tensor->type != ElementType::UInt8) || expert >= ExpertMatrix::kMostExperts ||
+      m.codes.tensor->dims[1] > kLargest || m.codes.tensor->dims[2] > kLargest / 4)
+    return std::nullopt;
+  int64_t perByte = 8 / m.bits, all = m.codes.tensor->dims[1], block = attributeOr(node, "block_size", int64_t{0});
+  auto whole = [&](int64_t codes) { return (codes + perByte - 1) / perByte * perByte; };
+  m.columns = m.codes.tensor->dims[2] * perByte;
+  m.run = block > 0 ? block : m.columns;
+  if (m.columns < 1 || m.run > kLargest || m.columns % m.run != 0 || all > kLargest / m.columns || expert * all > kLargest)
+    return std::nullopt;
+  int64_t runs = m.columns / m.run;
+  auto place = [&](BlockMatrix::Strided &strided, int64_t row) {
+    strided.row = from.step * row, strided.column = 1, strided.first = (expert * all + from.first) * row;
+  };
+  place(m.codes, m.columns);
+  place(m.scales, runs);
+  place(m.zeros, whole(runs));
+  if (runs == 1) // zero points of rows one behind the other
+    m.zeros.row = from.step, m.zeros.first = expert * whole(all) + from.first;
+  m.middle = int64_t{1} << (m.bits - 1);
+  return finished(model, m);
+}
 
 bool holdsBlockMatrix(const Graph &graph, const Node &node) {
   const TensorConstant *codes = constantOf(graph, node.input(0));

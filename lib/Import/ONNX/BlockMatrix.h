@@ -1,6 +1,6 @@
 //===- BlockMatrix.h - matrices of few bits, re-encoded in blocks -----------------------------*- C++ -*-===//
 //
-// MatMulNBits, GatherBlockQuantized and DequantizeLinear hold a constant matrix as codes of a few bits, with
+// MatMulNBits, GatherBlockQuantized, DequantizeLinear and QMoE hold a constant matrix as codes of a few bits, with
 // scales and perhaps zero points for runs of columns, each in a tensor of its own. Kernels read blocks with
 // scale and codes side by side (BlockFormat.h). Such a matrix is re-encoded, row by row when its bytes are
 // asked for, in the format that has its numbers exactly; where there is none they are written out as f32.
@@ -22,6 +22,7 @@ struct BlockMatrix {
   struct Strided {
     const TensorConstant *tensor = nullptr;
     int64_t row = 0, column = 0;
+    int64_t first = 0; ///< where the matrix begins
   };
 
   std::string name; ///< of the codes
@@ -50,6 +51,19 @@ enum class Orientation {
 /// re-encoded. Orientation is of DequantizeLinear alone.
 std::optional<BlockMatrix> blockMatrixOf(const Model &model, const Node &node,
                                          Orientation orientation = Orientation::RightSide);
+
+/// One of the matrices of an expert in com.microsoft's MoE and QMoE, by the inputs that hold it for all experts (0: none), and the
+/// rows that it has there, of which gate and up may share a tensor.
+struct ExpertMatrix {
+  static constexpr int64_t kMostExperts = 4096;
+  enum Role { Gate, Up, Down };
+  size_t weights = 0, bias = 0, scales = 0, zeros = 0;
+  int64_t rows = 0, first = 0, step = 1;
+};
+ExpertMatrix expertMatrix(const Graph &graph, const Node &node, ExpertMatrix::Role role);
+
+/// The matrix of one expert of a QMoE, as blockMatrixOf says.
+std::optional<BlockMatrix> blockMatrixOfExpert(const Model &model, const Node &node, ExpertMatrix::Role role, int64_t expert);
 
 /// Writes rows from `firstRow` on in the matrix's format; `out` takes whole rows.
 absl::Status encodeRows(const Model &model, const BlockMatrix &matrix, int64_t firstRow,

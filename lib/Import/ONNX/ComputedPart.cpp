@@ -7,30 +7,12 @@
 
 namespace lamina::onnx {
 
-namespace {
-/// Elements of the longest norm with a mean but without a bias.
-uint64_t mostZeros(const Model &model) {
-  constexpr uint64_t kLongest = 1 << 20;
-  uint64_t most = 0;
-  for (const Node &node : model.graph.nodes) {
-    bool skip = node.op == "SkipLayerNormalization";
-    size_t scale = skip ? 2 : 1;
-    auto found = model.graph.constants.find(node.input(scale));
-    if ((skip || node.op == "LayerNormalization") && node.input(scale + 1) == kAbsent && found != model.graph.constants.end())
-      most = std::max(most, countElements(found->second.dims).value_or(0));
-  }
-  return std::min(most, kLongest);
-}
-} // namespace
-
 ComputedPart::ComputedPart(const Model &model) : model_(model) {
   for (const auto &[id, constant] : model.graph.constants)
     if (const auto *bytes = std::get_if<std::string>(&constant.data)) {
       offsets_[id] = folded_.size();
       folded_ += *bytes;
     }
-  zeros_ = folded_.size();
-  folded_.append(mostZeros(model) * sizeof(float), '\0');
   size_ = folded_.size();
   std::map<ValueId, const Node *> dequantized;
   for (const Node &node : model.graph.nodes) {
@@ -39,25 +21,45 @@ ComputedPart::ComputedPart(const Model &model) : model_(model) {
     auto order = attributeOr(node, "perm", std::vector<int64_t>{1, 0});
     bool swaps = node.op == "Transpose" && order == std::vector<int64_t>{1, 0};
     auto source = swaps ? dequantized.find(node.input(0)) : dequantized.end();
-    if (source != dequantized.end())
+    if (node.op == "QMoE")
+      addExperts(node);
+    else if (source != dequantized.end())
       add(blockMatrixOf(model, *source->second, Orientation::Transposed), node.output(0));
     else
       add(blockMatrixOf(model, node), node.output(0));
   }
 }
 
-void ComputedPart::add(std::optional<BlockMatrix> matrix, ValueId key) {
+std::optional<uint64_t> ComputedPart::place(std::optional<BlockMatrix> matrix) {
   constexpr uint64_t kLargest = uint64_t{1} << 62; // with data that is missing, sizes may be anything
-  if (!matrix || key == kAbsent || matrix->bytes() > kLargest - size_)
-    return;
-  Key whose(matrix->codes.tensor, matrix->scales.tensor, matrix->zeros.tensor, matrix->codes.row,
+  if (!matrix || matrix->bytes() > kLargest - size_)
+    return std::nullopt;
+  Key whose(matrix->codes.tensor, matrix->scales.tensor, matrix->zeros.tensor, matrix->codes.row, matrix->codes.first,
             matrix->run);
   auto [known, isNew] = known_.try_emplace(whose, size_);
-  byResult_[key] = known->second;
-  if (!isNew)
+  if (isNew) {
+    uint64_t offset = std::exchange(size_, size_ + matrix->bytes());
+    matrices_[offset] = {*std::move(matrix), offset};
+  }
+  return known->second;
+}
+
+void ComputedPart::add(std::optional<BlockMatrix> matrix, ValueId key) {
+  if (std::optional<uint64_t> offset = key == kAbsent ? std::nullopt : place(std::move(matrix)))
+    byResult_[key] = *offset;
+}
+
+void ComputedPart::addExperts(const Node &node) {
+  auto first = model_.graph.constants.find(node.input(2));
+  if (first == model_.graph.constants.end() || first->second.dims.size() != 3)
     return;
-  uint64_t offset = std::exchange(size_, size_ + matrix->bytes());
-  matrices_[offset] = {*std::move(matrix), offset};
+  for (ExpertMatrix::Role role : {ExpertMatrix::Gate, ExpertMatrix::Up, ExpertMatrix::Down})
+    for (int64_t expert = 0; expert < first->second.dims[0]; ++expert) {
+      std::optional<uint64_t> offset = place(blockMatrixOfExpert(model_, node, role, expert));
+      if (!offset) // a tensor that is missing or too short for all
+        break;
+      byExpert_[{node.output(0), role, expert}] = *offset;
+    }
 }
 
 const ComputedPart::Matrix *ComputedPart::find(const Node &node) const { return find(node.output(0)); }
@@ -65,6 +67,11 @@ const ComputedPart::Matrix *ComputedPart::find(const Node &node) const { return 
 const ComputedPart::Matrix *ComputedPart::find(ValueId result) const {
   auto found = byResult_.find(result);
   return found == byResult_.end() ? nullptr : &matrices_.at(found->second);
+}
+
+const ComputedPart::Matrix *ComputedPart::find(const Node &node, ExpertMatrix::Role role, int64_t expert) const {
+  auto found = byExpert_.find({node.output(0), role, expert});
+  return found == byExpert_.end() ? nullptr : &matrices_.at(found->second);
 }
 
 absl::Status ComputedPart::read(uint64_t offset, std::span<uint8_t> out) const {

@@ -27,28 +27,31 @@ public:
   };
   /// Where a folded constant lies.
   uint64_t offsetOf(ValueId constant) const { return offsets_.at(constant); }
-  /// Where zeros lie, as many in f32 as the longest norm takes that has a mean but no bias.
-  uint64_t zeros() const { return zeros_; }
   /// The matrix that a node reads, or for the result of a DequantizeLinear the matrix that it is as the right
   /// side of a product; null if there is none.
   const Matrix *find(const Node &node) const;
   const Matrix *find(ValueId result) const;
+  /// One matrix of an expert of a QMoE; null if it cannot be re-encoded.
+  const Matrix *find(const Node &node, ExpertMatrix::Role role, int64_t expert) const;
 
   uint64_t size() const { return size_; }
   /// Bytes from an offset on: a folded constant or rows of a matrix, or a part of the former.
   absl::Status read(uint64_t offset, std::span<uint8_t> out) const;
 
 private:
+  /// Where the matrix lies, perhaps as that of another node; none if there is none.
+  std::optional<uint64_t> place(std::optional<BlockMatrix> matrix);
   void add(std::optional<BlockMatrix> matrix, ValueId key);
+  void addExperts(const Node &node);
 
   const Model &model_;
   std::map<ValueId, uint64_t> offsets_;
-  std::string folded_; // and the zeros
-  uint64_t zeros_ = 0;
+  std::string folded_;
   std::map<uint64_t, Matrix> matrices_;  // by offset
   std::map<ValueId, uint64_t> byResult_; // of the node
+  std::map<std::tuple<ValueId, ExpertMatrix::Role, int64_t>, uint64_t> byExpert_;
   using Key =
-      std::tuple<const TensorConstant *, const TensorConstant *, const TensorConstant *, int64_t, int64_t>;
+      std::tuple<const TensorConstant *, const TensorConstant *, const TensorConstant *, int64_t, int64_t, int64_t>;
   std::map<Key, uint64_t> known_; // matrices that several nodes share
   uint64_t size_ = 0;
 };

@@ -47,18 +47,6 @@ lm::WeightOp GraphWeights::part(ValueId id, int64_t first, int64_t length) {
   return {};
 }
 
-lm::WeightOp GraphWeights::zeros(int64_t length) {
-  lm::WeightOp &weight = declared_[{kAbsent, 0, 0, length}];
-  if (weight)
-    return weight;
-  std::string name = "zeros." + std::to_string(length);
-  auto source = lm::SourceAttr::get(builder_.getContext(), name, "f32", model_.files.size(), computed_.zeros());
-  auto type = RankedTensorType::get({length}, builder_.getF32Type());
-  weight = lm::WeightOp::create(builder_, namedLoc(name, fileLoc_), unique(name), TypeAttr::get(type),
-                                builder_.getArrayAttr({source}), IntegerAttr(), IntegerAttr(), IntegerAttr());
-  return weight;
-}
-
 lm::WeightOp GraphWeights::elements(ValueId id) {
   const TensorConstant *constant = find(id);
   assert(constant && "expected a constant");
@@ -85,6 +73,45 @@ lm::WeightOp GraphWeights::table(ValueId id, int64_t firstRow) {
     return declare(*constant, id, {constant->dims[0] - firstRow, constant->dims[1]}, 0, firstRow * constant->dims[1]);
   emitError(namedLoc(model_.graph.values[id].name, fileLoc_)) << "expected a constant table with a row " << firstRow;
   return {};
+}
+
+lm::WeightOp GraphWeights::experts(const Node &node, ExpertMatrix::Role role) {
+  constexpr StringRef kRoles[] = {".gate", ".up", ".down"};
+  ExpertMatrix part = expertMatrix(model_.graph, node, role);
+  const TensorConstant *tensor = find(node.input(part.weights));
+  Location loc = namedLoc(node.name.empty() ? node.describe() : node.name, fileLoc_);
+  auto fail = [&](const Twine &what) -> lm::WeightOp {
+    emitError(loc) << node.describe() << ": expected " << what;
+    return {};
+  };
+  if (!tensor || tensor->dims.size() != 3)
+    return fail("matrices of experts that are constants");
+  if (tensor->dims[0] > ExpertMatrix::kMostExperts)
+    return fail("at most " + Twine(ExpertMatrix::kMostExperts) + " experts, got " + Twine(tensor->dims[0]));
+  int64_t count = tensor->dims[0], columns = tensor->dims[2];
+  StringRef format = formatOf(tensor->type);
+  if (node.op != "QMoE" && (format.empty() || part.step != 1))
+    return fail("float, float16 or bfloat16 matrices in which gate and up are not interleaved; QMoE may interleave them");
+  SmallVector<mlir::Attribute> sources;
+  for (int64_t expert = 0; expert < count; ++expert) {
+    auto [file, offset] = std::pair<int64_t, int64_t>(model_.files.size(), 0);
+    if (node.op == "QMoE") {
+      const ComputedPart::Matrix *matrix = computed_.find(node, role, expert);
+      if (!matrix)
+        return fail("constant matrices of unsigned codes with scales and perhaps zero points like the codes");
+      format = toRef(matrix->matrix.format->name), columns = matrix->matrix.columns, offset = matrix->offset;
+    } else {
+      if (const auto *place = std::get_if<TensorPlace>(&tensor->data))
+        file = place->file, offset = place->offset;
+      else
+        offset = computed_.offsetOf(node.input(part.weights));
+      offset += (expert * tensor->dims[1] + part.first) * columns * int64_t(elementBits(tensor->type) / 8);
+    }
+    sources.push_back(lm::SourceAttr::get(builder_.getContext(), tensor->name, format.lower(), file, offset));
+  }
+  auto type = RankedTensorType::get({count, part.rows, columns}, lm::BlockType::get(builder_.getContext(), format.lower()));
+  return lm::WeightOp::create(builder_, loc, unique(tensor->name + kRoles[role].str()), TypeAttr::get(type),
+                              builder_.getArrayAttr(sources), IntegerAttr(), IntegerAttr(), IntegerAttr());
 }
 
 lm::WeightOp GraphWeights::declare(const TensorConstant &constant, ValueId id, ArrayRef<int64_t> shape, int64_t columnPitch,

@@ -33,10 +33,10 @@ public:
   lm::WeightOp matrix(ValueId id, MatrixForm form);
   /// Some elements of a vector.
   lm::WeightOp part(ValueId id, int64_t first, int64_t length);
-  /// The bias of a norm that has none.
-  lm::WeightOp zeros(int64_t length);
   /// The rows of a table from one on.
   lm::WeightOp table(ValueId id, int64_t firstRow);
+  /// The matrices that all experts of a MoE or QMoE have in one role.
+  lm::WeightOp experts(const Node &node, ExpertMatrix::Role role);
 
   /// The matrix of few bits that a node reads, or that a value is as the right side of a product; null, without an error, if there
   /// is none.

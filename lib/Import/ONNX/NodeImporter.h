@@ -68,6 +68,7 @@ private:
   mlir::LogicalResult swish(const Node &node);
   mlir::LogicalResult norm(const Node &node);
   mlir::LogicalResult skipNorm(const Node &node);
+  mlir::LogicalResult mixtureOfExperts(const Node &node);
   mlir::LogicalResult reshape(const Node &node);
   mlir::LogicalResult transpose(const Node &node);
   mlir::LogicalResult expand(const Node &node);

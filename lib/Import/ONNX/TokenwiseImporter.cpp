@@ -148,10 +148,10 @@ LogicalResult NodeImporter::norm(const Node &node) {
   }
   if (heads)
     return error(node) << "is over heads, which only norms without a mean can be";
-  lm::WeightOp bias = given(node, 2) ? weights_.vector(node.input(2), width) : weights_.zeros(width);
-  if (!bias)
+  lm::WeightOp bias = given(node, 2) ? weights_.vector(node.input(2), width) : lm::WeightOp();
+  if (given(node, 2) && !bias)
     return failure();
-  define(node, 0, create<lm::LayerNormOp>(x->getType(), *x, weight(scale), weight(bias), epsilon));
+  define(node, 0, create<lm::LayerNormOp>(x->getType(), *x, weight(scale), bias ? weight(bias) : mlir::Value(), epsilon));
   return success();
 }
 
@@ -168,14 +168,14 @@ LogicalResult NodeImporter::skipNorm(const Node &node) {
   sum = create<arith::AddFOp>(*x, sum);
   int64_t width = cast<RankedTensorType>(sum.getType()).getShape().back();
   lm::WeightOp scale = weights_.vector(node.input(2), width);
-  lm::WeightOp shift;
-  if (centred)
-    shift = given(node, 3) ? weights_.vector(node.input(3), width) : weights_.zeros(width);
-  if (!scale || (centred && !shift))
+  bool shifted = centred && given(node, 3);
+  lm::WeightOp shift = shifted ? weights_.vector(node.input(3), width) : lm::WeightOp();
+  if (!scale || (shifted && !shift))
     return failure();
   FloatAttr epsilon = f32(attributeOr(node, "epsilon", 1e-12f));
-  mlir::Value normed = centred ? create<lm::LayerNormOp>(sum.getType(), sum, weight(scale), weight(shift), epsilon)
-                         : create<lm::RMSNormOp>(sum.getType(), sum, weight(scale), epsilon);
+  mlir::Value normed =
+      centred ? create<lm::LayerNormOp>(sum.getType(), sum, weight(scale), shift ? weight(shift) : mlir::Value(), epsilon)
+              : create<lm::RMSNormOp>(sum.getType(), sum, weight(scale), epsilon);
   define(node, 0, normed);
   define(node, 3, sum);
   return success();

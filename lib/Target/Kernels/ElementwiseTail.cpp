@@ -107,7 +107,8 @@ Value ElementwiseTail::evaluate(Operation *op, const Point &point) {
       .Case([&](lm::LayerNormOp norm) {
         Value centred = b_.subf(at(norm.getInput(), point), b_.broadcast(means_.lookup(norm), point.lanes));
         Value scaled = b_.mulf(centred, b_.broadcast(normFactors_.lookup(norm), point.lanes));
-        return b_.fma(scaled, at(norm.getWeight(), point), at(norm.getBias(), point));
+        Value weight = at(norm.getWeight(), point);
+        return norm.getBias() ? b_.fma(scaled, weight, at(norm.getBias(), point)) : b_.mulf(scaled, weight);
       })
       .Case([&](lm::CombineExpertsOp combine) { return combineExperts(combine, point); })
       .Default([](Operation *) { return Value(); });
