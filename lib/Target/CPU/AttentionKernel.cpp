@@ -53,8 +53,8 @@ public:
       Value row = b_.div(workgroup, heads_), head = b_.rem(workgroup, heads_);
       if (rows == 1)
         return emitOne(one, row, head);
-      b_.branch(follows(row, rows), [] {}, [&] {
-        Value count = countRows(row, rows);
+      b_.branch(attentionRowFollows(kernel_, op_, row, rows), [] {}, [&] {
+        Value count = attentionRowsTogether(kernel_, op_, row, rows);
         b_.branch(
             b_.equal(count, b_.i64(1)), [&] { emitOne(one, row, head); },
             [&] { emitMany(many, row, count, head); });
@@ -63,9 +63,6 @@ public:
   }
 
 private:
-  Value position(Value row) { return b_.loadIndex(kernel_.pointer(op_.getPositions()), row); }
-  Value sequence(Value row) { return b_.loadIndex(kernel_.pointer(op_.getSequences()), row); }
-
   Value piecesOf(const AttentionRanges &ranges) {
     Value end = op_.getCachedOnly() ? ranges.cachedEnd : ranges.end;
     return b_.mul(b_.sub(end, ranges.first), heads_);
@@ -146,29 +143,6 @@ private:
         });
       });
     });
-  }
-
-  /// Whether `row` belongs to the tile of the row before it: the next position of the same sequence, and not
-  /// the first of `rows` aligned positions.
-  Value follows(Value row, int64_t rows) {
-    Value no = b_.constant(b_.getI1Type(), int64_t(0));
-    Value before = b_.max(b_.add(row, -1), b_.i64(0)); // row 0 does not follow itself
-    Value next = b_.equal(b_.add(position(before), 1), position(row));
-    next = b_.select(b_.equal(sequence(before), sequence(row)), next, no);
-    return b_.select(b_.equal(b_.rem(position(row), rows), b_.i64(0)), no, next);
-  }
-
-  /// Rows of the tile that begins with `row`.
-  Value countRows(Value row, int64_t rows) {
-    Value count = b_.i64(1), open = b_.constant(b_.getI1Type(), int64_t(1));
-    for (int64_t i = 1; i < rows; ++i) {
-      Value index = b_.add(row, i), last = b_.add(kernel_.rows, -1);
-      Value no = b_.constant(b_.getI1Type(), int64_t(0));
-      open = b_.select(open, follows(b_.min(index, last), rows), no);
-      open = b_.select(b_.less(last, index), no, open);
-      count = b_.select(open, b_.i64(i + 1), count);
-    }
-    return count;
   }
 
   KernelContext &kernel_;

@@ -35,3 +35,27 @@ AttentionRanges lamina::attentionRanges(KernelContext &kernel, lm::OnlineAttenti
   Value cachedEnd = b.select(isZero, own, b.select(follows, first, own));
   return {first, cachedEnd, b.add(own, 1)};
 }
+
+Value lamina::attentionRowFollows(KernelContext &kernel, lm::OnlineAttentionOp op, Value row, int64_t rows) {
+  KernelBuilder &b = kernel.b;
+  auto position = [&](Value of) { return b.loadIndex(kernel.pointer(op.getPositions()), of); };
+  auto sequence = [&](Value of) { return b.loadIndex(kernel.pointer(op.getSequences()), of); };
+  Value no = b.constant(b.getI1Type(), int64_t(0));
+  Value before = b.max(b.add(row, -1), b.i64(0)); // row 0 does not follow itself
+  Value next = b.equal(b.add(position(before), 1), position(row));
+  next = b.select(b.equal(sequence(before), sequence(row)), next, no);
+  return b.select(b.equal(b.rem(position(row), rows), b.i64(0)), no, next);
+}
+
+Value lamina::attentionRowsTogether(KernelContext &kernel, lm::OnlineAttentionOp op, Value row, int64_t rows) {
+  KernelBuilder &b = kernel.b;
+  Value count = b.i64(1), open = b.constant(b.getI1Type(), int64_t(1));
+  for (int64_t i = 1; i < rows; ++i) {
+    Value index = b.add(row, i), last = b.add(kernel.rows, -1);
+    Value no = b.constant(b.getI1Type(), int64_t(0));
+    open = b.select(open, attentionRowFollows(kernel, op, b.min(index, last), rows), no);
+    open = b.select(b.less(last, index), no, open);
+    count = b.select(open, b.i64(i + 1), count);
+  }
+  return count;
+}

@@ -39,6 +39,12 @@ struct AttentionRanges {
 };
 AttentionRanges attentionRanges(KernelContext &kernel, lm::OnlineAttentionOp op, Value row);
 
+/// Whether `row` goes with the one before it: the next position of the same sequence, and not the first of `rows` aligned
+/// positions.
+Value attentionRowFollows(KernelContext &kernel, lm::OnlineAttentionOp op, Value row, int64_t rows);
+/// How many rows go together from `row` on, which does not go with the one before it.
+Value attentionRowsTogether(KernelContext &kernel, lm::OnlineAttentionOp op, Value row, int64_t rows);
+
 } // namespace lamina
 
 #endif // LAMINA_LIB_TARGET_KERNELS_PARTIALSLOTS_H
