@@ -1,8 +1,8 @@
 //===- AttentionKernel.cpp - how attention over a paged cache divides over blocks ---------------------===//
 //
 // A step of few tokens is split over rows, ranges of positions and key/value heads: blocks are equal shares
-// of the pieces that there are. In a larger step a block is a row and a key/value head, whose ranges merge as
-// the combining kernel would merge them.
+// of the pieces that there are. In a larger step a block is a key/value head and a row, or some rows of a sequence whose
+// first it has, and ranges merge as the combining kernel would merge them.
 //
 //===------------------------------------------------------------------------------------------------------------===//
 
@@ -17,10 +17,10 @@ class DeviceAttention {
 public:
   explicit DeviceAttention(DeviceContext &kernel)
       : kernel_(kernel), b_(kernel.device), op_(kernel.ops<lm::OnlineAttentionOp>().front()),
-        heads_(op_.getCache().getType().getHeads()), sharing_(int64_t(op_.getQueryHeads()) / heads_),
-        range_(kernel, op_) {}
+        heads_(op_.getCache().getType().getHeads()), sharing_(int64_t(op_.getQueryHeads()) / heads_) {}
 
   void emitSplit() {
+    std::unique_ptr<AttentionRange> generator = makeAttentionRange(kernel_, op_, 1);
     Value pieces = b_.loop(b_.i64(0), kernel_.rows, 1, b_.i64(0), [&](Value row, ValueRange sum) {
       return Values{b_.add(sum[0], piecesOf(attentionRanges(kernel_, op_, row)))};
     })[0];
@@ -33,39 +33,51 @@ public:
       b_.loop(from, to, 1, [&](Value piece) {
         Value range = b_.add(ranges.first, b_.div(piece, heads_));
         Value slot = b_.add(b_.mul(row, op_.getRanges()), range);
-        forHeads(row, b_.rem(piece, heads_), [&] { emitPiece(range, ranges.cachedEnd, slot); });
+        forHeads(*generator, row, b_.i64(1), b_.rem(piece, heads_),
+                 [&] { emitPiece(*generator, range, ranges.cachedEnd, slot); });
       });
       return Values{b_.add(before[0], own)};
     });
   }
 
+  /// Only one of the branches has the block's memory.
   void emitWhole() {
     Value row = b_.div(kernel_.begin, heads_), head = b_.rem(kernel_.begin, heads_);
-    AttentionRanges ranges = attentionRanges(kernel_, op_, row);
-    Value begin = op_.getCached() ? ranges.cachedEnd : ranges.first;
-    Value end = op_.getCachedOnly() ? ranges.cachedEnd : ranges.end;
-    forHeads(row, head, [&] {
-      Values state = flat(op_.getCached() ? range_.loadCached(row) : range_.empty());
-      state = b_.loop(begin, end, 1, state, [&](Value range, ValueRange before) {
-        return flat(range_.merge(unflat(before), range_.compute(range)));
-      });
-      range_.store(unflat(state), row);
-    });
+    int64_t most = mostAttentionRows(op_);
+    if (most == 1)
+      return emitRow(row, head);
+    Value count = b_.select(attentionRowFollows(kernel_, op_, row, most), b_.i64(0),
+                            attentionRowsTogether(kernel_, op_, row, most));
+    b_.branch(b_.equal(count, b_.i64(1)), [&] { b_.shareInstead([&] { emitRow(row, head); }); });
+    // Rows that go together have no cached ranges but those of the first, which are computed with the others.
+    if (!op_.getCachedOnly())
+      b_.branch(b_.less(b_.i64(1), count), [&] { b_.shareInstead([&] { emitRows(row, count, head, most); }); });
   }
 
 private:
-  using Partial = AttentionRange::Partial;
-
-  static Values flat(const Partial &partial) {
-    Values all = partial.maxima;
-    llvm::append_range(all, partial.sums);
-    llvm::append_range(all, partial.values);
-    return all;
+  void emitRow(Value row, Value head) {
+    std::unique_ptr<AttentionRange> generator = makeAttentionRange(kernel_, op_, 1);
+    AttentionRanges ranges = attentionRanges(kernel_, op_, row);
+    Value begin = op_.getCached() ? ranges.cachedEnd : ranges.first;
+    Value end = op_.getCachedOnly() ? ranges.cachedEnd : ranges.end;
+    forHeads(*generator, row, b_.i64(1), head, [&] {
+      mergeRanges(*generator, begin, end, op_.getCached() ? generator->loadCached(row) : generator->empty(), row);
+    });
   }
-  Partial unflat(ValueRange all) {
-    int64_t heads = range_.heads();
-    return {Values(all.take_front(heads)), Values(all.slice(heads, heads)),
-            Values(all.drop_front(2 * heads))};
+
+  void emitRows(Value row, Value count, Value head, int64_t most) {
+    std::unique_ptr<AttentionRange> generator = makeAttentionRange(kernel_, op_, most);
+    Value begin = attentionRanges(kernel_, op_, row).first;
+    Value end = attentionRanges(kernel_, op_, b_.add(row, b_.sub(count, b_.i64(1)))).end;
+    forHeads(*generator, row, count, head, [&] { mergeRanges(*generator, begin, end, generator->empty(), row); });
+  }
+
+  /// To what is there before them, into the slots from `slot` on.
+  void mergeRanges(AttentionRange &generator, Value begin, Value end, const AttentionRange::Partial &before, Value slot) {
+    Values state = b_.loop(begin, end, 1, AttentionRange::flat(before), [&](Value range, ValueRange current) {
+      return AttentionRange::flat(generator.merge(generator.unflat(current), generator.compute(range)));
+    });
+    generator.store(generator.unflat(state), slot);
   }
 
   Value piecesOf(const AttentionRanges &ranges) {
@@ -73,18 +85,18 @@ private:
     return b_.mul(b_.sub(end, ranges.first), heads_);
   }
 
-  void emitPiece(Value range, Value cachedEnd, Value slot) {
-    auto compute = [&] { range_.store(range_.compute(range), slot); };
+  void emitPiece(AttentionRange &generator, Value range, Value cachedEnd, Value slot) {
+    auto compute = [&] { generator.store(generator.compute(range), slot); };
     if (!op_.getCached())
       return compute();
     b_.branch(
-        b_.less(range, cachedEnd), [&] { range_.store(range_.loadCached(slot), slot); }, compute);
+        b_.less(range, cachedEnd), [&] { generator.store(generator.loadCached(slot), slot); }, compute);
   }
 
   /// Opens the query heads of a key/value head, as many as go together.
-  void forHeads(Value row, Value head, llvm::function_ref<void()> body) {
-    b_.loop(sharing_, range_.heads(), [&](Value queryHead) {
-      range_.open(row, head, b_.add(b_.mul(head, sharing_), queryHead));
+  void forHeads(AttentionRange &generator, Value row, Value count, Value head, llvm::function_ref<void()> body) {
+    b_.loop(sharing_, generator.heads(), [&](Value queryHead) {
+      generator.open(row, count, head, b_.add(b_.mul(head, sharing_), queryHead));
       body();
     });
   }
@@ -94,7 +106,6 @@ private:
   lm::OnlineAttentionOp op_;
   int64_t heads_;
   int64_t sharing_; ///< query heads of a key/value head
-  AttentionRange range_;
 };
 
 } // namespace

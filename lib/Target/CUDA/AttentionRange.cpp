@@ -1,271 +1,88 @@
 //===- AttentionRange.cpp - queries against a range of positions, by a block --------------------------===//
 
-#include "lib/Target/CUDA/AttentionRange.h"
-
-#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "lib/Target/CUDA/ScalarAttention.h"
+#include "lib/Target/CUDA/TileAttention.h"
 
 #include <limits>
-#include <numeric>
 
 using namespace mlir;
 using namespace lamina;
 
-namespace {
-
-constexpr int64_t kMaxHeads = 8;
-constexpr double kLog2e = 1.4426950408889634;
-
-int64_t headsTogether(int64_t sharing) {
-  int64_t heads = std::min(sharing, kMaxHeads);
-  while (sharing % heads != 0)
-    --heads;
-  return heads;
+AttentionRange::AttentionRange(DeviceContext &kernel, lm::OnlineAttentionOp op, int64_t heads, int64_t queries,
+                               int64_t elements)
+    : kernel_(kernel), b_(kernel.device), op_(op), type_(op.getCache().getType()), page_(kernel, type_),
+      slots_(kernel, op.getResult(), op.getQueryHeads(), type_.getValueLength()), keyLength_(type_.getKeyLength()),
+      valueLength_(type_.getValueLength()), heads_(heads), queries_(queries), elements_(elements) {
+  if (op.getCached())
+    cached_.emplace(kernel, op.getCached(), op.getQueryHeads(), valueLength_);
 }
 
-} // namespace
+int64_t lamina::mostAttentionRows(lm::OnlineAttentionOp op) {
+  return TileAttention::takes(op.getCache().getType()) ? TileAttention::mostRows(op) : 1;
+}
 
-AttentionRange::AttentionRange(DeviceContext &kernel, lm::OnlineAttentionOp op)
-    : kernel_(kernel), b_(kernel.device), op_(op), type_(op.getCache().getType()), page_(kernel, type_),
-      slots_(kernel, op.getResult(), op.getQueryHeads(), type_.getValueLength()),
-      heads_(headsTogether(int64_t(op.getQueryHeads()) / type_.getHeads())), keyLength_(type_.getKeyLength()),
-      valueLength_(type_.getValueLength()), pieces_(llvm::divideCeil(valueLength_, b_.threads())) {
-  queries_ = b_.shared(heads_ * keyLength_ * 4);
-  weights_ = b_.shared(heads_ * kBlock * 4);
-  maxima_ = b_.shared(heads_ * b_.warps() * 4);
+std::unique_ptr<AttentionRange> lamina::makeAttentionRange(DeviceContext &kernel, lm::OnlineAttentionOp op,
+                                                           int64_t rows) {
+  if (TileAttention::takes(op.getCache().getType()))
+    return std::make_unique<TileAttention>(kernel, op, rows);
+  return std::make_unique<ScalarAttention>(kernel, op);
 }
 
 //===--- Partial results ------------------------------------------------------------------------------===//
 
 AttentionRange::Partial AttentionRange::empty() {
-  return {Values(heads_, number(-double(std::numeric_limits<float>::max()))), Values(heads_, number(0.0)),
-          Values(heads_ * pieces_, number(0.0))};
+  return {Values(queries_, number(-double(std::numeric_limits<float>::max()))), Values(queries_, number(0.0)),
+          Values(queries_ * elements_, number(0.0))};
 }
 
 AttentionRange::Partial AttentionRange::merge(const Partial &into, const Partial &from) {
   Partial merged;
-  for (int64_t h = 0; h < heads_; ++h) {
-    Value greatest = b_.maxf(from.maxima[h], into.maxima[h]);
-    Value a = b_.exp2(b_.subf(into.maxima[h], greatest)), c = b_.exp2(b_.subf(from.maxima[h], greatest));
+  for (int64_t q = 0; q < queries_; ++q) {
+    Value greatest = b_.maxf(from.maxima[q], into.maxima[q]);
+    Value a = b_.exp2(b_.subf(into.maxima[q], greatest)), c = b_.exp2(b_.subf(from.maxima[q], greatest));
     auto add = [&](Value x, Value y) { return b_.fma(y, c, b_.mulf(x, a)); };
     merged.maxima.push_back(greatest);
-    merged.sums.push_back(add(into.sums[h], from.sums[h]));
-    for (int64_t piece = h * pieces_; piece < (h + 1) * pieces_; ++piece)
-      merged.values.push_back(add(into.values[piece], from.values[piece]));
+    merged.sums.push_back(add(into.sums[q], from.sums[q]));
+    for (int64_t i = q * elements_; i < (q + 1) * elements_; ++i)
+      merged.values.push_back(add(into.values[i], from.values[i]));
   }
   return merged;
 }
 
-void AttentionRange::forPieces(llvm::function_ref<void(int64_t, Value)> body) {
-  for (int64_t piece = 0; piece < pieces_; ++piece) {
-    Value element = b_.add(b_.thread(), piece * b_.threads());
-    if ((piece + 1) * b_.threads() <= valueLength_)
-      body(piece, element);
-    else
-      b_.branch(b_.less(element, b_.i64(valueLength_)), [&] { body(piece, element); });
-  }
+Values AttentionRange::flat(const Partial &partial) {
+  Values all = partial.maxima;
+  llvm::append_range(all, partial.sums);
+  llvm::append_range(all, partial.values);
+  return all;
 }
 
-void AttentionRange::store(const Partial &partial, Value slot) {
-  for (int64_t h = 0; h < heads_; ++h) {
-    PartialPlace place = slots_.place(slot, b_.add(queryHead_, h));
-    forPieces([&](int64_t piece, Value element) {
-      b_.store(partial.values[h * pieces_ + piece], b_.offset(place.values, b_.mul(element, 4)));
-    });
-    b_.byOneThread([&] {
-      b_.store(partial.maxima[h], place.maxima);
-      b_.store(partial.sums[h], place.sums);
-    });
-  }
+AttentionRange::Partial AttentionRange::unflat(ValueRange all) const {
+  return {Values(all.take_front(queries_)), Values(all.slice(queries_, queries_)),
+          Values(all.drop_front(2 * queries_))};
 }
 
-/// Threads without an element of a piece read the last one, which they never store.
-AttentionRange::Partial AttentionRange::loadCached(Value slot) {
-  PartialSlots slots(kernel_, op_.getCached(), op_.getQueryHeads(), valueLength_);
-  Partial partial;
-  for (int64_t h = 0; h < heads_; ++h) {
-    PartialPlace place = slots.place(slot, b_.add(queryHead_, h));
-    partial.maxima.push_back(b_.loadF32(place.maxima, 0));
-    partial.sums.push_back(b_.loadF32(place.sums, 0));
-    for (int64_t piece = 0; piece < pieces_; ++piece) {
-      Value element = b_.min(b_.add(b_.thread(), piece * b_.threads()), b_.i64(valueLength_ - 1));
-      partial.values.push_back(b_.loadF32(b_.offset(place.values, b_.mul(element, 4)), 0));
-    }
-  }
-  return partial;
-}
+//===--- Queries and positions -------------------------------------------------------------------------===//
 
-//===--- A range --------------------------------------------------------------------------------------===//
-
-void AttentionRange::open(Value row, Value head, Value queryHead) {
-  row_ = row;
-  head_ = head;
-  queryHead_ = queryHead;
-  position_ = b_.loadIndex(kernel_.pointer(op_.getPositions()), row);
-  sequence_ = b_.loadIndex(kernel_.pointer(op_.getSequences()), row);
-  lastPage_ = b_.div(position_, kPage);
-  first_ = b_.i64(0);
-  if (op_.getWindow())
-    first_ = b_.max(first_, b_.add(position_, 1 - int64_t(*op_.getWindow())));
+Value AttentionRange::queryFactor() {
   float scale = op_.getScale().convertToFloat();
-  double factor = op_.getSoftCap() ? double(scale) / op_.getSoftCap()->convertToFloat() : scale * kLog2e;
-  Value from = b_.offset(kernel_.rowPointer(op_.getQuery(), row), b_.mul(queryHead, 4 * keyLength_));
-  b_.barrier(); // the queries before have been used
-  b_.forThreads(heads_ * keyLength_, [&](Value i) {
-    Value offset = b_.mul(i, 4);
-    b_.store(b_.mulf(b_.loadF32(b_.offset(from, offset), 0), number(factor)), b_.offset(queries_, offset));
-  });
-  b_.barrier();
+  return number(op_.getSoftCap() ? double(scale) / op_.getSoftCap()->convertToFloat() : scale * kLog2e);
 }
 
-/// Threads keep what they have added of the weights to themselves until the range ends.
-AttentionRange::Partial AttentionRange::compute(Value range) {
-  Value begin = b_.div(b_.max(first_, b_.mul(range, op_.getRange())), kBlock);
-  Value last = b_.min(b_.add(b_.mul(range, op_.getRange()), op_.getRange() - 1), position_);
-  Partial start = empty();
-  Values state = start.maxima;
-  llvm::append_range(state, start.sums);
-  llvm::append_range(state, start.values);
-  state = b_.loop(begin, b_.add(b_.div(last, kBlock), 1), 1, state, [&](Value block, ValueRange before) {
-    Value position = b_.add(b_.mul(block, kBlock), b_.thread());
-    Values own = scores(position), greatest = foldMaxima(own, before.take_front(heads_)), next = greatest;
-    Values values(before.drop_front(2 * heads_));
-    for (int64_t h = 0; h < heads_; ++h) {
-      Value rescale = b_.exp2(b_.subf(before[h], greatest[h])),
-            weight = b_.exp2(b_.subf(own[h], greatest[h]));
-      b_.store(weight, b_.offset(weights_, b_.add(b_.mul(b_.thread(), 4), 4 * h * kBlock)));
-      next.push_back(b_.fma(before[heads_ + h], rescale, weight));
-      for (int64_t piece = h * pieces_; piece < (h + 1) * pieces_; ++piece)
-        values[piece] = b_.mulf(values[piece], rescale);
-    }
-    b_.barrier();
-    addValues(block, values);
-    b_.barrier();
-    llvm::append_range(next, values);
-    return next;
-  });
-  Partial result;
-  result.maxima.assign(state.begin(), state.begin() + heads_);
-  for (int64_t h = 0; h < heads_; ++h)
-    result.sums.push_back(b_.sumBlock(state[heads_ + h]));
-  result.values.assign(state.begin() + 2 * heads_, state.end());
-  return result;
+Value AttentionRange::firstPosition(Value position) {
+  Value zero = b_.i64(0);
+  return op_.getWindow() ? b_.max(zero, b_.add(position, 1 - int64_t(*op_.getWindow()))) : zero;
 }
 
 /// Pages after the sequence's last one are that one: what is read there is masked.
-Value AttentionRange::pageAddress(Value page) {
-  return page_.address(kernel_.pointer(op_.getCache()), kernel_.pointer(op_.getBlockTable()), sequence_,
-                       b_.min(page, lastPage_));
+Value AttentionRange::pageAddress(Value sequence, Value page, Value last) {
+  return page_.address(kernel_.pointer(op_.getCache()), kernel_.pointer(op_.getBlockTable()), sequence,
+                       b_.min(page, b_.div(last, kPage)));
 }
 
-//===--- Scores ---------------------------------------------------------------------------------------===//
-
-/// Of the thread's position: -infinity where the row does not attend.
-Values AttentionRange::scores(Value position) {
-  Value page = page_.keys(pageAddress(b_.div(position, kPage)), head_), slot = b_.rem(position, kPage);
-  Value keys = b_.offset(page, b_.mul(slot, page_.elementBytes()));
-  Values sums;
-  if (!page_.hasScales()) {
-    sums = chains(keys, b_.i64(0), keyLength_);
-  } else {
-    Values zeros(heads_, number(0.0));
-    sums = b_.loop(
-        b_.i64(0), b_.i64(keyLength_ / CachePage::kBlock), 1, zeros, [&](Value part, ValueRange state) {
-          Values own = chains(keys, b_.mul(part, CachePage::kBlock), CachePage::kBlock);
-          Value scale =
-              b_.loadNumber(PackedNumber::F16, b_.offset(page_.keyScales(page, part), b_.mul(slot, 2)), 0);
-          for (auto [sum, before] : llvm::zip(own, state))
-            sum = b_.fma(sum, scale, before);
-          return own;
-        });
-  }
-  for (Value &sum : sums)
-    sum = finish(sum, position);
-  return sums;
-}
-
-/// A chain of multiply-adds over `elements` key elements for each query.
-Values AttentionRange::chains(Value keys, Value first, int64_t elements) {
-  int64_t unroll = std::gcd(elements, int64_t(8)), together = std::gcd(elements, int64_t(4));
-  return b_.loop(first, b_.add(first, elements), unroll, Values(heads_, number(0.0)),
-                 [&](Value element, ValueRange state) {
-                   Values sums(state), loaded;
-                   Value key = b_.offset(keys, b_.mul(element, page_.keyBytes()));
-                   for (int64_t u = 0; u < unroll; ++u)
-                     loaded.push_back(page_.load(b_.offset(key, u * page_.keyBytes()), 0));
-                   for (int64_t u = 0; u < unroll; u += together)
-                     for (int64_t h = 0; h < heads_; ++h) {
-                       Value place = b_.offset(queries_, b_.mul(b_.add(element, h * keyLength_ + u), 4));
-                       Value query = b_.loadF32(place, together == 1 ? 0 : together);
-                       for (int64_t k = 0; k < together; ++k)
-                         sums[h] =
-                             b_.fma(together == 1 ? query : b_.extract(query, k), loaded[u + k], sums[h]);
-                     }
-                   return sums;
-                 });
-}
-
-Value AttentionRange::finish(Value score, Value position) {
+Value AttentionRange::finish(Value product, Value position, Value first, Value last) {
   if (op_.getSoftCap())
-    score = b_.mulf(b_.tanh(score), number(double(op_.getSoftCap()->convertToFloat()) * kLog2e));
+    product = b_.mulf(b_.tanh(product), number(double(op_.getSoftCap()->convertToFloat()) * kLog2e));
   Value infinity = number(-std::numeric_limits<double>::infinity());
-  score = b_.select(b_.less(position_, position), infinity, score);
-  return op_.getWindow() ? b_.select(b_.less(position, first_), infinity, score) : score;
-}
-
-/// The greatest of all threads' scores and of those before.
-Values AttentionRange::foldMaxima(Values scores, ValueRange before) {
-  Value own = b_.offset(maxima_, b_.mul(b_.warp(), 4));
-  for (int64_t h = 0; h < heads_; ++h)
-    b_.store(b_.maxWarp(scores[h]), b_.offset(own, 4 * h * b_.warps()));
-  b_.barrier();
-  Values greatest(before);
-  for (int64_t h = 0; h < heads_; ++h)
-    for (int64_t w = 0; w < b_.warps(); ++w)
-      greatest[h] = b_.maxf(b_.loadF32(b_.offset(maxima_, 4 * (h * b_.warps() + w)), 0), greatest[h]);
-  return greatest;
-}
-
-//===--- Values ---------------------------------------------------------------------------------------===//
-
-/// Adds the values of a block by weight. Only those of positions that are attended to: what lies in other
-/// places of a page is unknown and could be infinite.
-void AttentionRange::addValues(Value block, Values &sums) {
-  Value begin = b_.div(b_.max(first_, b_.mul(block, kBlock)), kPage);
-  Value end = b_.add(b_.div(b_.min(position_, b_.add(b_.mul(block, kBlock), kBlock - 1)), kPage), 1);
-  for (int64_t piece = 0; piece < pieces_; ++piece) {
-    // Threads beyond the last element repeat it: nothing of theirs is stored.
-    Value element = b_.min(b_.add(b_.thread(), piece * b_.threads()), b_.i64(valueLength_ - 1));
-    Values own;
-    for (int64_t h = 0; h < heads_; ++h)
-      own.push_back(sums[h * pieces_ + piece]);
-    own = b_.loop(begin, end, 1, own,
-                  [&](Value page, ValueRange state) { return addPage(block, page, element, state); });
-    for (int64_t h = 0; h < heads_; ++h)
-      sums[h * pieces_ + piece] = own[h];
-  }
-}
-
-/// Places of the page that are not attended to count as zeros.
-Values AttentionRange::addPage(Value block, Value page, Value element, ValueRange state) {
-  Value values = page_.values(pageAddress(page), head_), firstPosition = b_.mul(page, kPage);
-  Value column = b_.offset(values, b_.mul(element, page_.elementBytes()));
-  Value weights = b_.offset(weights_, b_.mul(b_.sub(firstPosition, b_.mul(block, kBlock)), 4));
-  Values sums(state), loaded;
-  for (int64_t slot = 0; slot < kPage; ++slot) {
-    Value value = page_.load(b_.offset(column, slot * page_.valueBytes()), 0);
-    if (page_.hasScales()) {
-      Value scales = page_.valueScales(values, b_.div(element, CachePage::kBlock));
-      value = b_.mulf(value, b_.loadNumber(PackedNumber::F16, b_.offset(scales, 2 * slot), 0));
-    }
-    Value position = b_.add(firstPosition, slot);
-    value = b_.select(b_.less(position_, position), number(0.0), value);
-    loaded.push_back(b_.select(b_.less(position, first_), number(0.0), value));
-  }
-  for (int64_t slot = 0; slot < kPage; slot += 4)
-    for (int64_t h = 0; h < heads_; ++h) {
-      Value weight = b_.loadF32(b_.offset(weights, 4 * (h * kBlock + slot)), 4);
-      for (int64_t k = 0; k < 4; ++k)
-        sums[h] = b_.fma(b_.extract(weight, k), loaded[slot + k], sums[h]);
-    }
-  return sums;
+  Value score = b_.select(b_.less(last, position), infinity, product);
+  return op_.getWindow() ? b_.select(b_.less(position, first), infinity, score) : score;
 }

@@ -1,13 +1,9 @@
 //===- AttentionRange.h - queries against a range of positions, by a block ------------------*- C++ -*-===//
 //
-// Some query heads of a key/value head, of one row, against the pages of one range of positions. Blocks of
-// 128 positions, in ascending order:
-//
-//   scores  q·k      a thread has a position: one chain over the key's elements
-//   softmax          the greatest score so far, weights 2^(score - greatest), what came before rescaled
-//   values  w·v      a thread has an element of the value: one chain over the positions
-//
-// Queries are scaled by log2 e on the way in, so that weights are powers of two.
+// Query heads of a key/value head, of some rows, against the pages of one range of positions. Blocks of 128 positions,
+// in ascending order: scores of queries and keys, weights 2^(score - greatest so far), sums of values by weight; what
+// came before is rescaled where the greatest grows. Queries are scaled by log2 e on the way in, so that weights are
+// powers of two. Who has which scores and which elements of values differs: ScalarAttention, TileAttention.
 //
 //===--------------------------------------------------------------------------------------------------------===//
 
@@ -22,42 +18,50 @@ namespace lamina {
 
 class AttentionRange {
 public:
-  AttentionRange(DeviceContext &kernel, lm::OnlineAttentionOp op);
+  virtual ~AttentionRange() = default;
 
-  /// Query heads that go through a page together.
+  /// Query heads of a row that go through a page together.
   int64_t heads() const { return heads_; }
 
-  /// Partial results of heads(): of each head the greatest score and the sum of weights, which all threads
-  /// have, and the weighted sums of the value elements that the thread has.
+  /// Partial results of some queries: of each the greatest score and the sum of weights, and the weighted sums of the
+  /// value elements that the thread has, as many for each.
   struct Partial {
     Values maxima, sums, values;
   };
   Partial empty();
   /// Merges results of later positions into others, as partial results always merge.
   Partial merge(const Partial &into, const Partial &from);
+  /// As values that a loop carries.
+  static Values flat(const Partial &partial);
+  Partial unflat(ValueRange all) const;
 
-  /// Takes the query heads from `queryHead` on of a row.
-  void open(Value row, Value head, Value queryHead);
-  /// Of the positions of `range`, at least one of which the row attends to.
-  Partial compute(Value range);
-  /// Stores results in a slot of lm.online_attention.
-  void store(const Partial &partial, Value slot);
-  /// The results of a slot of cached ranges, where another operation computed these.
-  Partial loadCached(Value slot);
+  /// Takes the query heads from `queryHead` on of `count` rows of a sequence, at positions that follow one another.
+  virtual void open(Value row, Value count, Value head, Value queryHead) = 0;
+  /// Of the positions of `range`, at least one of which one of the rows attends to.
+  virtual Partial compute(Value range) = 0;
+  /// Stores results in slots of lm.online_attention: `slot` and those behind it, one for each row.
+  virtual void store(const Partial &partial, Value slot) = 0;
+  /// The results of a row's slot of cached ranges, where another operation computed these.
+  virtual Partial loadCached(Value slot) = 0;
 
-private:
+protected:
   static constexpr int64_t kBlock = LAMINA_ATTENTION_BLOCK, kPage = LAMINA_KV_PAGE_TOKENS;
+  static constexpr double kLog2e = 1.4426950408889634;
+
+  /// `heads` divides those of a key/value head; a thread has `queries` of the queries and so many elements of each.
+  AttentionRange(DeviceContext &kernel, lm::OnlineAttentionOp op, int64_t heads, int64_t queries, int64_t elements);
 
   Value number(double value) { return b_.constant(b_.f32(0), value); }
-  /// Calls `body` for the elements of a value that the thread has, `piece` by piece.
-  void forPieces(llvm::function_ref<void(int64_t piece, Value element)> body);
-  Value pageAddress(Value page);
-  Values scores(Value position);
-  Values chains(Value keys, Value first, int64_t elements);
-  Value finish(Value score, Value position);
-  Values foldMaxima(Values scores, ValueRange before);
-  void addValues(Value block, Values &sums);
-  Values addPage(Value block, Value page, Value element, ValueRange sums);
+  /// What queries are multiplied by.
+  Value queryFactor();
+  Value sequenceOf(Value row) { return b_.loadIndex(kernel_.pointer(op_.getSequences()), row); }
+  Value positionOf(Value row) { return b_.loadIndex(kernel_.pointer(op_.getPositions()), row); }
+  /// The first position that a query attends to.
+  Value firstPosition(Value position);
+  /// The page of positions 16·page and on of a sequence whose last one is at `last`.
+  Value pageAddress(Value sequence, Value page, Value last);
+  /// The score of a product of query and key: -infinity outside [first, last].
+  Value finish(Value product, Value position, Value first, Value last);
 
   DeviceContext &kernel_;
   DeviceBuilder &b_;
@@ -65,10 +69,18 @@ private:
   lm::KVCacheType type_;
   CachePage page_;
   PartialSlots slots_;
-  int64_t heads_, keyLength_, valueLength_, pieces_;
-  Value queries_, weights_, maxima_; ///< shared: [head][element], [head][position], [warp][head]
-  Value row_, head_, queryHead_, position_, first_, sequence_, lastPage_;
+  std::optional<PartialSlots> cached_;
+  int64_t keyLength_, valueLength_;
+  Value head_, queryHead_;
+
+private:
+  int64_t heads_, queries_, elements_;
 };
+
+/// The generator for an operation's cache, for up to `rows` rows together, of which it may take none but one.
+std::unique_ptr<AttentionRange> makeAttentionRange(DeviceContext &kernel, lm::OnlineAttentionOp op, int64_t rows);
+/// The most rows that go together: a power of two.
+int64_t mostAttentionRows(lm::OnlineAttentionOp op);
 
 } // namespace lamina
 

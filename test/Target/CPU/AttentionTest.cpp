@@ -79,6 +79,8 @@ const Shape kShapes[] = {{8, 4, 8, 8, "f16"},
                          {5, 1, 48, 48, "f16", 1},
                          {2, 2, 32, 64, "q8_0", 3},
                          {14, 2, 64, 64, "bf16"},
+                         {4, 2, 256, 160, "bf16", 7, 3.0},
+                         {16, 1, 16, 32, "f16"},
                          {8, 2, 64, 64, "fp8_e4m3"},
                          {2, 1, 20, 24, "fp8_e4m3", 9}};
 
@@ -148,7 +150,7 @@ TEST(AttentionTest, CachedRangesFirstGiveTheSameBits) {
 /// with a window that reaches back to cached ranges for some of the tokens only.
 TEST(AttentionTest, CachedRangesOfManySequencesGiveTheSameBits) {
   Random random(7);
-  for (const Shape &shape : {Shape{4, 2, 16, 16, "f16"}, Shape{2, 2, 16, 16, "f32", 8}}) {
+  for (const Shape &shape : {Shape{4, 2, 16, 16, "f16"}, Shape{2, 2, 16, 16, "bf16", 8}, Shape{2, 2, 16, 16, "f32", 8}}) {
     auto whole = KernelLibrary::compile(shape.text(), runnableTargets().back());
     auto parts = KernelLibrary::compile(shape.text(/*overlapped=*/true), runnableTargets().back());
     ASSERT_TRUE(whole && parts);

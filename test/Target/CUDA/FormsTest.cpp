@@ -48,4 +48,16 @@ TEST(FormsTest, WeightsOf16BitsAreMultipliedOnTensorCores) {
               testing::IsSupersetOf({Pair("bf16$t8", 12), Pair("bf16$t64", 12), Pair("bf16$any", 24), Pair("f32$any", 0)}));
 }
 
+/// Keys and values of 16 bits go to tensor cores, in both forms and however many rows go together; others do not.
+TEST(FormsTest, CachesOf16BitsAreAttendedToOnTensorCores) {
+  for (auto [element, type] : {std::pair("f16", "f16"), std::pair("bf16", "bf16"), std::pair("f32", "f16"), std::pair("q8_0", "f16")}) {
+    std::string ptx = compileText(AttentionShape{8, 2, 64, 64, element}.text(), {"ptx"}).at(0);
+    std::string instruction = std::string("mma.sync.aligned.m16n8k16.row.col.f32.") + type + "." + type + ".f32";
+    std::map<std::string, int> counts = countInEntries(ptx, instruction);
+    for (const char *form : {"attention$split", "attention$any"})
+      EXPECT_EQ(counts.at(form) > 0, std::string(element) == type) << element << " " << form;
+    EXPECT_EQ(counts.at("append") + counts.at("combine$split"), 0);
+  }
+}
+
 } // namespace

@@ -75,11 +75,12 @@
 // CHECK:         cvt.rn.f16.f32
 // CHECK:         st.global.b16
 
-// Queries and weights from shared memory four at a time, keys and values of the cache's type.
+// Queries and weights from shared memory, keys and values of the cache's type two positions or elements at a time.
 // CHECK-LABEL: .visible .entry online_attention$any(
 // CHECK:       .reqntid 128
-// CHECK:         cvt.f32.f16
-// CHECK:         ld.shared.v4
-// CHECK:         fma.rn.f32
+// CHECK:         cvt.rn.f16.f32
+// CHECK:         ld.global.b32
+// CHECK:         ld.shared.v2.b32
+// CHECK:         mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32
 // CHECK:         bar.sync
 // CHECK-LABEL: .visible .entry attention_combine$any(
