@@ -57,6 +57,22 @@ struct Launch {
   const LaminaStep *step;
 };
 
+/// Copies that take longer than it takes to hand them out are divided; into pieces of whole pages.
+constexpr uint64_t kDividedCopyBytes = 64u << 10;
+constexpr uint64_t kPieceBytes = 4096;
+
+struct Copy {
+  std::byte *to;
+  const std::byte *from;
+  uint64_t bytes;
+};
+
+void copyPieces(void *context, int64_t begin, int64_t end) {
+  const Copy &copy = *static_cast<const Copy *>(context);
+  uint64_t first = uint64_t(begin) * kPieceBytes, last = std::min(copy.bytes, uint64_t(end) * kPieceBytes);
+  memcpy(copy.to + first, copy.from + first, last - first);
+}
+
 void runWorkgroups(void *context, int64_t begin, int64_t end) {
   const Launch &launch = *static_cast<const Launch *>(context);
   launch.kernel(launch.bindings, launch.step, begin, end);
@@ -133,13 +149,17 @@ absl::Status CpuDevice::launch(KernelHandle kernel, std::span<void *const> bindi
 }
 
 absl::Status CpuDevice::copyToHost(void *host, const void *device, uint64_t bytes) {
-  memcpy(host, device, bytes);
+  Copy copy{static_cast<std::byte *>(host), static_cast<const std::byte *>(device), bytes};
+  int64_t pieces = int64_t((bytes + kPieceBytes - 1) / kPieceBytes);
+  if (bytes < kDividedCopyBytes)
+    copyPieces(&copy, 0, pieces);
+  else
+    pool_->parallelFor(copyPieces, &copy, pieces);
   return absl::OkStatus();
 }
 
 absl::Status CpuDevice::copyFromHost(void *device, const void *host, uint64_t bytes) {
-  memcpy(device, host, bytes);
-  return absl::OkStatus();
+  return copyToHost(device, host, bytes);
 }
 
 absl::Status CpuDevice::synchronize() { return absl::OkStatus(); }

@@ -85,6 +85,21 @@ TEST(SelectCodeFile, NamesBothSidesIfNoneFits) {
               HasSubstr("the artifact has none"));
 }
 
+TEST(CpuDevice, CopiesOfAnyLengthMoveEveryByteAndNoMore) {
+  auto device = makeDevice(3);
+  for (size_t bytes : {1, 4097, 65535, 65536, 65537, 1'000'003}) {
+    std::vector<std::byte> from(bytes), to(bytes + 1);
+    for (size_t i = 0; i < bytes; ++i)
+      from[i] = std::byte(1 + i % 251);
+    ASSERT_TRUE(device->copyToHost(to.data(), from.data(), bytes).ok());
+    EXPECT_TRUE(std::equal(from.begin(), from.end(), to.begin())) << bytes;
+    EXPECT_EQ(to.back(), std::byte(0)) << bytes;
+    std::fill(from.begin(), from.end(), std::byte(0));
+    ASSERT_TRUE(device->copyFromHost(from.data(), to.data(), bytes).ok());
+    EXPECT_TRUE(std::equal(from.begin(), from.end(), to.begin())) << bytes;
+  }
+}
+
 TEST(CpuDevice, UnusedMemoryCostsNothing) {
   auto device = makeDevice();
   auto memory = device->allocate(uint64_t(1) << 40, "a long context");
