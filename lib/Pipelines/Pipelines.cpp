@@ -227,6 +227,8 @@ static void buildFunctionPhase(OpPassManager &pm, Phase phase, const CompileOpti
   if (phase != Phase::Schedule)
     return;
   pm.addPass(createFunctionBufferizePass());
+  pm.addPass(createFunctionTileProductsPass());
+  pm.addPass(createFunctionToLoopsPass());
   pm.addPass(createFunctionToPlanPass());
   pm.addPass(plan::createPlanAssignOffsetsPass());
   if (options.checkMemory)

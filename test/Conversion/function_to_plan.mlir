@@ -1,5 +1,5 @@
-// RUN: lamina-opt %s -split-input-file --function-bufferize | FileCheck %s --check-prefix=MEMORY
-// RUN: lamina-opt %s -split-input-file --function-bufferize --function-to-plan | FileCheck %s
+// RUN: lamina-opt %s -split-input-file --function-bufferize --function-to-loops | FileCheck %s --check-prefix=MEMORY
+// RUN: lamina-opt %s -split-input-file --function-bufferize --function-to-loops --function-to-plan | FileCheck %s
 
 // The inputs are not written, the results are arguments, and what is between is allocated.
 // MEMORY-LABEL: module @chain

@@ -10,7 +10,7 @@ func.func @main(%x: memref<4xf32>) {
 mpmd.topology @cluster {
   mpmd.device_class @compute : compute on cpu
 }
-// expected-error @below {{expected a function of one block without results; run function-bufferize first}}
+// expected-error @below {{expected a function of one block without results; run function-bufferize and function-to-loops first}}
 func.func @main(%x: memref<4xf32>) -> memref<4xf32> {
   return %x : memref<4xf32>
 }

@@ -158,9 +158,16 @@ def experts(root):
                real(3, 32)], ["y"], {**swiglu, "expert_weight_bits": bits})
 
 
+def products(root):
+    """Of sizes that no tile of registers or caches divides."""
+    write(root, "product_deep", "MatMul", [real(2, 7, 260), real(260, 18)], ["y"], {}, "")
+    write(root, "product_transposed", "Gemm", [real(260, 5), real(18, 260), real(18)], ["y"], {"transA": 1, "transB": 1}, "")
+    write(root, "product_broadcast", "MatMul", [real(2, 1, 5, 20), real(3, 20, 17)], ["y"], {}, "")
+
+
 def main():
     root = pathlib.Path(sys.argv[1])
-    for family in (norms, activations, rotary, attention, grouped, quantized, experts):
+    for family in (norms, activations, rotary, attention, grouped, quantized, experts, products):
         family(root)
 
 

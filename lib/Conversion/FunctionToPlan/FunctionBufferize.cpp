@@ -1,8 +1,7 @@
-//===- FunctionBufferize.cpp - functions on tensors into loops over memory ------------------------------------===//
+//===- FunctionBufferize.cpp - functions on tensors into functions on memory --------------------------------===//
 
 #include "lib/Conversion/FunctionToPlan/FunctionToPlan.h"
 
-#include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/Transforms/BufferizableOpInterfaceImpl.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/Bufferization/Transforms/FuncBufferizableOpInterfaceImpl.h"
@@ -10,10 +9,8 @@
 #include "mlir/Dialect/Bufferization/Transforms/OneShotModuleBufferize.h"
 #include "mlir/Dialect/Bufferization/Transforms/Passes.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
-#include "mlir/Dialect/Linalg/Passes.h"
 #include "mlir/Dialect/Linalg/Transforms/BufferizableOpInterfaceImpl.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
-#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/SCF/Transforms/BufferizableOpInterfaceImpl.h"
 #include "mlir/Dialect/Tensor/Transforms/BufferizableOpInterfaceImpl.h"
 #include "mlir/Pass/PassManager.h"
@@ -67,21 +64,12 @@ LogicalResult makeResultsArguments(ModuleOp module) {
   return success();
 }
 
-/// Copies as loops: memcpy would be another library's.
+/// Copies that become loops: memcpy would be another library's.
 void expandCopies(ModuleOp module) {
   module.walk([](memref::CopyOp copy) {
     OpBuilder b(copy);
     linalg::CopyOp::create(b, copy.getLoc(), copy.getSource(), copy.getTarget());
     copy.erase();
-  });
-}
-
-/// Memory of one turn of a loop is that of the next.
-void hoistAllocations(ModuleOp module) {
-  module.walk([](memref::AllocOp alloc) {
-    auto function = alloc->getParentOfType<func::FuncOp>();
-    if (!alloc->getParentOfType<scf::ParallelOp>() && alloc.getType().hasStaticShape())
-      alloc->moveBefore(&function.getBody().front(), function.getBody().front().begin());
   });
 }
 
@@ -99,13 +87,6 @@ struct FunctionBufferizePass : lamina::impl::FunctionBufferizePassBase<FunctionB
     if (failed(runPipeline(cleanup, module)) || failed(makeResultsArguments(module)))
       return signalPassFailure();
     expandCopies(module);
-    OpPassManager loops(ModuleOp::getOperationName());
-    loops.addPass(createConvertLinalgToParallelLoopsPass());
-    loops.addPass(createCanonicalizerPass());
-    loops.addPass(createCSEPass());
-    if (failed(runPipeline(loops, module)))
-      return signalPassFailure();
-    hoistAllocations(module);
   }
 };
 

@@ -67,7 +67,7 @@ public:
 private:
   LogicalResult check() {
     if (!function_.getBody().hasOneBlock() || function_.getNumResults() != 0)
-      return function_.emitError("expected a function of one block without results; run function-bufferize first");
+      return function_.emitError("expected a function of one block without results; run function-bufferize and function-to-loops first");
     for (Type type : function_.getArgumentTypes())
       if (!hasKnownSize(type))
         return function_.emitError() << "expected arguments in memory, of known size, got: " << type;

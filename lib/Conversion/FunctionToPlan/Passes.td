@@ -6,10 +6,10 @@
 include "mlir/Pass/PassBase.td"
 
 def FunctionBufferizePass : Pass<"function-bufferize", "::mlir::ModuleOp"> {
-  let summary = "turns functions on tensors into loops over memory";
+  let summary = "turns functions on tensors into functions on memory";
   let description = [{
-    One-shot bufferization, results as arguments, linalg as loops, parallel ones where iterations are. Afterwards a function's
-    arguments are its inputs and its results, and for everything in between there are allocations, which are never freed.
+    One-shot bufferization, with results as arguments. Afterwards a function's arguments are its inputs and its results, and for
+    everything in between there are allocations, which are never freed.
 
     ```mlir
     func.func @main(%x: tensor<4xf32>) -> tensor<4xf32>
@@ -17,7 +17,48 @@ def FunctionBufferizePass : Pass<"function-bufferize", "::mlir::ModuleOp"> {
     ```
   }];
   let dependentDialects = ["::mlir::memref::MemRefDialect", "::mlir::bufferization::BufferizationDialect",
-                           "::mlir::scf::SCFDialect", "::mlir::linalg::LinalgDialect", "::mlir::affine::AffineDialect"];
+                           "::mlir::linalg::LinalgDialect"];
+}
+
+def FunctionTileProductsPass : Pass<"function-tile-products", "::mlir::ModuleOp"> {
+  let summary = "makes matrix products loops over tiles whose sums are in registers";
+  let description = [{
+    For products of f32 matrices on memory. A step of the outer loop has some columns of the result. It copies the right matrix's
+    part of them side by side, a stretch of k at a time, and adds that to all rows, a few at once. Each element of the result still
+    adds its products in the order of k. Products of few rows stay, unless the right matrix is transposed, and those of a single tile.
+
+    ```mlir
+    linalg.matmul ins(%a, %b : memref<12x300xf32>, memref<300x32xf32>) outs(%c : memref<12x32xf32>)
+    // becomes
+    scf.parallel (%tile) = (%c0) to (%c2) step (%c1) {
+      %panel = memref.alloca() : memref<256x16xf32>
+      scf.for %k0 = %c0 to %c300 step %c256 {
+        // copy of 16 columns of %b into %panel
+        scf.for %row = %c0 to %c12 step %c6 {
+          %sums:6 = scf.for %k = ... iter_args(vector<16xf32> × 6)
+        }
+      }
+    }
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
+                           "::mlir::vector::VectorDialect"];
+}
+
+def FunctionToLoopsPass : Pass<"function-to-loops", "::mlir::ModuleOp"> {
+  let summary = "turns what functions do with memory into loops";
+  let description = [{
+    linalg as loops, parallel ones where iterations are independent. Memory that a turn of a loop allocates is that of the next turn.
+
+    ```mlir
+    linalg.fill ins(%zero : f32) outs(%y : memref<4xf32>)
+    // becomes
+    scf.parallel (%i) = (%c0) to (%c4) step (%c1) {
+      memref.store %zero, %y[%i] : memref<4xf32>
+    }
+    ```
+  }];
+  let dependentDialects = ["::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect", "::mlir::affine::AffineDialect"];
 }
 
 def FunctionToPlanPass : Pass<"function-to-plan", "::mlir::ModuleOp"> {

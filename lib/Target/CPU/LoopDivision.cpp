@@ -3,6 +3,7 @@
 #include "lib/Target/CPU/LoopDivision.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
@@ -85,4 +86,6 @@ void LoopDivision::apply(func::FuncOp body) {
   for (Operation &op : loop.getBody()->without_terminator())
     b.clone(op, mapping);
   loop.erase();
+  // Memory of one workgroup is that of the next; on the stack it would grow with each turn.
+  workgroups.walk([&](memref::AllocaOp scratch) { scratch->moveBefore(&block, block.begin()); });
 }
