@@ -50,12 +50,15 @@ void ComputedPart::add(std::optional<BlockMatrix> matrix, ValueId key) {
 }
 
 void ComputedPart::addExperts(const Node &node) {
+  constexpr size_t kMost = size_t{1} << 18; // many nodes may read the same tensors
   auto first = model_.graph.constants.find(node.input(2));
   if (first == model_.graph.constants.end() || first->second.dims.size() != 3)
     return;
   for (ExpertMatrix::Role role : {ExpertMatrix::Gate, ExpertMatrix::Up, ExpertMatrix::Down})
     for (int64_t expert = 0; expert < first->second.dims[0]; ++expert) {
-      std::optional<uint64_t> offset = place(blockMatrixOfExpert(model_, node, role, expert));
+      std::optional<uint64_t> offset;
+      if (byExpert_.size() < kMost)
+        offset = place(blockMatrixOfExpert(model_, node, role, expert));
       if (!offset) // a tensor that is missing or too short for all
         break;
       byExpert_[{node.output(0), role, expert}] = *offset;

@@ -51,11 +51,17 @@ absl::Status evaluate(const Model &model) {
 void encodeMatrices(const Model &model) {
   constexpr uint64_t kMostBytes = 1 << 16;
   ComputedPart part(model);
-  for (const Node &node : model.graph.nodes)
-    if (const ComputedPart::Matrix *found = part.find(node); found && found->matrix.bytes() <= kMostBytes) {
-      std::vector<uint8_t> bytes(found->matrix.bytes());
-      checkOneLine(part.read(found->offset, bytes));
-    }
+  auto encode = [&](const ComputedPart::Matrix *found) {
+    if (!found || found->matrix.bytes() > kMostBytes)
+      return;
+    std::vector<uint8_t> bytes(found->matrix.bytes());
+    checkOneLine(part.read(found->offset, bytes));
+  };
+  for (const Node &node : model.graph.nodes) {
+    encode(part.find(node));
+    for (ExpertMatrix::Role role : {ExpertMatrix::Gate, ExpertMatrix::Up, ExpertMatrix::Down})
+      encode(part.find(node, role, 1));
+  }
 }
 
 using Random = std::minstd_rand;
