@@ -14,7 +14,7 @@ class Exports(unittest.TestCase):
         with tarfile.open(ROOT / "test/data/exports.tar.xz") as archive:
             archive.extractall(folder)
         models = sorted(folder.iterdir())
-        self.assertGreaterEqual(len(models), 30)
+        self.assertGreaterEqual(len(models), 32)
         for path in models:
             with self.subTest(path.name):
                 want = json.loads((path / "golden.json").read_text())

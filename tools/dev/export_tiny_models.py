@@ -10,8 +10,8 @@ Makes OUT/MODEL-EXPORTER/model.onnx and beside it golden.json: the ids of a prom
 the ids that follow greedily. Needs torch, transformers, onnx and onnxscript, or optimum-onnx with the transformers that it
 works with; these are for development alone. The archive has all of OUT: test/data/exports.tar.xz, which
 test/e2e/test_exports.py runs, was made with --models llama qwen2 gemma2 phi3 gpt2 opt gptneox, once with each set of packages, with
---models mistral gptj glm gemma3 cohere --exporters dynamo, with --models llama --exporters sdpa last, and with --models mistral
-gemma3 --exporters windowed.
+--models mistral gptj glm gemma3 cohere --exporters dynamo, with --models llama qwen3 gemma3 --exporters sdpa, with --models llama
+--exporters last, and with --models mistral gemma3 --exporters windowed.
 """
 
 import argparse

@@ -125,33 +125,39 @@ LogicalResult NodeImporter::swish(const Node &node) {
   return success();
 }
 
+/// Of rows, or of each head in them.
 LogicalResult NodeImporter::norm(const Node &node) {
   mlir::Value heads = headwise_.lookup(node.input(0));
-  FailureOr<mlir::Value> x = heads ? heads : rows(node, 0);
+  FailureOr<Placed> x = heads ? Placed{heads, {}} : realOperand(node, 0);
   if (failed(x))
     return failure();
-  int64_t width = dims(node.input(0)).back().constant; // of a row, or of one of its heads
-  int64_t axis = attributeOr(node, "axis", int64_t(-1)), rank = probed_[node.input(0)].dims.size();
+  ArrayRef<Affine> shape = dims(node.input(0));
+  if (!heads && (x->isNumber() || !llvm::is_contained(shape, kTokens) || x->axes.back() <= 0))
+    return error(node) << "expected input 0 to be rows of tokens, got " << probed_[node.input(0)].describe();
+  int64_t width = shape.back().constant, axis = attributeOr(node, "axis", int64_t(-1)), rank = shape.size();
   if (axis != -1 && axis != rank - 1)
     return error(node) << "expected a norm over the last axis, got axis " << axis;
+  Placed ordered = heads ? *x : make_.inOrder(*x);
+  SmallVector<int64_t> row(cast<RankedTensorType>(ordered.value.getType()).getShape().drop_front());
+  mlir::Value rows = make_.reshaped(ordered.value, {ShapedType::getNumElements(row)});
   lm::WeightOp scale = weights_.vector(node.input(1), width);
   if (!scale)
     return failure();
   FloatAttr epsilon = f32(attributeOr(node, "epsilon", 1e-5f));
   if (node.op != "LayerNormalization") {
-    mlir::Value y = create<lm::RMSNormOp>(x->getType(), *x, weight(scale), epsilon);
+    mlir::Value y = create<lm::RMSNormOp>(rows.getType(), rows, weight(scale), epsilon);
     if (heads)
       headwise_[node.output(0)] = y;
     else
-      define(node, 0, y);
+      define(node, 0, make_.reshaped(y, row), ordered.axes);
     return success();
   }
-  if (heads)
+  if (heads || row.size() > 1)
     return error(node) << "is over heads, which only norms without a mean can be";
   lm::WeightOp bias = given(node, 2) ? weights_.vector(node.input(2), width) : lm::WeightOp();
   if (given(node, 2) && !bias)
     return failure();
-  define(node, 0, create<lm::LayerNormOp>(x->getType(), *x, weight(scale), bias ? weight(bias) : mlir::Value(), epsilon));
+  define(node, 0, create<lm::LayerNormOp>(rows.getType(), rows, weight(scale), bias ? weight(bias) : mlir::Value(), epsilon), ordered.axes);
   return success();
 }
 
