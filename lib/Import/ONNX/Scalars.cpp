@@ -128,6 +128,8 @@ mlir::Value Scalars::cast(Value value, ElementType from, ElementType to) {
   unsigned have = value.getType().getIntOrFloatBitWidth(), want = type.getIntOrFloatBitWidth();
   if (have > want)
     value = arith::TruncIOp::create(*this, type, value);
+  if (from == ElementType::Bool)
+    return arith::ExtUIOp::create(*this, type, value);
   if (elementBits(to) < 8) { // keeps its lowest bits, with their sign
     Value unused = integer(type, 8 - elementBits(to)), high = arith::ShLIOp::create(*this, value, unused);
     return isSigned(to) ? Value(arith::ShRSIOp::create(*this, high, unused)) : Value(arith::ShRUIOp::create(*this, high, unused));
@@ -180,13 +182,16 @@ mlir::Value Scalars::rem(Value a, Value b, ElementType type) {
                                   : Value(arith::RemSIOp::create(*this, a, divisor));
     return select(isZero, integer(a.getType(), 0), rest);
   }
-  // In f64 the quotient of two f32 is exact enough to be truncated as long as it is below 2^53.
+  // In f64 the quotient of two f32 is exact enough to be truncated as long as it is below 2^29.
   mlir::Type wide = getF64Type();
   if (a.getType().isF64())
     imprecise = arith::RemFOp::getOperationName();
   Value x = a.getType() == wide ? a : Value(arith::ExtFOp::create(*this, wide, a));
   Value y = b.getType() == wide ? b : Value(arith::ExtFOp::create(*this, wide, b));
   Value rest = sub(x, mul(apply<math::TruncOp>(div(x, y, ElementType::Double)), y));
+  Value infinite = compare(Compare::Equal, abs(y), real(wide, INFINITY), ElementType::Double);
+  Value finite = compare(Compare::Less, abs(x), real(wide, INFINITY), ElementType::Double);
+  rest = select(land(infinite, finite), x, rest);
   return a.getType() == wide ? rest : Value(arith::TruncFOp::create(*this, a.getType(), rest));
 }
 

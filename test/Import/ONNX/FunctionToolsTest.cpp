@@ -15,6 +15,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <unistd.h>
 
 namespace lamina::onnx {
@@ -90,6 +91,29 @@ TEST_F(FunctionTools, ComputesWhatTheModelSays) {
     EXPECT_THAT(floats("out/out_z.npy"), ::testing::ElementsAre(2, 2, 2, -2, 0, 1));
     fs::remove_all(path("out"));
   }
+}
+
+/// Of one element type each: x and c, whose y is `op` of both.
+::onnx::ModelProto binary(std::string_view op, const char *attribute = nullptr) {
+  ::onnx::ModelProto model = emptyModel();
+  ::onnx::GraphProto *graph = model.mutable_graph();
+  for (std::string_view name : {"x", "c"})
+    declare(graph->add_input(), name, {4});
+  ::onnx::NodeProto *node = addNode(graph, op, {"x", "c"}, {"y"});
+  if (attribute)
+    addAttribute(node, attribute, ::onnx::AttributeProto::INT)->set_i(1);
+  graph->add_output()->set_name("y");
+  return model;
+}
+
+TEST_F(FunctionTools, TakesInfiniteDivisors) {
+  write(binary("Mod", "fmod"));
+  ASSERT_EQ(run("lamina-opt", strCat(path("m.onnx"), " -o ", path("m.lamina"))), "status 0\n");
+  float infinity = std::numeric_limits<float>::infinity();
+  writeFloats("x.npy", {4}, {5, -7.5, infinity, 8});
+  writeFloats("c.npy", {4}, {infinity, -infinity, infinity, 3});
+  run("lamina-run", strCat(path("m.lamina"), " --input x=", path("x.npy"), " --input c=", path("c.npy"), " --output-dir ", path("out")));
+  EXPECT_THAT(floats("out/y.npy"), ::testing::ElementsAre(5, -7.5, ::testing::IsNan(), 2));
 }
 
 TEST_F(FunctionTools, GoesOnFromAPhaseAndReadsNoVocabulary) {
@@ -171,6 +195,46 @@ TEST_F(FunctionTools, SaysWhatCannotBeCompiled) {
   model.mutable_graph()->mutable_node(1)->set_op_type("Reshape");
   model.mutable_graph()->mutable_node(1)->add_input("shape");
   EXPECT_THAT(compile(model, "--dim batch=2"), HasSubstr("fix it with --constant shape=FILE.npy"));
+}
+
+TEST_F(FunctionTools, RefusesWhatNoOperatorSays) {
+  auto compile = [&](const ::onnx::ModelProto &model) {
+    write(model);
+    return run("lamina-opt", strCat(path("m.onnx"), " -o ", path("m.lamina")));
+  };
+  auto attention = [](std::string_view attribute, int64_t value) {
+    ::onnx::ModelProto model = emptyModel();
+    model.mutable_opset_import(0)->set_version(23);
+    ::onnx::GraphProto *graph = model.mutable_graph();
+    declare(graph->add_input(), "q", {1, 1, 2, 4});
+    addAttribute(addNode(graph, "Attention", {"q", "q", "q"}, {"y", "", "", "scores"}), attribute, ::onnx::AttributeProto::INT)
+        ->set_i(value);
+    for (std::string_view output : {"y", "scores"})
+      graph->add_output()->set_name(std::string(output));
+    return model;
+  };
+  EXPECT_THAT(compile(attention("qk_matmul_output_mode", 1 << 20)),
+              AllOf(HasSubstr("status 1"), HasSubstr("attribute 'qk_matmul_output_mode' is 1048576, expected 0 to 3")));
+  EXPECT_THAT(compile(attention("softmax_precision", 8)), HasSubstr("attribute 'softmax_precision' is 8, not a type of reals"));
+  EXPECT_EQ(compile(attention("softmax_precision", 10)), "status 0\n");
+
+  ::onnx::ModelProto model = emptyModel();
+  model.add_opset_import()->set_domain("com.microsoft");
+  model.mutable_opset_import(1)->set_version(1);
+  declare(model.mutable_graph()->add_input(), "q", {1, 2, 4});
+  declare(model.mutable_graph()->add_input(), "mask", {1, 2});
+  ::onnx::NodeProto *node = addNode(model.mutable_graph(), "MultiHeadAttention", {"q", "q", "q", "", "mask"}, {"y"});
+  node->set_domain("com.microsoft");
+  addAttribute(node, "num_heads", ::onnx::AttributeProto::INT)->set_i(2);
+  model.mutable_graph()->add_output()->set_name("y");
+  EXPECT_THAT(compile(model), HasSubstr("expected integers as mask, got float[1, 2]"));
+
+  model = emptyModel();
+  declare(model.mutable_graph()->add_input(), "x", {1});
+  addTensor(model.mutable_graph(), "shape", ::onnx::TensorProto::INT64, {1})->set_raw_data(std::string("\0\0\0\0\0\1\0\0", 8));
+  addNode(model.mutable_graph(), "Expand", {"x", "shape"}, {"y"});
+  model.mutable_graph()->add_output()->set_name("y");
+  EXPECT_THAT(compile(model), HasSubstr("moves more than 268435456 elements, which is not compiled"));
 }
 
 } // namespace

@@ -20,6 +20,8 @@ namespace {
 using mlir::Value;
 
 constexpr int64_t kNowhere = std::numeric_limits<int64_t>::min();
+/// Elements that are numbered, each by eight bytes here.
+constexpr int64_t kMostElements = int64_t{1} << 28;
 
 /// The element of the first input that an output's element with index i is: base + the sum of along[axis][i[axis]]; none where
 /// an addend is kNowhere.
@@ -41,6 +43,9 @@ struct Sources {
 /// The numbers of the elements of the first input where they come to lie in output `i`, counted from 1; 0: nowhere.
 absl::StatusOr<std::vector<int64_t>> elementNumbers(Lowering &low, size_t i) {
   const OpContext &op = low.op;
+  if (std::max(op.in(0).count(), op.out(i).count()) > kMostElements)
+    return op.error("moves more than ", kMostElements, " elements, which is not compiled: ", op.in(0).describe(), " to ",
+                    op.out(i).describe());
   std::vector<Tensor> inputs;
   for (size_t n = 0; n < op.numInputs(); ++n)
     inputs.push_back(op.in(n));
@@ -101,7 +106,8 @@ Operand constantTable(Lowering &low, const std::vector<int64_t> &numbers) {
   return {arith::ConstantOp::create(low.s, DenseElementsAttr::get(type, ArrayRef<int64_t>(numbers))), ElementType::Int64};
 }
 
-absl::Status moveTo(Lowering &low, size_t output, Value fill) {
+/// `fill` gives an element that comes from nowhere.
+absl::Status moveTo(Lowering &low, size_t output, llvm::function_ref<Value()> fill) {
   LAMINA_ASSIGN_OR_RETURN(Sources sources, sourcesOf(low, output));
   if (low.op.out(output).count() == 0)
     return low.set(output, low.empty(low.op.out(output).type(), low.op.out(output).dims())), absl::OkStatus();
@@ -137,9 +143,9 @@ absl::Status moveTo(Lowering &low, size_t output, Value fill) {
     if (!inside)
       return low.readRaw(flat, at);
     if (flat.dims()[0] == 0)
-      return fill;
+      return fill();
     Value element = low.readRaw(flat, s.clampIndex(at, flat.dims()[0]));
-    return s.select(inside, element, fill);
+    return s.select(inside, element, fill());
   });
   return absl::OkStatus();
 }
@@ -147,14 +153,16 @@ absl::Status moveTo(Lowering &low, size_t output, Value fill) {
 absl::Status move(Lowering &low) {
   for (size_t i = 0; i < low.op.numOutputs(); ++i)
     if (low.op.wants(i))
-      LAMINA_RETURN_IF_ERROR(moveTo(low, i, Value()));
+      LAMINA_RETURN_IF_ERROR(moveTo(low, i, nullptr));
   return absl::OkStatus();
 }
 
 absl::Status pad(Lowering &low) {
-  mlir::Type type = low.s.storage(low.op.type(0));
-  Value fill = low.op.has(2) ? low.readRaw(low.reshape(low.in(2), {}), {}) : low.s.number(type, low.op.real("value", 0));
-  return moveTo(low, 0, fill);
+  std::optional<Operand> given;
+  if (low.op.has(2))
+    given = low.reshape(low.in(2), {});
+  double value = low.op.real("value", 0);
+  return moveTo(low, 0, [&] { return given ? low.readRaw(*given, {}) : low.s.number(low.s.storage(low.op.type(0)), value); });
 }
 
 absl::Status reshape(Lowering &low) {
@@ -187,8 +195,11 @@ absl::Status concat(Lowering &low) {
 absl::Status trilu(Lowering &low) {
   Scalars &s = low.s;
   bool upper = low.op.integer("upper", 1);
-  Value k = low.op.has(1) ? low.read(low.reshape(low.in(1), {}), {}) : s.integer(s.getI64Type(), 0);
+  std::optional<Operand> diagonal;
+  if (low.op.has(1))
+    diagonal = low.reshape(low.in(1), {});
   low.compute(0, [&](Indices index) {
+    Value k = diagonal ? low.read(*diagonal, {}) : s.integer(s.getI64Type(), 0);
     Value column = s.fromIndex(index.back(), s.getI64Type()), row = s.fromIndex(index[index.size() - 2], s.getI64Type());
     Value above = s.sub(column, row), element = low.readRaw(low.in(0), index);
     Value kept = upper ? s.compare(Compare::LessOrEqual, k, above, ElementType::Int64)

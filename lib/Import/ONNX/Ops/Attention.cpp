@@ -82,6 +82,11 @@ absl::Status attentionRule(OpContext &context) {
   for (std::string_view name : {"left_window_size", "right_window_size"})
     if (context.integer(name, -1) < -1)
       return context.error("attribute '", name, "' is ", context.integer(name, -1), ", expected -1 or more");
+  int64_t precision = context.integer("softmax_precision", 0), stage = context.integer("qk_matmul_output_mode", 0);
+  if (precision < 0 || precision >= kNumElementTypes || (precision && !isReal(ElementType(precision))))
+    return context.error("attribute 'softmax_precision' is ", precision, ", not a type of reals");
+  if (stage < 0 || stage > 3)
+    return context.error("attribute 'qk_matmul_output_mode' is ", stage, ", expected 0 to 3");
   Dims y{s.batch, s.queries, s.heads * s.valueSize};
   if (context.in(Q).rank() == 4)
     y = {s.batch, s.heads, s.queries, s.valueSize};
@@ -152,15 +157,11 @@ absl::Status attention(OpContext &context) {
   problem.scale = context.real("scale", 1 / std::sqrt(static_cast<double>(s.size)));
   problem.softcap = context.real("softcap", 0);
   problem.bias = Bias(context, shape);
-  int64_t precision = context.integer("softmax_precision", 0),
-          stage = context.integer("qk_matmul_output_mode", 0);
-  if (precision < 0 || precision >= kNumElementTypes || (precision && !isReal(ElementType(precision))))
-    return context.error("attribute 'softmax_precision' is ", precision, ", not a type of reals");
+  int64_t precision = context.integer("softmax_precision", 0);
   problem.softmaxType = precision ? static_cast<ElementType>(precision) : ElementType::Double;
-  if (stage < 0 || stage > 3)
-    return context.error("attribute 'qk_matmul_output_mode' is ", stage, ", expected 0 to 3");
+  auto stage = static_cast<ScoreStage>(context.integer("qk_matmul_output_mode", 0));
   Tensor *scores = context.wants(3) ? &context.out(3) : nullptr;
-  LAMINA_ASSIGN_OR_RETURN(Heads y, attend(context, problem, scores, static_cast<ScoreStage>(stage)));
+  LAMINA_ASSIGN_OR_RETURN(Heads y, attend(context, problem, scores, stage));
   if (context.wants(0))
     storeHeads(y, context.out(0));
   return absl::OkStatus();

@@ -26,6 +26,8 @@ absl::Status checkMasks(OpContext &context, const Inputs &inputs, const Attentio
     if (mask != Dims{s.batch} && mask != Dims{s.batch, s.keys} && mask != Dims{s.batch, s.queries, s.keys})
       return context.error("mask ", context.in(inputs.mask).describe(),
                            " is of a form that is not supported");
+    if (!isInteger(context.type(inputs.mask)))
+      return context.error("expected integers as mask, got ", context.in(inputs.mask).describe());
   }
   if (!context.has(inputs.bias))
     return absl::OkStatus();
