@@ -167,17 +167,21 @@ static void buildPartition(OpPassManager &pm, const CompileOptions &options) {
   pm.addPass(mpmd::createMPMDPartitionPass());
 }
 
-static void buildComm(OpPassManager &pm, const CompileOptions &options) {
-  // After the partition, so that links carry f32; before fragments are split, so that queries, keys and values share
-  // what is rounded once.
-  if (options.quantizeActivations)
-    pm.addPass(lm::createLMQuantizeActivationsPass());
+static void buildTransfers(OpPassManager &pm) {
   // Queries leave a slice before keys and values are computed: split first, so that there is a place in between.
   pm.addPass(mpmd::createMPMDSplitFragmentsPass());
   // Keys and values leave together.
   pm.addPass(mpmd::createMPMDMergeTransfersPass());
   // And everything leaves as soon as it is there.
   pm.addPass(mpmd::createMPMDHoistTransfersPass());
+}
+
+static void buildComm(OpPassManager &pm, const CompileOptions &options) {
+  // After the partition, so that links carry f32; before fragments are split, so that queries, keys and values share
+  // what is rounded once.
+  if (options.quantizeActivations)
+    pm.addPass(lm::createLMQuantizeActivationsPass());
+  buildTransfers(pm);
 }
 
 static void buildSchedule(OpPassManager &pm, const CompileOptions &options) {
@@ -216,24 +220,30 @@ void lamina::buildPhase(OpPassManager &pm, Phase phase, const CompileOptions &op
   buildVerify(pm, phase);
 }
 
-/// The same for a module with a function @main on tensors, which runs on one device. Attention in it could be marked and placed
-/// as that of a step is; the phases in between are where.
-static void buildFunctionPhase(OpPassManager &pm, Phase phase, const CompileOptions &options) {
+/// The same for a module with a function @main on tensors. The importer has marked its attention; where there is none, nothing is for
+/// memory devices.
+static void buildFunctionPhase(OpPassManager &pm, Phase phase, const CompileOptions &options, bool hasAttention) {
   if (phase == Phase::Partition) {
     mpmd::MPMDDefaultTopologyPassOptions topology;
-    topology.monolithic = true;
+    topology.monolithic = options.monolithic || !hasAttention;
     pm.addPass(mpmd::createMPMDDefaultTopologyPass(topology));
+    pm.addPass(mpmd::createMPMDPartitionPass());
+  } else if (phase == Phase::Comm) {
+    buildTransfers(pm);
+  } else if (phase == Phase::Schedule) {
+    pm.addPass(createFunctionOutlinePass());
+    // Functions alone: @main goes on saying what runs where.
+    OpPassManager &functions = pm.nest<ModuleOp>();
+    functions.addPass(createFunctionBufferizePass());
+    functions.addPass(createFunctionTileProductsPass());
+    functions.addPass(createFunctionToLoopsPass());
+    pm.addPass(createFunctionToPlanPass());
+    pm.addPass(plan::createPlanAssignOffsetsPass());
+    if (options.checkMemory)
+      pm.addPass(plan::createPlanCheckMemoryPass());
   }
-  if (phase != Phase::Schedule)
-    return;
-  pm.addPass(createFunctionBufferizePass());
-  pm.addPass(createFunctionTileProductsPass());
-  pm.addPass(createFunctionToLoopsPass());
-  pm.addPass(createFunctionToPlanPass());
-  pm.addPass(plan::createPlanAssignOffsetsPass());
-  if (options.checkMemory)
-    pm.addPass(plan::createPlanCheckMemoryPass());
-  buildVerify(pm, phase);
+  if (phase >= Phase::Partition) // what is checked before is of steps
+    buildVerify(pm, phase);
 }
 
 static LogicalResult dump(ModuleOp module, const PhaseInfo &phase, StringRef folder) {
@@ -265,6 +275,10 @@ static LogicalResult addTopology(ModuleOp module, const CompileOptions &options)
   return success();
 }
 
+static bool hasAttention(func::FuncOp function) {
+  return function.walk([](lm::AttentionOpInterface) { return WalkResult::interrupt(); }).wasInterrupted();
+}
+
 LogicalResult lamina::runPhases(ModuleOp module, Phase from, Phase to, const CompileOptions &options,
                                 StringRef dumpFolder) {
   if (from < Phase::Partition && to >= Phase::Partition && failed(addTopology(module, options)))
@@ -275,10 +289,12 @@ LogicalResult lamina::runPhases(ModuleOp module, Phase from, Phase to, const Com
     if (phase.phase < from)
       continue;
     PassManager pm(module.getContext());
-    if (module.lookupSymbol<func::FuncOp>("main"))
-      buildFunctionPhase(pm, phase.phase, options);
-    else if (phase.phase == from)
-      buildVerify(pm, from); // done already, but perhaps edited since
+    auto main = module.lookupSymbol<func::FuncOp>("main");
+    if (phase.phase == from) { // done already, but perhaps edited since
+      if (!main || from >= Phase::Partition)
+        buildVerify(pm, from);
+    } else if (main)
+      buildFunctionPhase(pm, phase.phase, options, hasAttention(main));
     else
       buildPhase(pm, phase.phase, options);
     if (failed(pm.run(module)) || (!dumpFolder.empty() && failed(dump(module, phase, dumpFolder))))

@@ -416,3 +416,40 @@ func.func @f() {
   // expected-error @below {{'plan.yield' op expects parent op 'plan.kernel'}}
   plan.yield
 }
+
+// -----
+
+// No weight crosses a link, as memory neither.
+lm.weight @w : tensor<64xf32> from [#lm.source<"w" : f32, 0 at 0>]
+plan.program @p on @compute {
+  %w = plan.buffer weight "w" extent fixed from @w : !plan.buffer<memref<64xf32>>
+  // expected-error @below {{'plan.send' op expected buffers of activations, got: 'memref<64xf32>'}}
+  plan.send 0 @q(%w) "" slice 0 : !plan.buffer<memref<64xf32>>
+}
+
+// -----
+
+// Nothing to send.
+plan.program @p on @compute {
+  %x = plan.buffer arena "x" extent fixed : !plan.buffer<memref<2x0xf32>>
+  // expected-error @below {{'plan.send' op expected buffers of activations, got: 'memref<2x0xf32>'}}
+  plan.send 0 @q(%x) "" slice 0 : !plan.buffer<memref<2x0xf32>>
+}
+
+// -----
+
+// Rows and fixed sizes in one message.
+plan.program @p on @compute {
+  %x = plan.buffer arena "x" extent tokens : !plan.buffer<tensor<?x64xf32>>
+  %y = plan.buffer arena "y" extent fixed : !plan.buffer<memref<64xf32>>
+  // expected-error @below {{'plan.send' op expected buffers of one extent, got: tokens and fixed}}
+  plan.send 0 @q(%x, %y) "" slice 0 : !plan.buffer<tensor<?x64xf32>>, !plan.buffer<memref<64xf32>>
+}
+
+// -----
+
+// More than any machine has: the product of the sizes is more than 2^64.
+plan.program @p on @compute {
+  // expected-error @below {{expected contents that arena memory holds, got: 'memref<4294967296x4294967296x2xf32>'}}
+  %x = plan.buffer arena "x" extent fixed : !plan.buffer<memref<4294967296x4294967296x2xf32>>
+}

@@ -5,6 +5,7 @@
     make_onnx_encoder.py OUT.onnx bert --fused attention  onnxruntime's operators, as its optimizer leaves them: Attention,
     make_onnx_encoder.py OUT.onnx bert --fused multihead  or MultiHeadAttention; the weights are those of the first
     make_onnx_encoder.py OUT.onnx vit                     an image in patches by a convolution
+    make_onnx_encoder.py OUT.onnx linear                  the same with linear attention, of elu + 1 and of focused maps
     make_onnx_encoder.py --inputs FOLDER bert             the inputs that expected outputs are recorded for, as .npy files
     make_onnx_encoder.py --record test/data/encoders      what onnxruntime computes; needs the packages onnxruntime and numpy
 """
@@ -26,8 +27,8 @@ EPSILON = 1e-5
 
 
 class Encoder:
-    def __init__(self, fused):
-        self.g, self.fused, self.random = Graph(), fused, random.Random(1)
+    def __init__(self, fused=None, linear=False):
+        self.g, self.fused, self.linear_kind, self.random = Graph(), fused, linear, random.Random(1)
 
     # --- weights, which are drawn in the order in which they are asked for
 
@@ -79,6 +80,26 @@ class Encoder:
         heads = self.standard("Transpose", self.standard("MatMul", weights, v, name=name + "/values"), name=name + "/rows", perm=[0, 2, 1, 3])
         return self.standard("Reshape", heads, self.g.integers("joined", 0, 0, WIDTH), name=name)
 
+    def feature_map(self, x, focused, name):
+        """Of heads: elu + 1; or relu to the power of 3, as long as before (focused linear attention)."""
+        if not focused:
+            return self.standard("Add", self.standard("Elu", x, name=name + "/elu"), self.number("one", 1.0), name=name)
+        x = self.standard("Add", self.standard("Relu", x, name=name + "/relu"), self.number("small", 1e-6), name=name + "/positive")
+        length = self.standard("ReduceL2", x, name=name + "/length", axes=[-1], keepdims=1)
+        cube = self.standard("Pow", x, self.number("three", 3.0), name=name + "/cube")
+        direction = self.standard("Div", cube, self.standard("ReduceL2", cube, name=name + "/cube/length", axes=[-1], keepdims=1), name=name + "/direction")
+        return self.standard("Mul", direction, length, name=name)
+
+    def linear_attention(self, q, k, v, focused, name):
+        q, k, v = (self.heads(x, [0, 2, 1, 3], f"{name}/{side}") for side, x in zip("qkv", (q, k, v)))
+        q, k = (self.feature_map(x, focused, f"{name}/mapped_{side}") for side, x in zip("qk", (q, k)))
+        turned = self.standard("Transpose", k, name=name + "/turned", perm=[0, 1, 3, 2])
+        y = self.standard("MatMul", q, self.standard("MatMul", turned, v, name=name + "/state"), name=name + "/values")
+        total = self.standard("ReduceSum", turned, self.g.integers("last", -1), name=name + "/total", keepdims=1)
+        y = self.standard("Div", y, self.standard("MatMul", q, total, name=name + "/norm"), name=name + "/normed")
+        heads = self.standard("Transpose", y, name=name + "/rows", perm=[0, 2, 1, 3])
+        return self.standard("Reshape", heads, self.g.integers("joined", 0, 0, WIDTH), name=name)
+
     def attention(self, x, mask, name):
         """Before the projection of the output."""
         parts = [self.matrix(f"{name}.{part}", WIDTH, WIDTH) for part in ("query", "key", "value")]
@@ -90,6 +111,8 @@ class Encoder:
             _, bias = self.side_by_side(name, parts)
             return self.g.node("MultiHeadAttention", [q, k, v, bias, mask], name, CONTRIB, num_heads=HEADS)
         q, k, v = (self.linear(x, *weights, f"{name}/{part}") for part, weights in zip("qkv", parts))
+        if self.linear_kind:
+            return self.linear_attention(q, k, v, ".1." in name, name)
         return self.decomposed(q, k, v, mask, name)
 
     def side_by_side(self, name, parts):
@@ -186,7 +209,7 @@ class Encoder:
 
 
 def write_model(path, kind, fused=None):
-    encoder = Encoder(fused)
+    encoder = Encoder(fused, kind == "linear")
     encoder.bert() if kind == "bert" else encoder.vit()
     encoder.g.write(path, 17)
 
@@ -200,7 +223,7 @@ def write_npy(path, kind, shape, values):
 def write_inputs(folder, kind):
     """Sequences of 12 and 7 tokens; or images."""
     numbers = random.Random(2)
-    if kind == "vit":
+    if kind != "bert":
         dims = [BATCH, 3, SIDE, SIDE]
         write_npy(folder / "pixel_values.npy", "f4", dims, [2 * numbers.random() - 1 for _ in range(math.prod(dims))])
         return ["pixel_values"]
@@ -217,7 +240,7 @@ def record(folder):
     import numpy
     import onnxruntime
     folder.mkdir(parents=True, exist_ok=True)
-    for kind in ("bert", "vit"):
+    for kind in ("bert", "vit", "linear"):
         with tempfile.TemporaryDirectory() as work:
             work = pathlib.Path(work)
             write_model(work / "m.onnx", kind)

@@ -60,6 +60,9 @@ void printModel(const ArtifactReader &artifact) {
               model.context_length());
 }
 
+/// What the bytes of a transfer are counted by.
+const char *unitOf(const plan::Plan &plan) { return isFunction(plan) ? "run" : "token"; }
+
 /// The partition in words.
 void printCut(const plan::Plan &plan) {
   const plan::PartitionSummary &cut = plan.partition();
@@ -68,13 +71,10 @@ void printCut(const plan::Plan &plan) {
     return;
   }
   std::printf(
-      "Cut at attention into %u compute and %u memory fragments. Each cut keeps %s of context per token on "
-      "the "
-      "compute side,\nthe minimum over all cuts; all transfers of a step together move %s per token over the "
-      "link\n",
-      cut.compute_fragments(), cut.memory_fragments(),
-      bytesText(static_cast<double>(cut.context_bytes_per_token())).c_str(),
-      bytesText(static_cast<double>(cut.link_bytes_per_token())).c_str());
+      "Cut at attention into %u compute and %u memory fragments. Each cut keeps %s of context per %s on the "
+      "compute side,\nthe minimum over all cuts; all transfers of a step together move %s per %s over the link\n",
+      cut.compute_fragments(), cut.memory_fragments(), bytesText(static_cast<double>(cut.context_bytes_per_token())).c_str(),
+      unitOf(plan), bytesText(static_cast<double>(cut.link_bytes_per_token())).c_str(), unitOf(plan));
 }
 
 void printWorkers(const plan::Plan &plan) {
@@ -109,8 +109,8 @@ void printTransfers(const plan::Plan &plan) {
   }
   std::printf("\n");
   for (const auto &[ends, flow] : flows)
-    std::printf("%s -> %s: %d messages a step, %s per token\n", ends.first.c_str(), ends.second.c_str(),
-                flow.second, bytesText(static_cast<double>(flow.first)).c_str());
+    std::printf("%s -> %s: %d messages a step, %s per %s\n", ends.first.c_str(), ends.second.c_str(), flow.second,
+                bytesText(static_cast<double>(flow.first)).c_str(), unitOf(plan));
 }
 
 void printLimits(const ArtifactReader &artifact) {
@@ -217,12 +217,11 @@ absl::Status describe(const RunOptions &options) {
     std::printf("%s\n", dumpLine(descriptionJson(artifact)).c_str());
     return absl::OkStatus();
   }
-  if (isFunction(artifact.plan())) {
+  if (isFunction(artifact.plan()))
     printFunction(artifact);
-  } else {
+  else
     printModel(artifact);
-    printCut(artifact.plan());
-  }
+  printCut(artifact.plan());
   printWorkers(artifact.plan());
   printTransfers(artifact.plan());
   printLimits(artifact);

@@ -85,17 +85,38 @@ Type contents(Value buffer) { return cast<BufferType>(buffer.getType()).getConte
 
 /// Verifies the following:
 /// - something is transferred
-/// - every buffer has rows (its leading dimension is dynamic), so no weight and no cache crosses a link
+/// - every buffer has rows (its leading dimension is dynamic) or is a memref in the arena that has elements, so no weight and no cache
+///   crosses a link
 /// - rounded activations stay where they were computed
+/// - all buffers are of one extent
 LogicalResult verifyTransfer(Operation *op, OperandRange buffers) {
   if (buffers.empty())
     return op->emitOpError("expected at least one buffer");
+  std::optional<RowExtent> extent;
   for (Value buffer : buffers) {
+    auto made = buffer.getDefiningOp<BufferOp>();
     auto type = dyn_cast<RankedTensorType>(contents(buffer));
-    if (!type || !type.isDynamicDim(0) || isa<lm::Q8Type>(type.getElementType()))
+    auto memory = dyn_cast<MemRefType>(contents(buffer));
+    bool moves = type ? type.getRank() > 0 && type.isDynamicDim(0) && !isa<lm::Q8Type>(type.getElementType())
+                      : memory && memory.hasStaticShape() && memory.getNumElements() != 0;
+    if (!made || made.getKind() != BufferKind::arena || !moves)
       return op->emitOpError() << "expected buffers of activations, got: " << contents(buffer);
+    if (extent.value_or(made.getExtent()) != made.getExtent())
+      return op->emitOpError() << "expected buffers of one extent, got: " << stringifyRowExtent(*extent) << " and "
+                               << stringifyRowExtent(made.getExtent());
+    extent = made.getExtent();
   }
   return success();
+}
+
+/// Beyond this no machine has memory, and sums of such sizes could overflow.
+constexpr uint64_t kMostBytes = uint64_t{1} << 46;
+
+bool fitsMachines(MemRefType memory) {
+  uint64_t bytes = llvm::divideCeil(memory.getElementTypeBitWidth(), 8u);
+  for (int64_t size : memory.getShape())
+    bytes = llvm::SaturatingMultiply<uint64_t>(bytes, size);
+  return bytes <= kMostBytes;
 }
 
 /// What may lie in memory of each kind; sizes are computed from these shapes.
@@ -103,9 +124,8 @@ bool canHold(BufferKind kind, Type contents) {
   if (kind == BufferKind::cache)
     return isa<lm::KVCacheType>(contents);
   if (auto memory = dyn_cast<MemRefType>(contents))
-    return memory.hasStaticShape() && memory.getLayout().isIdentity() &&
-           (kind == BufferKind::arena ? memory.getElementType().isIntOrFloat()
-                                      : kind == BufferKind::weight && memory.getElementType().isF32());
+    return memory.hasStaticShape() && memory.getLayout().isIdentity() && memory.getElementType().isIntOrFloat() &&
+           fitsMachines(memory) && (kind == BufferKind::arena || (kind == BufferKind::weight && memory.getElementType().isF32()));
   auto type = dyn_cast<RankedTensorType>(contents);
   if (!type || type.getRank() == 0)
     return false;

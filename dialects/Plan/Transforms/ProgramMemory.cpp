@@ -20,7 +20,7 @@ static uint64_t noteMessage(llvm::StringMap<uint64_t> &largest, const Twine &lin
                             const StepLimits &limits) {
   uint64_t rowBytesOfAll = 0, rows = 0;
   for (Value buffer : buffers) {
-    rowBytesOfAll += rowBytes(cast<RankedTensorType>(cast<BufferType>(buffer.getType()).getContents()));
+    rowBytesOfAll += contentsRowBytes(cast<BufferType>(buffer.getType()).getContents());
     rows = limits.rows(buffer.getDefiningOp<BufferOp>().getExtent());
   }
   uint64_t &known = largest[link.str()];

@@ -15,6 +15,9 @@ namespace lamina {
 #define GEN_PASS_REGISTRATION
 #include "lib/Conversion/FunctionToPlan/Passes.h.inc"
 
+/// Of a fragment the function that it became, and of a function's argument the weight that it is.
+inline constexpr llvm::StringLiteral kFunctionAttr = "plan.function", kSourceAttr = "plan.source";
+
 /// Upstream's implementations of bufferization for the dialects that functions are in.
 void registerBufferization(mlir::DialectRegistry &registry);
 

@@ -5,6 +5,25 @@
 
 include "mlir/Pass/PassBase.td"
 
+def FunctionOutlinePass : Pass<"function-outline", "::mlir::ModuleOp"> {
+  let summary = "makes functions on tensors of the fragments of @main";
+  let description = [{
+    They are in a module of their own within the module, since what becomes of functions does not become of @main, whose fragments stay
+    to tell what runs where. A function takes a fragment's operands and then its weights, with `plan.source`; the body of an
+    `lm.tensor_attention` stands in its place.
+
+    ```mlir
+    mpmd.fragment @compute "slice0"(%a = %x) : (!mpmd.placed<tensor<4x4xf32>, @compute>) -> (!mpmd.placed<tensor<4x4xf32>, @compute>) {
+      %0 = lm.get_weight @w : tensor<16xf32>
+      ...
+    }
+    // becomes, in the inner module
+    func.func @slice0(%a: tensor<4x4xf32>, %w: tensor<16xf32> {plan.source = @w}) -> tensor<4x4xf32>
+    ```
+  }];
+  let dependentDialects = ["::mlir::bufferization::BufferizationDialect"];
+}
+
 def FunctionBufferizePass : Pass<"function-bufferize", "::mlir::ModuleOp"> {
   let summary = "turns functions on tensors into functions on memory";
   let description = [{
@@ -62,12 +81,13 @@ def FunctionToLoopsPass : Pass<"function-to-loops", "::mlir::ModuleOp"> {
 }
 
 def FunctionToPlanPass : Pass<"function-to-plan", "::mlir::ModuleOp"> {
-  let summary = "makes kernels of the loops of the function @main, and a program that dispatches them";
+  let summary = "makes kernels of the loops of the fragments' functions, and programs that dispatch them";
   let description = [{
-    Each loop nest over memory becomes a dispatch; equal ones share a kernel. What hands a number on to a later operation, instead of
-    writing it to memory, is in one dispatch with that one. The program is the first compute class's. Its buffers are the function's
-    arguments and allocations; what `plan.name` and `plan.element` say of arguments stays as attributes of the buffers, with
-    `plan.port` of "input" or "output"; an argument with `plan.source` is the weight of that name. The step is of fixed size, so all of `plan.limits` are 1.
+    Takes @main with its fragments and transfers, and the inner module of their functions in memory. Each loop nest over memory
+    becomes a dispatch; equal ones share a kernel. What hands a number on to a later operation, instead of writing it to memory, is in one
+    dispatch with that one. Each device class has a program, whose buffers are what is placed there, weights, and the functions'
+    allocations; arguments and results of @main are the buffers with `plan.port` of "input" or "output", whose names and
+    elements `plan.name` and `plan.element` say. The step is of fixed size, so all of `plan.limits` are 1.
 
     ```mlir
     scf.parallel (%i) = (%c0) to (%c4) step (%c1) {

@@ -5,7 +5,7 @@
 #include "dialects/LM/Transforms/Passes.h"
 #include "dialects/MPMD/IR/MPMD.h"
 #include "dialects/Plan/IR/Plan.h"
-#include "lib/Conversion/MPMDToPlan/ProgramBuilder.h"
+#include "lib/Conversion/MPMDToPlan/ProgramSet.h"
 #include "runtime/device/KernelABI.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -28,14 +28,8 @@ public:
   LogicalResult run() {
     if (step_.isExternal())
       return step_.emitOpError("has no body to convert");
-    for (auto topology : step_->getParentOfType<ModuleOp>().getOps<mpmd::TopologyOp>())
-      for (auto deviceClass : topology.getOps<mpmd::DeviceClassOp>()) {
-        if (deviceClass.getCount() != 1)
-          return deviceClass.emitError() << "device class '" << deviceClass.getSymName()
-                                         << "' has a count of " << deviceClass.getCount()
-                                         << ", expected 1: work is not yet divided over the devices of a class";
-        programs_.try_emplace(deviceClass.getSymName(), builder_, deviceClass);
-      }
+    if (failed(programs_.create(step_->getParentOfType<ModuleOp>(), builder_)))
+      return failure();
     for (BlockArgument argument : step_.getArguments())
       bindArgument(argument);
     for (Operation &op : step_.getBody().front())
@@ -45,26 +39,21 @@ public:
   }
 
 private:
-  /// The program of the class on which `value` is placed.
-  ProgramBuilder &programOf(Value value) {
-    return programs_.find(cast<mpmd::PlacedType>(value.getType()).getDeviceClass().getValue())->second;
-  }
-
   void bindArgument(BlockArgument argument) {
     if (isa<mpmd::PlacedType>(argument.getType()))
-      buffers_[argument] = programOf(argument).addCache(mpmd::stripPlacement(argument.getType()));
+      programs_.setBuffer(argument, programs_.of(argument).addCache(mpmd::stripPlacement(argument.getType())));
   }
 
   LogicalResult convert(Operation *op) {
     if (auto fragment = dyn_cast<mpmd::FragmentOp>(op))
       return convertFragment(fragment);
     if (auto transfer = dyn_cast<mpmd::TransferOp>(op))
-      return convertTransfer(transfer);
+      return programs_.append(transfer), success();
     if (auto ret = dyn_cast<func::ReturnOp>(op)) {
       for (Value result : ret.getOperands()) {
-        if (!buffers_.contains(result))
+        if (!programs_.buffer(result))
           return ret.emitOpError("expected results with a place; run the comm phase first");
-        programOf(result).renameBuffer(buffers_.lookup(result), "logits");
+        programs_.of(result).renameBuffer(programs_.buffer(result), "logits");
       }
       return success();
     }
@@ -72,39 +61,22 @@ private:
   }
 
   LogicalResult convertFragment(mpmd::FragmentOp fragment) {
-    ProgramBuilder &program = programs_.find(fragment.getDeviceClass())->second;
+    ProgramBuilder &program = programs_.of(fragment.getDeviceClass());
     DenseMap<Value, Value> local;
     for (auto [argument, input] : llvm::zip(fragment.getBody().getArguments(), fragment.getInputs()))
-      local[argument] = buffers_.lookup(input);
+      local[argument] = programs_.buffer(input);
     for (Operation &op : fragment.getBody().front().without_terminator())
-      if (failed(program.append(&op, local, slice_)))
+      if (failed(program.append(&op, local, programs_.slice)))
         return failure();
     for (auto [output, value] : llvm::zip(fragment.getOutputs(), fragment.getReturn().getValues()))
-      buffers_[output] = local.lookup(value);
-    ++slice_;
-    return success();
-  }
-
-  LogicalResult convertTransfer(mpmd::TransferOp transfer) {
-    ProgramBuilder &source = programs_.find(transfer.getSource().getValue())->second;
-    ProgramBuilder &destination = programs_.find(transfer.getDestination().getValue())->second;
-    SmallVector<Value> sent, received;
-    for (auto [input, output] : llvm::zip(transfer.getInputs(), transfer.getOutputs())) {
-      sent.push_back(buffers_.lookup(input));
-      received.push_back(destination.addArrival(sent.back()));
-      buffers_[output] = received.back();
-    }
-    source.appendSend(transfer.getLoc(), nextTransfer_, destination.name(), sent, slice_);
-    destination.appendRecv(transfer.getLoc(), nextTransfer_, source.name(), received, slice_);
-    ++nextTransfer_;
+      programs_.setBuffer(output, local.lookup(value));
+    ++programs_.slice;
     return success();
   }
 
   func::FuncOp step_;
   OpBuilder &builder_;
-  llvm::MapVector<StringRef, ProgramBuilder> programs_;
-  DenseMap<Value, Value> buffers_; // placed values to buffers of their class's program
-  int64_t nextTransfer_ = 0, slice_ = 0;
+  ProgramSet programs_;
 };
 
 struct MPMDToPlanPass : lamina::impl::MPMDToPlanPassBase<MPMDToPlanPass> {

@@ -34,6 +34,17 @@ Value ProgramBuilder::addCache(Type type) {
   return addBuffer(program_.getLoc(), BufferKind::cache, name, RowExtent::fixed, type, caches_++);
 }
 
+Value ProgramBuilder::addMemory(Location loc, StringRef name, Type type) {
+  return addBuffer(loc, BufferKind::arena, name, RowExtent::fixed, type, std::nullopt);
+}
+
+Value ProgramBuilder::addWeight(Location loc, FlatSymbolRefAttr source, Type type) {
+  Value &buffer = weights_[source.getValue()];
+  if (!buffer)
+    buffer = addBuffer(loc, BufferKind::weight, source.getValue(), RowExtent::fixed, type, std::nullopt, source);
+  return buffer;
+}
+
 Value ProgramBuilder::addArrival(Value remote) {
   auto buffer = remote.getDefiningOp<plan::BufferOp>();
   return addBuffer(buffer.getLoc(), BufferKind::arena, buffer.getName(), buffer.getExtent(),
@@ -46,11 +57,7 @@ void ProgramBuilder::renameBuffer(Value buffer, StringRef name) {
 
 LogicalResult ProgramBuilder::append(Operation *op, DenseMap<Value, Value> &local, int64_t slice) {
   if (auto weight = dyn_cast<lm::GetWeightOp>(op)) {
-    Value &buffer = weights_[weight.getWeight()];
-    if (!buffer)
-      buffer = addBuffer(op->getLoc(), BufferKind::weight, weight.getWeight(), RowExtent::fixed, weight.getType(),
-                         std::nullopt, weight.getWeightAttr());
-    local[weight] = buffer;
+    local[weight] = addWeight(op->getLoc(), weight.getWeightAttr(), weight.getType());
     return success();
   }
   if (auto field = dyn_cast<lm::BatchFieldOp>(op)) {
@@ -109,6 +116,11 @@ void ProgramBuilder::appendCall(plan::CallOp call, DenseMap<Value, Value> &local
     batchOnly_[key] = {writes.begin(), writes.end()};
   plan::DispatchOp::create(instructions_, call.getLoc(), call.getKernel(), reads, writes, extent, call.getLabel(),
                            slice);
+}
+
+void ProgramBuilder::appendDispatch(Location loc, StringRef kernel, ValueRange operands, StringRef label, int64_t slice) {
+  waitFor(operands, slice);
+  plan::DispatchOp::create(instructions_, loc, kernel, operands, ValueRange(), RowExtent::fixed, label, slice);
 }
 
 void ProgramBuilder::appendSend(Location loc, int64_t transfer, StringRef peer, ValueRange buffers, int64_t slice) {

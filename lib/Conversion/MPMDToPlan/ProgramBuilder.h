@@ -23,6 +23,12 @@ public:
   /// The next cache of the worker; `type` is an !lm.kv_cache.
   mlir::Value addCache(mlir::Type type);
 
+  /// Memory of fixed size, a memref.
+  mlir::Value addMemory(mlir::Location loc, llvm::StringRef name, mlir::Type type);
+
+  /// The buffer of a weight.
+  mlir::Value addWeight(mlir::Location loc, mlir::FlatSymbolRefAttr source, mlir::Type type);
+
   /// Memory for what arrives from `remote`, a buffer of another program: same name, type and extent.
   mlir::Value addArrival(mlir::Value remote);
 
@@ -32,16 +38,19 @@ public:
   /// fragment to buffers and is extended.
   mlir::LogicalResult append(mlir::Operation *op, llvm::DenseMap<mlir::Value, mlir::Value> &local, int64_t slice);
 
+  /// Appends a dispatch over memory of fixed size.
+  void appendDispatch(mlir::Location loc, llvm::StringRef kernel, mlir::ValueRange operands, llvm::StringRef label, int64_t slice);
+
   void appendSend(mlir::Location loc, int64_t transfer, llvm::StringRef peer, mlir::ValueRange buffers, int64_t slice);
   void appendRecv(mlir::Location loc, int64_t transfer, llvm::StringRef peer, mlir::ValueRange buffers, int64_t slice);
+
+  /// Waits for what is still on its way, before an instruction that touches `buffers`.
+  void waitFor(mlir::ValueRange buffers, int64_t slice);
 
 private:
   mlir::Value addBuffer(mlir::Location loc, plan::BufferKind kind, llvm::StringRef name, plan::RowExtent extent,
                         mlir::Type type, std::optional<int64_t> offset, mlir::FlatSymbolRefAttr source = {});
   void appendCall(plan::CallOp call, llvm::DenseMap<mlir::Value, mlir::Value> &local, int64_t slice);
-  /// Waits for what is still on its way, before an instruction that touches `buffers`.
-  void waitFor(mlir::ValueRange buffers, int64_t slice);
-
   plan::ProgramOp program_;
   mlir::OpBuilder buffers_;      // after the last buffer
   mlir::OpBuilder instructions_; // at the end

@@ -2,11 +2,13 @@
 
 #include "lib/Import/ONNX/FunctionImporter.h"
 
+#include "lib/Import/ONNX/AttentionNodes.h"
 #include "lib/Import/ONNX/Evaluator.h"
 #include "lib/Import/ONNX/FunctionInputs.h"
 #include "lib/Import/ONNX/GraphWeights.h"
 #include "lib/Import/ONNX/Lowering.h"
 #include "lib/Import/ONNX/ProbeInputs.h"
+#include "lib/Import/ONNX/TensorAttention.h"
 #include "lib/Support/Names.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -47,7 +49,7 @@ public:
   FunctionImporter(MLIRContext &context, const Model &model, const ImportOptions &options)
       : model_(model), options_(options), evaluator_(model, kFolding), b_(&context),
         fileLoc_(FileLineColLoc::get(&context, model.path(), 0, 0)), tensors_(model.graph.values.size()),
-        values_(model.graph.values.size()) {}
+        values_(model.graph.values.size()), operations_(model.graph.nodes.size()) {}
 
   FailureOr<OwningOpRef<ModuleOp>> run() {
     OwningOpRef<ModuleOp> module = ModuleOp::create(fileLoc_);
@@ -58,6 +60,7 @@ public:
     for (const Node &node : model_.graph.nodes)
       if (failed(import(node)))
         return failure();
+    markAttention();
     if (failed(createReturn()))
       return failure();
     (*module)->setAttr("lm.name", b_.getStringAttr(llvm::sys::path::stem(model_.path())));
@@ -80,7 +83,7 @@ private:
     bool needsElements = absl::IsFailedPrecondition(status);
     return status.ok() ? success()
                        : LogicalResult(emitError(locOf(node))
-                                       << toRef(status.message()) << toRef(needsElements ? remedyFor(node) : ""));
+                                       << toRef(status.message()) << toRef(needsElements ? remedyFor(model_.graph, tensors_, node) : ""));
   }
 
   LogicalResult readConstants() {
@@ -139,14 +142,13 @@ private:
     return success();
   }
 
-  /// A weight is one more argument, for which the caller gives nothing.
   mlir::Value weight(ValueId id, RankedTensorType type) {
     lm::WeightOp weight = weights_->elements(id);
-    auto attrs = b_.getDictionaryAttr({b_.getNamedAttr("bufferization.writable", b_.getBoolAttr(false)),
-                                       b_.getNamedAttr("plan.source", FlatSymbolRefAttr::get(weight.getSymNameAttr()))});
-    unsigned index = function_.getNumArguments();
-    (void)function_.insertArgument(index, type, attrs, locOf(id)); // fails for types that no function has
-    return function_.getArgument(index);
+    mlir::Value flat = lm::GetWeightOp::create(b_, locOf(id), weight.getTensorType(), weight.getSymName());
+    if (type.getRank() == 1)
+      return flat;
+    SmallVector<ReassociationIndices> axes{llvm::to_vector<2>(llvm::seq<int64_t>(0, type.getRank()))};
+    return tensor::ExpandShapeOp::create(b_, locOf(id), type, flat, axes);
   }
 
   /// A value of the graph as a tensor; constants come into being where they are first used.
@@ -157,12 +159,12 @@ private:
     FailureOr<RankedTensorType> type = storedType(tensor, locOf(id));
     if (failed(type))
       return failure();
+    OpBuilder::InsertionGuard guard(b_);
+    b_.setInsertionPointToStart(&function_.getBody().front());
     if (weights_->find(id) && tensor.type() == ElementType::Float && tensor.count() > kLargestInCode)
       return values_[id] = weight(id, *type);
     if (!tensor.hasData())
       return emitError(locOf(id)) << "its elements are in a file that is not there";
-    OpBuilder::InsertionGuard guard(b_);
-    b_.setInsertionPointToStart(&function_.getBody().front());
     values_[id] = arith::ConstantOp::create(b_, locOf(id), elementsOf(tensor, *type));
     return values_[id];
   }
@@ -195,24 +197,6 @@ private:
     return known ? success() : lower(node, std::move(operands), loc);
   }
 
-  /// What to do where a node's shapes, or whether it runs, depend on elements: an input that they follow from may be fixed.
-  std::string remedyFor(const Node &node) {
-    std::vector<bool> needed(tensors_.size());
-    auto need = [&](const Node &by) {
-      for (ValueId id : by.inputs)
-        if (id != kAbsent)
-          needed[id] = true;
-    };
-    need(node);
-    for (const Node &before : llvm::reverse(model_.graph.nodes))
-      if (llvm::any_of(before.outputs, [&](ValueId id) { return id != kAbsent && needed[id]; }))
-        need(before);
-    for (ValueId id : model_.graph.inputs)
-      if (needed[id] && !tensors_[id].hasData() && (isInteger(tensors_[id].type()) || tensors_[id].count() == 1))
-        return strCat("; fix it with --constant ", nameOf(id), "=FILE.npy");
-    return "; what is compiled has shapes that do not depend on the data";
-  }
-
   LogicalResult lower(const Node &node, std::vector<Tensor> operands, Location loc) {
     auto opset = model_.opsets.find(node.domain);
     int64_t version = opset == model_.opsets.end() ? 1 : opset->second;
@@ -221,7 +205,7 @@ private:
       return emitError(loc) << toRef(node.describe()) << ": operator " << toRef(node.op) << " of "
                             << (node.domain.empty() ? "ai.onnx" : toRef(node.domain)) << " at opset " << version
                             << " is not compiled yet"
-                            << toRef(node.op == "If" || node.op == "Loop" ? remedyFor(node) : closestLowering(node));
+                            << toRef(node.op == "If" || node.op == "Loop" ? remedyFor(model_.graph, tensors_, node) : closestLowering(node));
     SmallVector<mlir::Value> inputs;
     for (ValueId id : node.inputs) {
       FailureOr<mlir::Value> value = id == kAbsent ? FailureOr<mlir::Value>(mlir::Value()) : valueOf(id);
@@ -232,6 +216,7 @@ private:
     for (ValueId id : node.outputs)
       if (id != kAbsent && failed(storedType(tensors_[id], loc)))
         return failure();
+    AppendedOperations appended(b_);
     LoweringHost host(evaluator_);
     OpContext context(node, version, std::move(operands), host);
     Lowering lowering(context, inputs, b_, loc);
@@ -245,9 +230,32 @@ private:
     for (auto [i, id] : llvm::enumerate(node.outputs))
       if (id != kAbsent)
         values_[id] = lowering.result(i);
+    operations_[&node - model_.graph.nodes.data()] = appended.get();
     return success();
   }
 
+  /// Fused operators are marked as they are lowered; here what is spelled out.
+  void markAttention() {
+    auto opset = model_.opsets.find("");
+    for (const AttentionNodes &found : findAttentionNodes(model_.graph, opset == model_.opsets.end() ? 1 : opset->second, tensors_)) {
+      bool linear = found.kind == AttentionNodes::Kind::Linear;
+      AttentionFrame frame{linear ? lm::AttentionKind::linear : lm::AttentionKind::softmax, values_[found.query], values_[found.key],
+                           values_[found.value], {}};
+      SmallVector<ValueId> ids;
+      for (size_t i : found.nodes) {
+        llvm::append_range(frame.operations, operations_[i]);
+        for (ValueId id : model_.graph.nodes[i].outputs)
+          if (id != kAbsent && (i == found.nodes.back() || llvm::is_contained(model_.graph.outputs, id)))
+            ids.push_back(id);
+      }
+      SmallVector<mlir::Value> results = llvm::map_to_vector(ids, [&](ValueId id) { return values_[id]; });
+      frameAttention(frame, results);
+      for (auto [id, result] : llvm::zip(ids, results))
+        values_[id] = result;
+    }
+  }
+
+  /// A result that is an argument or another result as well becomes a copy: each has memory of its own.
   LogicalResult createReturn() {
     SmallVector<mlir::Value> results;
     SmallVector<DictionaryAttr> attrs;
@@ -255,6 +263,10 @@ private:
       FailureOr<mlir::Value> value = valueOf(id);
       if (failed(value))
         return failure();
+      if (isa<BlockArgument>(*value) || llvm::is_contained(results, *value)) {
+        mlir::Value memory = tensor::EmptyOp::create(b_, locOf(id), cast<RankedTensorType>(value->getType()), ValueRange());
+        value = linalg::CopyOp::create(b_, locOf(id), *value, memory).getResult(0);
+      }
       results.push_back(*value);
       attrs.push_back(portAttrs(id, "output"));
     }
@@ -272,6 +284,7 @@ private:
   Location fileLoc_;
   std::vector<Tensor> tensors_;      // by value: type, shape, and elements where known
   std::vector<mlir::Value> values_;  // by value: what computes it
+  std::vector<SmallVector<Operation *>> operations_; // by node: what it became
   func::FuncOp function_;
   std::optional<GraphWeights> weights_;
 };

@@ -43,4 +43,21 @@ absl::StatusOr<Tensor> inputTensor(const Value &input, const ImportOptions &opti
   return Tensor(input.type.element, std::move(dims));
 }
 
+std::string remedyFor(const Graph &graph, const std::vector<Tensor> &tensors, const Node &node) {
+  std::vector<bool> needed(tensors.size());
+  auto need = [&](const Node &by) {
+    for (ValueId id : by.inputs)
+      if (id != kAbsent)
+        needed[id] = true;
+  };
+  need(node);
+  for (const Node &before : llvm::reverse(graph.nodes))
+    if (llvm::any_of(before.outputs, [&](ValueId id) { return id != kAbsent && needed[id]; }))
+      need(before);
+  for (ValueId id : graph.inputs)
+    if (needed[id] && !tensors[id].hasData() && (isInteger(tensors[id].type()) || tensors[id].count() == 1))
+      return strCat("; fix it with --constant ", graph.values[id].name, "=FILE.npy");
+  return "; what is compiled has shapes that do not depend on the data";
+}
+
 } // namespace lamina::onnx

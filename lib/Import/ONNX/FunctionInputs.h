@@ -13,6 +13,10 @@ namespace lamina::onnx {
 /// that makes it a constant. An error says what to declare or to give.
 absl::StatusOr<Tensor> inputTensor(const Value &input, const ImportOptions &options);
 
+/// What to do where a node's shapes, or whether it runs, depend on elements: an input that they follow from may be fixed. `tensors`
+/// are by value.
+std::string remedyFor(const Graph &graph, const std::vector<Tensor> &tensors, const Node &node);
+
 } // namespace lamina::onnx
 
 #endif // LAMINA_LIB_IMPORT_ONNX_FUNCTIONINPUTS_H

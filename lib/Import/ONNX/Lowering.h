@@ -43,6 +43,7 @@ public:
   Operand in(size_t i) const { return {inputs_[i], op.type(i)}; }
   void set(size_t output, mlir::Value value) { results_[output] = value; }
   mlir::Value result(size_t output) const { return results_[output]; }
+  llvm::MutableArrayRef<mlir::Value> results() { return results_; }
 
   mlir::RankedTensorType tensorType(ElementType type, llvm::ArrayRef<int64_t> dims);
   /// A tensor without particular elements.

@@ -279,7 +279,7 @@ private:
     written.set_extent(toProto(first.getExtent()));
     uint64_t bytes = 0;
     for (Value buffer : buffers)
-      bytes += plan::rowBytes(cast<RankedTensorType>(cast<plan::BufferType>(buffer.getType()).getContents()));
+      bytes += plan::contentsRowBytes(cast<plan::BufferType>(buffer.getType()).getContents());
     written.set_bytes_per_row(bytes);
   }
 

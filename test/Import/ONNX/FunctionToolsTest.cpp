@@ -116,6 +116,34 @@ TEST_F(FunctionTools, TakesInfiniteDivisors) {
   EXPECT_THAT(floats("out/y.npy"), ::testing::ElementsAre(5, -7.5, ::testing::IsNan(), 2));
 }
 
+/// Outputs that are the input, one value twice, and a cast of bool to four bits.
+TEST_F(FunctionTools, GivesEachOutputMemoryOfItsOwn) {
+  ::onnx::ModelProto model = emptyModel();
+  ::onnx::GraphProto *graph = model.mutable_graph();
+  declare(graph->add_input(), "x", {3});
+  addNode(graph, "Dropout", {"x"}, {"same"});
+  addNode(graph, "Neg", {"x"}, {"y"});
+  addNode(graph, "Dropout", {"y"}, {"again"});
+  auto cast = [&](std::string_view from, std::string_view result, int64_t type) {
+    addAttribute(addNode(graph, "Cast", {from}, {result}), "to", ::onnx::AttributeProto::INT)->set_i(type);
+  };
+  cast("x", "bits", ::onnx::TensorProto::BOOL);
+  cast("bits", "nibbles", ::onnx::TensorProto::INT4);
+  cast("nibbles", "flags", ::onnx::TensorProto::FLOAT);
+  for (std::string_view output : {"again", "x", "same", "y", "flags"})
+    graph->add_output()->set_name(std::string(output));
+  write(model);
+  ASSERT_EQ(run("lamina-opt", strCat(path("m.onnx"), " -o ", path("m.lamina"))), "status 0\n");
+  EXPECT_THAT(run("lamina-run", path("m.lamina") + " --describe"), ::testing::ContainsRegex("again.*\n.*x:.*\n.*same.*\n.*y.*\n.*flags"));
+  writeFloats("x.npy", {3}, {1, 0, -2});
+  run("lamina-run", strCat(path("m.lamina"), " --input x=", path("x.npy"), " --output-dir ", path("out")));
+  for (const char *name : {"out/x.npy", "out/same.npy"})
+    EXPECT_THAT(floats(name), ::testing::ElementsAre(1, 0, -2));
+  for (const char *name : {"out/y.npy", "out/again.npy"})
+    EXPECT_THAT(floats(name), ::testing::ElementsAre(-1, 0, 2));
+  EXPECT_THAT(floats("out/flags.npy"), ::testing::ElementsAre(1, 0, 1));
+}
+
 TEST_F(FunctionTools, GoesOnFromAPhaseAndReadsNoVocabulary) {
   write(layer());
   std::ofstream(path("tokenizer.json")) << "not one that lamina reads";

@@ -33,10 +33,7 @@ public:
     loops.type = type_;
     loops.rounded = static_cast<ElementType>(op_.integer("softmax_precision", 0));
     loops.biased = [this](Value score, Indices index) { return biased(score, index); };
-    int64_t stage = op_.integer("qk_matmul_output_mode", 0);
-    AttentionScores scores = attend(low_, loops);
-    if (op_.wants(3))
-      low_.map(3, scores[stage], [&](Indices x) { return s_.cast(x[0], type_, op_.out(3).type()); });
+    attend(low_, loops, static_cast<ScoreStage>(op_.integer("qk_matmul_output_mode", 0)));
     return absl::OkStatus();
   }
 

@@ -3,6 +3,7 @@
 #include "lib/Import/ONNX/Lowerings/AttentionCore.h"
 
 #include "lib/Import/ONNX/Lowerings/Rows.h"
+#include "lib/Import/ONNX/TensorAttention.h"
 
 #include <cmath>
 
@@ -13,10 +14,7 @@ namespace lamina::onnx {
 mlir::Value HeadsView::read(Lowering &low, mlir::Value batch, mlir::Value head, mlir::Value row, mlir::Value element) const {
   if (tensor.dims().size() == 4)
     return low.read(tensor, {batch, head, row, element});
-  mlir::Value column = low.s.add(low.s.mul(head, low.s.index(size)), element);
-  if (first != 0)
-    column = low.s.add(column, low.s.index(first));
-  return low.read(tensor, {batch, row, column});
+  return low.read(tensor, {batch, row, low.s.add(low.s.mul(head, low.s.index(size)), element)});
 }
 
 std::array<mlir::Value, 4> headIndex(Scalars &s, Indices index, int64_t size) {
@@ -50,8 +48,8 @@ public:
   Emitter(Lowering &low, const AttentionLoops &problem)
       : low_(low), s_(low.s), p_(problem), n_(problem.sizes), type_(problem.type), real_(low.s.computed(problem.type)) {}
 
-  AttentionScores run() {
-    AttentionScores scores;
+  void run(ScoreStage stage) {
+    Operand scores[4]; // by stage
     scores[0] = raw();
     scores[1] = capped(scores[0]);
     scores[2] = low_.compute(type_, scores[1].dims(),
@@ -66,7 +64,8 @@ public:
       });
       return s_.cast(y, type_, low_.op.out(0).type());
     });
-    return scores;
+    if (low_.op.wants(3))
+      low_.map(3, scores[size_t(stage)], [&](Indices x) { return s_.cast(x[0], type_, low_.op.out(3).type()); });
   }
 
 private:
@@ -123,6 +122,11 @@ private:
 };
 } // namespace
 
-AttentionScores attend(Lowering &low, const AttentionLoops &problem) { return Emitter(low, problem).run(); }
+void attend(Lowering &low, const AttentionLoops &problem, ScoreStage stage) {
+  AppendedOperations appended(low.s);
+  Emitter(low, problem).run(stage);
+  frameAttention({lm::AttentionKind::softmax, problem.q.tensor.value, problem.k.tensor.value, problem.v.tensor.value, appended.get()},
+                 low.results());
+}
 
 } // namespace lamina::onnx

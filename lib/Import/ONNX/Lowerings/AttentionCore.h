@@ -10,11 +10,10 @@
 
 namespace lamina::onnx {
 
-/// A tensor of heads: [batch, heads, rows, size], or [batch, rows, width] with the heads side by side from column `first` on.
+/// A tensor of heads: [batch, heads, rows, size], or [batch, rows, width] with the heads side by side.
 struct HeadsView {
   Operand tensor;
   int64_t size;
-  int64_t first = 0;
 
   mlir::Value read(Lowering &low, mlir::Value batch, mlir::Value head, mlir::Value row, mlir::Value element) const;
 };
@@ -35,11 +34,9 @@ struct AttentionLoops {
   std::function<mlir::Value(mlir::Value score, Indices index)> biased = {};
 };
 
-/// Scores on the way, [batch, heads, queries, keys]: raw, capped, biased, probabilities.
-using AttentionScores = std::array<Operand, 4>;
-
-/// Emits output 0, which has one of the two shapes of heads. A query that sees nothing has zeros.
-AttentionScores attend(Lowering &low, const AttentionLoops &problem);
+/// Emits output 0, which has one of the two shapes of heads, as an lm.tensor_attention. A query that sees nothing has zeros. An
+/// output 3 that is wanted is the scores of a stage.
+void attend(Lowering &low, const AttentionLoops &problem, ScoreStage stage = ScoreStage::Probability);
 
 } // namespace lamina::onnx
 

@@ -58,8 +58,8 @@ private:
 };
 
 /// What is computed once q, k and v are there.
-absl::StatusOr<AttentionScores> run(Lowering &low, const AttentionShape &shape, const HeadsView &q, const HeadsView &k,
-                                    const HeadsView &v, size_t mask, size_t bias) {
+absl::Status run(Lowering &low, const AttentionShape &shape, const HeadsView &q, const HeadsView &k,
+                 const HeadsView &v, size_t mask, size_t bias) {
   if (shape.sizes.keys == 0)
     return low.op.error("attention without keys is not compiled");
   AttentionLoops loops{.sizes = shape.sizes, .q = q, .k = k, .v = v};
@@ -67,7 +67,8 @@ absl::StatusOr<AttentionScores> run(Lowering &low, const AttentionShape &shape, 
   loops.scale = scale == 0 ? 1 / std::sqrt(static_cast<double>(shape.sizes.size)) : scale;
   loops.type = statisticsOf(low.op.type(0));
   loops.biased = Bias(low, shape, loops.type, mask, bias);
-  return attend(low, loops);
+  attend(low, loops);
+  return absl::OkStatus();
 }
 
 /// Half of a tensor [2, …], with the same type: keys or values.
@@ -88,11 +89,18 @@ absl::Status attention(Lowering &low) {
   low.op.integers("qkv_hidden_sizes", {});
   ElementType type = statisticsOf(low.op.type(X));
   Operand projected = Product{.sums = type}.of(low, low.in(X), low.in(Weights));
-  if (low.op.has(ProjectionBias))
-    projected = low.map(type, projected.dims(), {projected, low.in(ProjectionBias)},
-                        [&](Indices x) { return s.add(x[0], s.cast(x[1], low.op.type(ProjectionBias), type)); });
+  /// Its columns from one on, with the bias: a tensor of its own, so that queries can go before keys and values.
+  auto part = [&](int64_t first, int64_t size) {
+    return HeadsView{low.compute(type, {n.batch, n.queries, n.heads * size}, [&](Indices at) {
+                       Value column = s.add(at[2], s.index(first)), x = low.read(projected, {at[0], at[1], column});
+                       if (!low.op.has(ProjectionBias))
+                         return x;
+                       return s.add(x, s.cast(low.read(low.in(ProjectionBias), column), low.op.type(ProjectionBias), type));
+                     }),
+                     size};
+  };
   int64_t hidden = n.heads * n.size;
-  HeadsView q{projected, n.size}, k{projected, n.size, hidden}, v{projected, n.valueSize, 2 * hidden};
+  HeadsView q = part(0, n.size), k = part(hidden, n.size), v = part(2 * hidden, n.valueSize);
   if (shape.past != 0 || low.op.wants(1)) { // both are of one size
     Dims dims{n.batch, n.heads, n.keys, n.size};
     auto all = [&](const HeadsView &fresh, int64_t which) {
@@ -109,7 +117,7 @@ absl::Status attention(Lowering &low) {
       Value key = low.read(k.tensor, index.drop_front()), value = low.read(v.tensor, index.drop_front());
       return s.cast(s.select(isKey, key, value), type, low.op.out(1).type());
     });
-  return run(low, shape, q, k, v, Mask, ScoreBias).status();
+  return run(low, shape, q, k, v, Mask, ScoreBias);
 }
 
 /// q [batch, rows, width], k and v likewise or [batch, heads, rows, size], a bias of all three.
@@ -140,10 +148,7 @@ absl::Status multiHead(Lowering &low) {
     if (low.op.wants(i))
       low.set(i, parts[i].tensor.value);
   }
-  LAMINA_ASSIGN_OR_RETURN(AttentionScores scores, run(low, shape, parts[Q], parts[K], parts[V], Mask, ScoreBias));
-  if (low.op.wants(3))
-    low.map(3, scores[3], [&](Indices x) { return s.cast(x[0], scores[3].type, low.op.out(3).type()); });
-  return absl::OkStatus();
+  return run(low, shape, parts[Q], parts[K], parts[V], Mask, ScoreBias);
 }
 
 constexpr LoweringRow kRows[] = {

@@ -1,6 +1,7 @@
 //===- Recurrent.cpp - mixers that carry a state from row to row ----------------------------------------===//
 
 #include "lib/Import/ONNX/Lowering.h"
+#include "lib/Import/ONNX/TensorAttention.h"
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
@@ -28,7 +29,8 @@ public:
   }
 
   /// The rows one after the other: a state that is written and read in place.
-  absl::Status run() {
+  void run() {
+    AppendedOperations appended(s_);
     Dims state{batch_, kvHeads_, size_, valueSize_}, result{batch_, rows_, heads_, valueSize_};
     Value start = low_.compute(type_, state, [&](Indices index) {
       return op_.has(Past) ? element(Past, index) : s_.real(s_.getF32Type(), 0);
@@ -48,7 +50,8 @@ public:
       low_.map(0, y, [&](Indices x) { return x[0]; });
     if (op_.wants(1))
       low_.map(1, Operand{ends[0], type_}, [&](Indices x) { return x[0]; });
-    return absl::OkStatus();
+    frameAttention({lm::AttentionKind::linear, low_.in(Q).value, low_.in(K).value, low_.in(V).value, appended.get()},
+                   low_.results());
   }
 
 private:
@@ -102,7 +105,8 @@ private:
 absl::Status linearAttention(Lowering &low) {
   if (low.op.type(0) == ElementType::Double)
     return low.op.error("double precision is not compiled yet; export the model in float32");
-  return LinearAttention(low).run();
+  LinearAttention(low).run();
+  return absl::OkStatus();
 }
 
 /// x [batch, channels, rows], weights [channels, 1, taps], bias [channels], the last taps - 1 rows before x.
