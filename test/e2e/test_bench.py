@@ -122,7 +122,11 @@ class Bench(unittest.TestCase):
         self.refused(2, "these lists make ", model, "-p", "1-5000", "-d", "1-5000")
         self.refused(2, "--frobnicate", model, "--frobnicate")
         self.refused(2, "--kernels prints md or jsonl, got 'csv'", model, "--kernels", "-o", "csv")
-        self.refused(2, "--kernels times single steps of --npl and --npp and takes no --n-gen", model, "--kernels", "-n", 4)
+        for option, *value in (["--n-gen", 4], ["--repetitions", 2], ["--no-warmup"], ["--no-fill"], ["--inproc"],
+                               ["--progress"], ["--output-err", "md"]):
+            self.refused(2, f"--kernels times single steps of --npl and --npp and takes no {option};", model, "--kernels",
+                         option, *value)
+        self.refused(2, "--kernels takes one number of --threads, got '1-2'", model, "--kernels", "-t", "1-2")
         self.refused(2, "--output: expected md, csv, json, jsonl or none, got 'xml'", model, "-o", "xml")
         self.refused(1, "cannot open", WORK / "nowhere.lamina")
         self.refused(1, "tg8 @ d60 needs 68 tokens, but the artifact's context is 64; lower -p, -n or -d or compile with "

@@ -11,7 +11,9 @@ from harness import BUILD, DEMO, F32_LIMIT, ROOT, WORK, native_target, program, 
 SCRIPT, FOLDER = ROOT / "tools/dev/bench-gpu", WORK / "bench-gpu"
 DRIVER = BUILD / "cuda-sim/libcuda_sim.so"
 # What each row's figure looks like.
-TIME, RATE = r"\d+\.\d+ ms( a step)?(, \d+\.\d+ times)?", r"[1-9.e0-]+ GB/s( of [1-9.e0-]+ GB/s)?"
+NUMBER = r"(?=[0.]*[1-9])[0-9.]+(e[+-]\d+)?"  # but 0
+TIME, RATE = rf"{NUMBER} ms( a step)?(, {NUMBER} times)?", rf"{NUMBER} GB/s( of {NUMBER} GB/s)?"
+PROMPT = rf"{NUMBER} tokens/s, {NUMBER} TFLOP/s"
 ROWS = {"copy in its memory, reads and writes": RATE, "copy from the host": RATE, "copy to the host": RATE,
         **{f"{name} against float64, {placement}": rf"\d\.\de-\d\d relative L2 \({name}\)" for name in ("demo", "exact")
            for placement in ("one GPU", "compute GPU, memory CPU", "both on GPUs", "compute CPU, memory GPU")},
@@ -19,7 +21,7 @@ ROWS = {"copy in its memory, reads and writes": RATE, "copy from the host": RATE
         "weights BF16, 1 token": RATE, "weights BF16, 16 tokens": RATE, "weights Q4_0, 4 tokens": RATE,
         "weights Q4_K, 1 token": RATE, "step of the whole model, 1 sequence": TIME,
         "step of the whole model, 4 sequences": TIME,
-        "prompt of 16 tokens": r"[1-9.e0-]+ tokens/s, [1-9.e0-]+ TFLOP/s", "KV on the GPU, 48 tokens": TIME,
+        "prompt of 16 tokens": PROMPT, "KV on the GPU, 48 tokens": TIME,
         "KV in host memory, 96 tokens": TIME, "its attention on the CPU": RATE}
 
 
@@ -80,6 +82,10 @@ class BenchGpu(unittest.TestCase):
             hidden.rename(plan)
         self.assertRegex(rows["attention"][0], "^failed: lamina-bench: error: .*plan.pb")
         self.assertRegex(rows["demo against float64, one GPU"][0], "relative L2")
+
+    def test_a_row_by_itself(self):
+        rows = table(run("--rows=prompt").out)
+        self.assertRegex(rows["prompt of 16 tokens"][0], f"^{PROMPT}$")
 
     def test_without_time_every_row_says_so(self):
         rows = table(run("--minutes", "0.05", "--rows=placements").out)

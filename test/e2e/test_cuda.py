@@ -67,6 +67,13 @@ class Simulated(unittest.TestCase):
         one, two = (generate(compiled(model, *EXACT, *flags), ids, count=8) for flags in ((), (COMPUTE,)))
         self.assertEqual(one.json["tokens"], two.json["tokens"])
         self.assertLess(relative_l2(two.logits[-1], one.logits[-1]), F32_LIMIT)
+        # Each byte of the cache is read by one of the two.
+        artifact, flags = compiled(model, *EXACT, COMPUTE), ["--npl", 2, "--npp", 600, "-t", 1, "-o", "jsonl"]
+        kernels = [json.loads(line) for line in succeed([BENCH, artifact, "--kernels", *flags]).out.splitlines()]
+        whole = json.loads(succeed([BENCH, artifact, "--ntg", 1, "--no-fill", *flags]).out)
+        for worker in whole["workers"]:
+            read = sum(k["bytes_read"] for k in kernels if k["worker"] == worker["name"])
+            self.assertEqual(read, worker["bytes_read_per_step"], worker["name"])
 
     def test_workers_in_one_process_can_be_measured(self):
         artifact = compiled(DEMO, COMPUTE, MEMORY)

@@ -195,9 +195,12 @@ struct Parser {
   std::string checkKernels(const CLI::App &app) {
     if (!options.kernels)
       return "";
-    for (const char *option : {"--n-prompt", "--n-gen", "--pg", "--n-depth", "--ntg"})
+    for (const char *option : {"--n-prompt", "--n-gen", "--pg", "--n-depth", "--ntg", "--repetitions", "--no-warmup",
+                               "--no-fill", "--inproc", "--progress", "--output-err"})
       if (app.count(option))
         return std::string("--kernels times single steps of --npl and --npp and takes no ") + option;
+    if (options.threads.size() != 1)
+      return "--kernels takes one number of --threads, got '" + threads + "'";
     if (output != "md" && output != "jsonl")
       return "--kernels prints md or jsonl, got '" + output + "'";
     batchedGenerates = "1";
