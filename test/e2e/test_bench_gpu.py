@@ -3,6 +3,8 @@ one, and that rows fail alone, does."""
 
 import array
 import json
+import os
+import shutil
 import struct
 import unittest
 
@@ -13,21 +15,55 @@ DRIVER = BUILD / "cuda-sim/libcuda_sim.so"
 # What each row's figure looks like.
 NUMBER = r"(?=[0.]*[1-9])[0-9.]+(e[+-]\d+)?"  # but 0
 TIME, RATE = rf"{NUMBER} ms( a step)?(, {NUMBER} times)?", rf"{NUMBER} GB/s( of {NUMBER} GB/s)?"
-PROMPT = rf"{NUMBER} tokens/s, {NUMBER} TFLOP/s"
+FLOPS = rf"{NUMBER} TFLOP/s"
+PROMPT = rf"{NUMBER} tokens/s, {FLOPS}"
 ROWS = {"copy in its memory, reads and writes": RATE, "copy from the host": RATE, "copy to the host": RATE,
         **{f"{name} against float64, {placement}": rf"\d\.\de-\d\d relative L2 \({name}\)" for name in ("demo", "exact")
            for placement in ("one GPU", "compute GPU, memory CPU", "both on GPUs", "compute CPU, memory GPU")},
         "decode attention, 4 x 48 tokens": RATE, "decode attention, 1 x 96 tokens": RATE,
         "weights BF16, 1 token": RATE, "weights BF16, 16 tokens": RATE, "weights Q4_0, 4 tokens": RATE,
-        "weights Q4_K, 1 token": RATE, "step of the whole model, 1 sequence": TIME,
+        "weights Q4_K, 1 token": RATE,
+        "products BF16, 32 tokens": FLOPS, "products Q4_0, 32 tokens": FLOPS, "cuBLAS in PyTorch 2.stand-in, 512 x 256": "0.5 TFLOP/s",
+        "step of the whole model, 1 sequence": TIME,
         "step of the whole model, 4 sequences": TIME,
         "prompt of 16 tokens": PROMPT, "KV on the GPU, 48 tokens": TIME,
-        "KV in host memory, 96 tokens": TIME, "its attention on the CPU": RATE}
+        "as two workers on it, 96 tokens": TIME, "KV in host memory, 96 tokens": TIME, "its attention on the CPU": RATE,
+        "step by PyTorch 2.stand-in, 1 sequence": rf"2.000 ms, {NUMBER} times ours",
+        "step by PyTorch 2.stand-in, 4 sequences": rf"4.000 ms, {NUMBER} times ours",
+        "compute-sanitizer, exact": r"failed: error of the stand-in", "compute-sanitizer, 2 models": "1 of 2 clean"}
+# What the machine with the GPU may have: a PyTorch, and in the place of bench_torch.py what prints as it does.
+TORCH = """
+import json, sys
+verb, *argv = sys.argv[1:]
+if verb == "products":
+    assert argv == ["32", "512", "256"], argv
+    print(json.dumps({"torch": "2.stand-in", "flops": 5e11}))
+else:
+    assert argv[:4] == ["1", "4", "--context", "16"], argv
+    for sequences in 1, 4:
+        print(json.dumps({"torch": "2.stand-in", "sequences": sequences, "seconds": 0.002 if sequences == 1 else 0.004}))
+"""
+SANITIZER = """#!/bin/sh
+[ "$1 $2" = "--error-exitcode 9" ] || exit 1
+shift 2
+"$@" || exit
+case "$*" in *exact-2*) echo "error of the stand-in" >&2; exit 9;; esac
+"""
 
 
-def run(*flags, driver=DRIVER):
-    return program(["env", f"LAMINA_CUDA_DRIVER={driver}", "LAMINA_CUDA_SIM_MEMORY=100000000", FOLDER / "bench-gpu", "run",
-                    "--threads", 1, *flags], timeout=400)
+def run(*flags, driver=DRIVER, has="nothing"):
+    """`has`: a folder of what else the machine has."""
+    return program(["env", f"LAMINA_CUDA_DRIVER={driver}", "LAMINA_CUDA_SIM_MEMORY=100000000", f"PATH={has}:{os.environ['PATH']}",
+                    f"PYTHONPATH={has}", FOLDER / "bench-gpu", "run", "--threads", 1, *flags], timeout=400)
+
+
+def stand_ins():
+    folder = WORK / "stand-ins"
+    folder.mkdir()
+    (folder / "torch.py").write_text("class cuda:\n    def current_device(): pass\n")
+    (folder / "compute-sanitizer").write_text(SANITIZER)
+    (folder / "compute-sanitizer").chmod(0o755)
+    return folder
 
 
 def golden():
@@ -60,7 +96,10 @@ class BenchGpu(unittest.TestCase):
     def test_every_row_has_its_figure(self):
         self.assertEqual(self.carried, {f"{name}-{i}" for name in ("demo", "exact") for i in range(4)},
                          "the others' weights are left out")
-        result = run()
+        script = FOLDER / "bench_torch.py"
+        self.assertEqual(script.read_bytes(), SCRIPT.with_name("bench_torch.py").read_bytes())
+        script.write_text(TORCH)
+        result = run(has=stand_ins())
         self.assertEqual(result.status, 0, result.err)
         rows = table(result.out)
         for what, figure in ROWS.items():
@@ -69,7 +108,7 @@ class BenchGpu(unittest.TestCase):
         for name, (figure, *_) in rows.items():
             if "against float64" in name:
                 self.assertLess(float(figure.split()[0]), 2e-2 if name.startswith("demo") else F32_LIMIT, name)
-        self.assertNotIn("failed", result.out)
+        self.assertEqual(result.out.count("failed"), 1, result.out)
         self.assertRegex(rows["step of the whole model, 1 sequence"][1], r"^\d+(\.\d+)? %$")
         self.assertIn("--kernels", (FOLDER / "log.txt").read_text())
 
@@ -82,6 +121,15 @@ class BenchGpu(unittest.TestCase):
             hidden.rename(plan)
         self.assertRegex(rows["attention"][0], "^failed: lamina-bench: error: .*plan.pb")
         self.assertRegex(rows["demo against float64, one GPU"][0], "relative L2")
+
+    def test_what_the_machine_does_not_have_is_skipped(self):
+        (WORK / "no-torch").mkdir()
+        (WORK / "no-torch/torch.py").write_text("raise ImportError('none of it')\n")
+        rows = table(run("--rows=pytorch", has=WORK / "no-torch").out)
+        self.assertEqual(rows["pytorch"][0], "skipped: PyTorch has no GPU here (ImportError: none of it)")
+        if not shutil.which("compute-sanitizer", path=f"{os.environ['PATH']}:/usr/local/cuda/bin"):
+            rows = table(run("--rows=sanitizer").out)
+            self.assertEqual(rows["sanitizer"][0], "skipped: no compute-sanitizer is on the PATH")
 
     def test_a_row_by_itself(self):
         rows = table(run("--rows=prompt").out)
