@@ -37,15 +37,15 @@ module @without_main {
 
 // -----
 
-!x = !mpmd.placed<f32, @compute>
-module @number {
+!x = !mpmd.placed<tensor<?xf32>, @compute>
+module @rows {
   mpmd.topology @cluster {
     mpmd.device_class @compute : compute on cpu
   }
   func.func @main(%x: !x) -> !x {
-    // expected-error @below {{expected tensors of known shape to go in and out, got: 'f32'}}
+    // expected-error @below {{expected tensors of known shape to go in and out, got: 'tensor<?xf32>'}}
     %y = mpmd.fragment @compute "model"(%a = %x) : (!x) -> (!x) {
-      mpmd.return %a : f32
+      mpmd.return %a : tensor<?xf32>
     }
     return %y : !x
   }
