@@ -245,7 +245,8 @@ LogicalResult NodeImporter::groupQueryAttention(const Node &node) {
 /// before these, its pages, cosines, sines, places, sinks, norms of queries and keys, scales of keys and
 /// values.
 LogicalResult NodeImporter::pagedAttention(const Node &node) {
-  if (failed(refuseInputs(node, {{10, "places of rows"}, {11, "attention sinks"}, {14, "scales of keys"}, {15, "scales of values"}})))
+  if (failed(refuseInputs(node,
+                          {{10, "places of rows"}, {11, "attention sinks"}, {14, "scales of keys"}, {15, "scales of values"}})))
     return failure();
   if (!isNumbers(node, 5, {{0, 0, 0}, {0, 1, 0}}) || !isNumbers(node, 6, {{0, 0, 1}}))
     return error(node) << "expected where sequences begin and the tokens before them as inputs 5 and 6";

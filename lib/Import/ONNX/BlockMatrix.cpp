@@ -173,16 +173,20 @@ std::optional<BlockMatrix> ofDequantize(const Model &model, const Node &node, Or
 
 ExpertMatrix expertMatrix(const Graph &graph, const Node &node, ExpertMatrix::Role role) {
   bool quantized = node.op == "QMoE";
-  ExpertMatrix first = quantized ? ExpertMatrix{.weights = 2, .bias = 4, .scales = 3, .zeros = 11} : ExpertMatrix{.weights = 2, .bias = 3};
-  ExpertMatrix second = quantized ? ExpertMatrix{.weights = 5, .bias = 7, .scales = 6, .zeros = 12} : ExpertMatrix{.weights = 4, .bias = 5};
-  ExpertMatrix third = quantized ? ExpertMatrix{.weights = 8, .bias = 10, .scales = 9, .zeros = 13} : ExpertMatrix{.weights = 6, .bias = 7};
+  ExpertMatrix first =
+      quantized ? ExpertMatrix{.weights = 2, .bias = 4, .scales = 3, .zeros = 11} : ExpertMatrix{.weights = 2, .bias = 3};
+  ExpertMatrix second =
+      quantized ? ExpertMatrix{.weights = 5, .bias = 7, .scales = 6, .zeros = 12} : ExpertMatrix{.weights = 4, .bias = 5};
+  ExpertMatrix third =
+      quantized ? ExpertMatrix{.weights = 8, .bias = 10, .scales = 9, .zeros = 13} : ExpertMatrix{.weights = 6, .bias = 7};
   for (ExpertMatrix *matrix : {&first, &second, &third})
     if (const TensorConstant *tensor = constantOf(graph, node.input(matrix->weights)); tensor && tensor->dims.size() == 3)
       matrix->rows = tensor->dims[1];
   if (role == ExpertMatrix::Down)
     return second;
   // Gate and up in one tensor: in turn, or one behind the other.
-  int64_t fusion = attributeOr(node, "activation_type", std::string()) == "swiglu" ? attributeOr(node, "swiglu_fusion", int64_t{0}) : 0;
+  int64_t fusion =
+      attributeOr(node, "activation_type", std::string()) == "swiglu" ? attributeOr(node, "swiglu_fusion", int64_t{0}) : 0;
   if (fusion == 0)
     return role == ExpertMatrix::Gate ? first : third;
   first.rows /= 2;
@@ -199,9 +203,9 @@ std::optional<BlockMatrix> blockMatrixOfExpert(const Model &model, const Node &n
   m.zeros.tensor = constantOf(model.graph, node.input(from.zeros));
   m.bits = static_cast<unsigned>(attributeOr(node, "expert_weight_bits", int64_t{4}));
   if (!m.codes.tensor || !m.scales.tensor || (node.input(from.zeros) != kAbsent && !m.zeros.tensor) ||
-      m.codes.tensor->type != ElementType::UInt8 || m.codes.tensor->dims.size() != 3 || (m.bits != 2 && m.bits != 4 && m.bits != 8) ||
-      (m.zeros.tensor && m.zeros.tensor->type != ElementType::UInt8) || expert >= ExpertMatrix::kMostExperts ||
-      m.codes.tensor->dims[1] > kLargest || m.codes.tensor->dims[2] > kLargest / 4)
+      m.codes.tensor->type != ElementType::UInt8 || m.codes.tensor->dims.size() != 3 ||
+      (m.bits != 2 && m.bits != 4 && m.bits != 8) || (m.zeros.tensor && m.zeros.tensor->type != ElementType::UInt8) ||
+      expert >= ExpertMatrix::kMostExperts || m.codes.tensor->dims[1] > kLargest || m.codes.tensor->dims[2] > kLargest / 4)
     return std::nullopt;
   int64_t perByte = 8 / m.bits, all = m.codes.tensor->dims[1], block = attributeOr(node, "block_size", int64_t{0});
   auto whole = [&](int64_t codes) { return (codes + perByte - 1) / perByte * perByte; };

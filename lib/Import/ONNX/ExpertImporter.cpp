@@ -47,7 +47,8 @@ LogicalResult NodeImporter::mixtureOfExperts(const Node &node) {
       b_, loc_, RankedTensorType::get({ShapedType::kDynamic, chosen}, b_.getI32Type()), rowsOf(chosen), *logits,
       attributeOr(node, "normalize_routing_weights", int64_t(0)) ? b_.getUnitAttr() : UnitAttr(), f32(1));
   auto product = [&](mlir::Value input, ExpertMatrix::Role role) {
-    return create<lm::ExpertLinearOp>(type(weights[role].getTensorType().getDimSize(1)), input, route.getExperts(), weight(weights[role]));
+    return create<lm::ExpertLinearOp>(type(weights[role].getTensorType().getDimSize(1)), input, route.getExperts(),
+                                      weight(weights[role]));
   };
   mlir::Value gate = product(*x, ExpertMatrix::Gate), up = product(*x, ExpertMatrix::Up);
   mlir::Value down = product(create<lm::GatedActivationOp>(gate.getType(), gate, up, *activation), ExpertMatrix::Down);

@@ -43,7 +43,8 @@ lm::WeightOp GraphWeights::part(ValueId id, int64_t first, int64_t length) {
   const TensorConstant *constant = find(id);
   if (constant && constant->dims.size() == 1 && first >= 0 && length <= constant->dims[0] - first)
     return declare(*constant, id, {length}, 0, first);
-  emitError(namedLoc(model_.graph.values[id].name, fileLoc_)) << "expected a constant of at least " << first + length << " elements";
+  emitError(namedLoc(model_.graph.values[id].name, fileLoc_))
+      << "expected a constant of at least " << first + length << " elements";
   return {};
 }
 

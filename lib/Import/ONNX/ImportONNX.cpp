@@ -102,7 +102,8 @@ private:
     for (const onnx::CacheInputs &cache : caches) {
       Location loc = namedLoc(model_.graph.values[cache.keys].name, fileLoc_);
       if (onnx::ElementType type = probed_[cache.keys].type; !onnx::isReal(type) || onnx::elementBits(type) < 16)
-        return emitError(loc) << "is a cache of " << toRef(onnx::elementTypeName(type)) << ", which the model quantises by itself; export "
+        return emitError(loc) << "is a cache of " << toRef(onnx::elementTypeName(type))
+                              << ", which the model quantises by itself; export "
                               << "with caches of floats: --kv-type=q8_0 keeps them in eight bits";
       std::optional<std::pair<int64_t, int64_t>> keys = headsOf(cache.keys), values = headsOf(cache.values);
       if (!keys || !values || keys->first != values->first)
@@ -117,8 +118,8 @@ private:
     return types;
   }
 
-  /// Heads and their length: of pages, [pages, tokens of a page, heads, length], or of the past, in which tokens are counted, also
-  /// of keys and values behind each other.
+  /// Heads and their length: of pages, [pages, tokens of a page, heads, length], or of the past, in which tokens are counted,
+  /// also of keys and values behind each other.
   std::optional<std::pair<int64_t, int64_t>> headsOf(ValueId cache) const {
     SmallVector<int64_t> sizes;
     ArrayRef<onnx::Affine> dims = probed_[cache].dims;

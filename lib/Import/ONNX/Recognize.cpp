@@ -176,7 +176,8 @@ std::string notAffine(size_t axis, const std::vector<int64_t> &sizes, Points poi
     ofAll &= sizes[n] == std::min(points[n].S + points[n].P, most);
   }
   if (ofPast || ofAll)
-    return strCat("axis ", axis, " is cut to the last ", most, " positions; export with caches of all positions, whose windows are "
+    return strCat("axis ", axis, " is cut to the last ", most,
+                  " positions; export with caches of all positions, whose windows are "
                   "masks (transformers: DynamicCache() without a config)");
   return strCat("the size of axis ", axis, " is not affine in the numbers of new and past tokens: ", absl::StrJoin(sizes, ", "));
 }
