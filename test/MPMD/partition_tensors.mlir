@@ -1,6 +1,6 @@
 // Attention of a model without a cache: its tensors are of known sizes.
-// RUN: lamina-opt %s --mpmd-default-topology --mpmd-partition --mpmd-verify-partition | FileCheck %s
-// RUN: lamina-opt %s --mpmd-default-topology=monolithic=true --mpmd-partition --mpmd-verify-partition | FileCheck %s --check-prefix=MONO
+// RUN: lamina-opt %s -split-input-file --mpmd-default-topology --mpmd-partition --mpmd-verify-partition | FileCheck %s
+// RUN: lamina-opt %s -split-input-file --mpmd-default-topology=monolithic=true --mpmd-partition --mpmd-verify-partition | FileCheck %s --check-prefix=MONO
 
 // The cut keeps the narrower of two tensors, 8 x 2 elements of two bytes. The mask follows from a weight, so the memory class computes it
 // itself; the attributes of arguments and results stay.
@@ -35,4 +35,25 @@ func.func @main(%x: tensor<8x4xf32> {plan.port = "input"}) -> (tensor<8x4xf32> {
   %wide = arith.extf %kept : tensor<8x2xf16> to tensor<8x2xf32>
   %y = tensor.insert_slice %wide into %o[0, 0] [8, 2] [1, 1] : tensor<8x2xf32> into tensor<8x4xf32>
   return %y : tensor<8x4xf32>
+}
+
+// -----
+
+// What follows from weights alone is repeated where it is needed, but not an attention.
+// CHECK-LABEL: func.func @main
+// CHECK: %[[A:.*]] = mpmd.fragment @memory "attention0"()
+// CHECK: lm.tensor_attention
+// CHECK: mpmd.transfer %[[A]]
+// CHECK: mpmd.fragment @compute "slice1"
+// CHECK-NOT: lm.tensor_attention
+lm.weight @w : tensor<8x4xf32> from [#lm.source<"w" : f32, 0 at 0>]
+func.func @main() -> tensor<8x4xf32> {
+  %w = lm.get_weight @w : tensor<8x4xf32>
+  %o = lm.tensor_attention softmax %w over %w, %w : (tensor<8x4xf32>, tensor<8x4xf32>, tensor<8x4xf32>) -> tensor<8x4xf32> {
+  ^bb0(%query: tensor<8x4xf32>, %key: tensor<8x4xf32>, %value: tensor<8x4xf32>):
+    lm.yield %query : tensor<8x4xf32>
+  }
+  %y = arith.negf %o : tensor<8x4xf32>
+  %z = arith.addf %y, %o : tensor<8x4xf32>
+  return %z : tensor<8x4xf32>
 }

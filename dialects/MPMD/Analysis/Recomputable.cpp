@@ -29,7 +29,8 @@ uint8_t Recomputable::originOf(Value value) const {
 uint8_t Recomputable::originOf(Operation *op) const {
   if (isa<lm::GetWeightOp>(op))
     return Weight;
-  if (!isMemoryEffectFree(op) || llvm::any_of(op->getResults(), isState))
+  // An attention has a place of its own, also where it reads weights alone.
+  if (!isMemoryEffectFree(op) || llvm::any_of(op->getResults(), isState) || isa<lm::AttentionOpInterface>(op))
     return Activation;
   uint8_t origin = Constant;
   forEachOperand(op, [&](Value operand) { origin |= originOf(operand); });
