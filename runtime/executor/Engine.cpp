@@ -36,7 +36,8 @@ public:
     pids_.resize(size_t(plan_.workers_size()));
     for (std::vector<int> &workers : groups()) {
       DriverContext context = contextOf(workers);
-      LAMINA_ASSIGN_OR_RETURN(auto running, options_.inProcess ? startThread(context) : startProcess(context));
+      LAMINA_ASSIGN_OR_RETURN(auto running,
+                              options_.inProcess ? startThread(context) : startProcess(context));
       for (int worker : workers)
         pids_[size_t(worker)] = running->pid();
       drivers_.push_back({std::move(workers), std::move(running)});
@@ -148,7 +149,8 @@ private:
     std::vector<std::vector<int>> groups;
     std::optional<size_t> onCpus;
     for (int i = 0; i < plan_.workers_size(); ++i) {
-      bool joins = options_.inProcess && plan_.classes(int(plan_.workers(i).device_class())).device() == "cpu";
+      bool joins =
+          options_.inProcess && plan_.classes(int(plan_.workers(i).device_class())).device() == "cpu";
       if (joins && onCpus) {
         groups[*onCpus].push_back(i);
         continue;

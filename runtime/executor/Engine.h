@@ -9,9 +9,10 @@
 //   status = (*engine)->step({.tokens = 1, .outputRows = 1, .sequences = 1});
 //   const float *row = (*engine)->logits(0);
 //
-// Each worker is a process (default), or they are in this one (`inProcess`): there one set of threads runs all
-// workers on CPUs in turn, and one thread each worker on a GPU. Both run the same loop. All memory that workers
-// share is anonymous and mapped before the first fork, so nothing outlives the processes, whatever kills them.
+// Each worker is a process (default), or they are in this one (`inProcess`): there one set of threads runs
+// all workers on CPUs in turn, and one thread each worker on a GPU. Both run the same loop. All memory that
+// workers share is anonymous and mapped before the first fork, so nothing outlives the processes, whatever
+// kills them.
 //
 // Threads: an Engine belongs to one thread, which must outlive it (the kernel kills workers when the thread
 // that forked them ends). Create it before any other thread of the process starts: workers are forked.

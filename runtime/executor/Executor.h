@@ -1,9 +1,9 @@
 //===- Executor.h - runs a worker's program, one step at a time -----------------------------*- C++ -*-===//
 //
-// The interpreter: one case per instruction of the plan. A program runs until it needs something of a peer that is
-// not there yet, and goes on from that place when it is resumed; who waits meanwhile, or runs the program of
-// another worker, is up to the caller. A step neither allocates nor locks, and makes no system call except to sleep
-// while a sibling thread has work and this one has none.
+// The interpreter: one case per instruction of the plan. A program runs until it needs something of a peer
+// that is not there yet, and goes on from that place when it is resumed; who waits meanwhile, or runs the
+// program of another worker, is up to the caller. A step neither allocates nor locks, and makes no system
+// call except to sleep while a sibling thread has work and this one has none.
 //
 // A device with a queue gets the whole step handed over, launches in recorded runs (RecordedLaunches.h), and
 // the host waits once, at the end. Then the first step of each class allocates, and calls into the device's
@@ -54,8 +54,8 @@ public:
     Finished ///< everything is done and visible to the host
   };
 
-  /// Goes to the first instruction. After an error of this or of resume the worker's peers are in an unknown place,
-  /// so nothing can be run any more.
+  /// Goes to the first instruction. After an error of this or of resume the worker's peers are in an unknown
+  /// place, so nothing can be run any more.
   absl::Status beginStep(const LaminaStep &step, uint64_t number);
   /// Runs the program from where it stopped. Not after Finished.
   absl::StatusOr<Progress> resume();

@@ -31,8 +31,8 @@ public:
   virtual void kill() = 0;
 };
 
-/// Forks a process that runs the workers. The process dies with the thread that forked it, ignores SIGINT, and
-/// leaves other signals at their defaults.
+/// Forks a process that runs the workers. The process dies with the thread that forked it, ignores SIGINT,
+/// and leaves other signals at their defaults.
 absl::StatusOr<std::unique_ptr<RunningDriver>> startProcess(const DriverContext &context);
 
 /// Starts a thread that runs the workers, with all signals blocked.

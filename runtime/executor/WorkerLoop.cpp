@@ -110,7 +110,7 @@ private:
     }
   }
 
-  /// One worker runs until it has to wait, then the next: the order in which one thread does what there is to do.
+  /// One worker runs until it has to wait, then the next: one thread does what there is to do.
   absl::Status runStep(const LaminaStep &step, uint64_t number) {
     for (LoadedWorker &worker : workers_) {
       current_ = worker.slot;

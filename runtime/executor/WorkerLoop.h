@@ -1,10 +1,10 @@
 //===- WorkerLoop.h - what drives workers, in a process or thread ---------------------------*- C++ -*-===//
 //
-// A driver is one thread that loads one or several workers, reports them ready, and then runs a step of all of them
-// whenever the front end publishes one, until it is told to leave. It goes on with another of its workers where one
-// has to wait for a peer, and sleeps when all have to: workers that share CPUs are run by the same threads, which
-// hand nothing over to each other. Everything a driver tells the front end goes through the shared control block;
-// there is no pipe, no lock and no message queue.
+// A driver is one thread that loads one or several workers, reports them ready, and then runs a step of all
+// of them whenever the front end publishes one, until it is told to leave. It goes on with another of its
+// workers where one has to wait for a peer, and sleeps when all have to: workers that share CPUs are run by
+// the same threads, which hand nothing over to each other. Everything a driver tells the front end goes
+// through the shared control block; there is no pipe, no lock and no message queue.
 //
 //===--------------------------------------------------------------------------------------------------------===//
 
@@ -42,7 +42,7 @@ struct alignas(64) WorkerSlot {
   std::atomic<uint64_t> lastCommunicationNanoseconds;
   uint32_t errorCode; ///< absl::StatusCode; valid, like the text, once `failed` is set
   char device[128];   ///< Device::description(); valid once ready
-  char note[256];   ///< Transport::connectionNote(); valid once ready
+  char note[256];     ///< Transport::connectionNote(); valid once ready
   char error[1024];
 };
 
@@ -61,8 +61,8 @@ struct DriverContext {
   const TraceSegment *trace;
 };
 
-/// Runs the workers until it is told to leave or one fails; a failure is reported in its slot and makes all others
-/// leave.
+/// Runs the workers until it is told to leave or one fails; a failure is reported in its slot and makes all
+/// others leave.
 void runWorkers(const DriverContext &context);
 
 /// Makes every worker return and wakes those that sleep.

@@ -15,7 +15,8 @@ constexpr uint64_t kPollNanoseconds = 20'000;
 } // namespace
 
 HostEndpoint::HostEndpoint(SharedMemoryLinks &links, uint32_t worker, Device &device,
-                           const std::atomic<uint32_t> &abort, uint64_t spinNanoseconds, LocalEndpoints *local)
+                           const std::atomic<uint32_t> &abort, uint64_t spinNanoseconds,
+                           LocalEndpoints *local)
     : RingEndpoint(links, worker), device_(device), abort_(abort), spin_(spinNanoseconds), local_(local) {
   if (local_ == nullptr)
     return;
@@ -45,7 +46,8 @@ bool HostEndpoint::makeRoom(Outgoing &out, uint64_t space, uint32_t transfer) {
   const Channel &channel = *out.channel;
   uint32_t consumed = channel.state->consumed.load();
   out.releaseConsumed();
-  // The usual case is one frame at a time: starting over keeps the same few lines in the caches of both sides.
+  // The usual case is one frame at a time: starting over keeps the same few lines in the caches of both
+  // sides.
   if (out.released == out.sequence && !channel.queued)
     out.cursor = 0;
   if (out.hasRoom(space))
@@ -61,8 +63,8 @@ RingEndpoint::Binding *HostEndpoint::directTarget(const Binding &binding, uint32
     return nullptr;
   Binding &target = destination->bindings_[transfer];
   const Incoming &in = *target.incoming;
-  // What is in the ring comes first; before it is received the buffers may hold something else; and what differs is
-  // refused where it is taken from the ring.
+  // What is in the ring comes first; before it is received the buffers may hold something else; and what
+  // differs is refused where it is taken from the ring.
   bool expected = target.announced == step_ && target.arrived != step_ && target.rows == rows &&
                   destination->nextPosted(in) == transfer &&
                   in.channel->state->published.load() == uint32_t(in.sequence) &&
@@ -111,8 +113,8 @@ absl::StatusOr<bool> HostEndpoint::trySend(uint32_t transfer, int64_t rows) {
   return true;
 }
 
-/// False if there is no frame. `since`: when the caller had nothing but this frame to wait for; moved to when it
-/// is here.
+/// False if there is no frame. `since`: when the caller had nothing but this frame to wait for; moved to when
+/// it is here.
 absl::StatusOr<bool> HostEndpoint::receiveNext(Incoming &in, uint32_t waitedFor, uint64_t &since) {
   const Channel &channel = *in.channel;
   if (channel.state->published.load() == uint32_t(in.sequence)) {

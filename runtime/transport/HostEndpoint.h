@@ -32,8 +32,8 @@ private:
     uint32_t transfer = 0;
   };
 
-  /// Where the message belongs if it may go there without the ring: at an endpoint of this thread that expects just
-  /// it next. Otherwise null.
+  /// Where the message belongs if it may go there without the ring: at an endpoint of this thread that
+  /// expects just it next. Otherwise null.
   Binding *directTarget(const Binding &binding, uint32_t transfer, int64_t rows) const;
   absl::Status sendDirect(const Binding &binding, Binding &target, uint32_t transfer, int64_t rows);
   bool makeRoom(Outgoing &out, uint64_t space, uint32_t transfer);

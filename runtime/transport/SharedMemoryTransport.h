@@ -80,8 +80,8 @@ struct TransferCounters {
 
 class HostEndpoint;
 
-/// Which endpoints belong to one thread: by transfer, the one where it ends. Messages between them need no ring. The
-/// endpoints add themselves and must end together.
+/// Which endpoints belong to one thread: by transfer, the one where it ends. Messages between them need no
+/// ring. The endpoints add themselves and must end together.
 using LocalEndpoints = std::vector<HostEndpoint *>;
 
 /// All channels of a plan, in one segment that is created before the workers are forked.

@@ -5,10 +5,10 @@
 // destination recv (the buffers may be filled from now on) and later wait (they are filled).
 //
 // Between two workers, recv must be called in the order in which the source sends; wait may come in any
-// order. An endpoint belongs to one thread. Nothing here allocates or locks, and only block sleeps: trySend and
-// tryWait say when the peer has to act first, so that one thread can go on with another worker meanwhile. Errors
-// name the transfer: Cancelled when the run was aborted, DataLoss when what arrived is not what the plan says,
-// otherwise what the device reports.
+// order. An endpoint belongs to one thread. Nothing here allocates or locks, and only block sleeps: trySend
+// and tryWait say when the peer has to act first, so that one thread can go on with another worker meanwhile.
+// Errors name the transfer: Cancelled when the run was aborted, DataLoss when what arrived is not what the
+// plan says, otherwise what the device reports.
 //
 //===--------------------------------------------------------------------------------------------------------===//
 
@@ -54,12 +54,12 @@ public:
   /// Announces that the bound buffers may be filled with `rows` rows.
   virtual absl::Status recv(uint32_t transfer, int64_t rows) = 0;
 
-  /// Launches from now on find the message announced by recv in the bound buffers. False while it has not been
-  /// sent.
+  /// Launches from now on find the message announced by recv in the bound buffers. False while it has not
+  /// been sent.
   virtual absl::StatusOr<bool> tryWait(uint32_t transfer) = 0;
 
-  /// Sleeps until what the last try found missing may be there; so it may not, and at most `limit` nanoseconds go by
-  /// (0 = no matter how many).
+  /// Sleeps until what the last try found missing may be there; so it may not, and at most `limit`
+  /// nanoseconds go by (0 = no matter how many).
   virtual absl::Status block(uint64_t limit) = 0;
 
   /// trySend and tryWait for who has nothing else to do.

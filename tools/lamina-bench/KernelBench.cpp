@@ -6,8 +6,8 @@
 #include "runtime/base/Clock.h"
 #include "runtime/base/WaitWord.h"
 #include "runtime/device/DeviceKind.h"
-#include "runtime/device/cpu/ThreadPool.h"
 #include "runtime/device/KernelABI.h"
+#include "runtime/device/cpu/ThreadPool.h"
 #include "runtime/executor/WorkerProgram.h"
 #include "tools/lamina-bench/Needs.h"
 #include "tools/lamina-bench/WorkerUse.h"
@@ -46,11 +46,13 @@ public:
   static absl::StatusOr<LoneWorker> load(const plan::Plan &plan, int index, const std::string &artifactDir,
                                          const BatchSegment &batch, int threads) {
     const plan::Worker &worker = plan.workers(index);
-    std::vector<int> cpus = cpusOfThreads(threads, availableCpus());
-    LAMINA_ASSIGN_OR_RETURN(std::shared_ptr<ThreadPool> pool, ThreadPool::create(threads, kSpinNanoseconds, cpus));
-    LAMINA_ASSIGN_OR_RETURN(
-        std::unique_ptr<Device> device,
-        createDevice(plan.classes(static_cast<int>(worker.device_class())).device(), {.threads = std::move(pool)}));
+    const std::string &kind = plan.classes(static_cast<int>(worker.device_class())).device();
+    std::shared_ptr<ThreadPool> pool;
+    if (kind == "cpu") { // a pool may tie this thread to a CPU, and with it the threads of a GPU's driver
+      LAMINA_ASSIGN_OR_RETURN(pool, ThreadPool::create(threads, kSpinNanoseconds,
+                                                       cpusOfThreads(threads, availableCpus())));
+    }
+    LAMINA_ASSIGN_OR_RETURN(std::unique_ptr<Device> device, createDevice(kind, {.threads = std::move(pool)}));
     LAMINA_ASSIGN_OR_RETURN(WorkerProgram program,
                             WorkerProgram::load(plan, index, artifactDir, batch, *device));
     return LoneWorker(std::move(device), std::move(program));
