@@ -20,6 +20,7 @@
 // MONO: mpmd.fragment @compute "model"
 // MONO: lm.tensor_attention
 // MONO-NOT: mpmd.fragment
+// MONO: return
 lm.weight @w : tensor<8x4xf32> from [#lm.source<"w" : f32, 0 at 0>]
 func.func @main(%x: tensor<8x4xf32> {plan.port = "input"}) -> (tensor<8x4xf32> {plan.port = "output"}) {
   %w = lm.get_weight @w : tensor<8x4xf32>
