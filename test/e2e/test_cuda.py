@@ -6,7 +6,7 @@ import os
 import pathlib
 import unittest
 
-from harness import (BENCH, BUILD, DEMO, F32_LIMIT, Q8_LIMIT, RUN, agreeing_prefix, compiled, data, generate, program,
+from harness import (BENCH, BUILD, DEMO, F32_LIMIT, OPT, Q8_LIMIT, RUN, WORK, agreeing_prefix, compiled, data, generate, program,
                      random_model, read_npy, relative_l2, succeed)
 
 COMPUTE, MEMORY = "--target=compute=cuda:sim", "--target=memory=cuda:sim"
@@ -15,7 +15,16 @@ PLACEMENTS = {"compute on a GPU": (COMPUTE,), "both on GPUs": (COMPUTE, MEMORY),
 # Of the golden set: every kind of kernel once.
 GOLDEN = ("gemma2-f16", "llama-f16", "phi3-f16", "qwen3moe-f16")
 EXACT = ("--activations=f32", "--kv-type=f32")
+NO_GPU = r"^lamina-run: error: worker (compute|memory)0: no CUDA device was found \(.*\); install .*\n$"
 CASE = min(json.loads(pathlib.Path(DEMO).with_suffix(".json").read_text()), key=lambda c: len(c["prompt_ids"]))
+
+
+def without_gpu(artifact):
+    """What lamina-run says of it where there is no driver."""
+    result = program(["env", "LAMINA_CUDA_DRIVER=/nonexistent/libcuda.so.1", RUN, artifact, "--prompt-tokens", "1", "-n", "1"])
+    if result.status == 0:
+        raise AssertionError(result.out)
+    return result.err
 
 
 class Simulated(unittest.TestCase):
@@ -95,11 +104,20 @@ class Simulated(unittest.TestCase):
 
 class Artifacts(unittest.TestCase):
     def test_no_driver_is_one_line(self):
-        artifact = compiled(DEMO, "--target=compute=cuda:sm_90a")
-        result = program(["env", "LAMINA_CUDA_DRIVER=/nonexistent/libcuda.so.1", RUN, artifact, "--prompt", "a", "-n", "1"])
-        self.assertNotEqual(result.status, 0)
-        self.assertIn("CUDA", result.err)
-        self.assertEqual(len(result.err.strip().splitlines()), 1, result.err)
+        self.assertRegex(without_gpu(compiled(DEMO, "--target=compute=cuda:sm_90a")), NO_GPU)
+
+    def test_a_cluster_file_does_what_targets_do(self):
+        cluster = WORK / "gpus.yaml"
+        cluster.write_text("classes:\n  - { name: compute, role: compute, device: cuda }\n"
+                           "  - { name: memory, role: memory, device: cuda }\n"
+                           "links:\n  - { from: compute, to: memory }\n")
+        self.assertRegex(without_gpu(compiled(DEMO, "--cluster", cluster)), NO_GPU)
+        for name, model in json.loads(data("golden/golden.json").read_text())["models"].items():
+            with self.subTest(name):
+                one, two = (succeed([OPT, data("golden") / model["file"], "--compile-to=schedule", *flags]).out for flags in
+                            (["--cluster", cluster], ["--target=compute=cuda", "--target=memory=cuda"]))
+                self.assertIn("plan.program @memory0", one)
+                self.assertTrue(one == two, "schedules differ")
 
 
 if __name__ == "__main__":
