@@ -18,18 +18,18 @@ using Names = std::set<std::string_view>;
 using Nodes = std::set<size_t>;
 
 /// What may lie between the products, row by row: scales, masks, caps, types.
-const Names kBetween = {"Add",     "And",    "Cast", "CastLike", "Clip", "Div",  "Dropout",   "Equal", "Greater", "Identity", "IsInf", "IsNaN",
-                        "Less",    "Max",    "Min",  "Mul",      "Not",  "Or",   "Reshape",   "Sub",   "Squeeze", "Tanh",     "Unsqueeze",
-                        "Where"};
+const Names kBetween = {"Add", "And", "Cast", "CastLike", "Clip", "Div", "Dropout", "Equal", "Greater", "Identity", "IsInf", "IsNaN", "Less",
+                        "Max", "Min", "Mul", "Not", "Or", "Reshape", "Sub", "Squeeze", "Tanh", "Unsqueeze", "Where"};
 /// Moves elements, or leaves them as they are.
 const Names kMoves = {"Cast", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze", "Flatten"};
 /// What feature maps are made of, and of these what is not linear.
-const Names kMaps = {"Abs",  "Add",       "Celu",       "Clip",     "Div",     "Elu",      "Exp",      "Gelu", "HardSigmoid", "LeakyRelu", "Max",
-                     "Mul",  "Pow",       "ReduceL2",   "ReduceMax", "ReduceSum", "Relu",  "Sigmoid",  "Softmax", "Softplus",  "Sqrt",      "Sub", "Tanh"};
-const Names kNonlinear = {"Celu", "Clip", "Elu", "Exp", "Gelu", "HardSigmoid", "LeakyRelu", "Max", "Pow", "Relu", "Sigmoid", "Softmax", "Softplus", "Tanh"};
+const Names kMaps = {"Abs", "Add", "Celu", "Clip", "Div", "Elu", "Exp", "Gelu", "HardSigmoid", "LeakyRelu", "Max", "Mul", "Pow",
+                     "ReduceL2", "ReduceMax", "ReduceSum", "Relu", "Sigmoid", "Softmax", "Softplus", "Sqrt", "Sub", "Tanh"};
+const Names kNonlinear = {"Celu", "Clip", "Elu", "Exp", "Gelu", "HardSigmoid", "LeakyRelu", "Max", "Pow", "Relu", "Sigmoid", "Softmax",
+                          "Softplus", "Tanh"};
 /// What a normaliser is computed with, from mapped queries and keys.
-const Names kNormaliser = {"Add",    "Cast", "Clip", "Div",        "Identity",  "MatMul",  "Max",       "Mul",      "Pow",
-                           "Reciprocal", "ReduceMean", "ReduceSum", "Reshape", "Squeeze", "Transpose", "Unsqueeze"};
+const Names kNormaliser = {"Add", "Cast", "Clip", "Div", "Identity", "MatMul", "Max", "Mul", "Pow", "Reciprocal", "ReduceMean", "ReduceSum",
+                           "Reshape", "Squeeze", "Transpose", "Unsqueeze"};
 
 /// Bounds what is looked at for one attention: graphs are not trusted.
 constexpr size_t kMostNodes = 64;
@@ -114,7 +114,8 @@ private:
   bool isClosed(const Nodes &nodes) const {
     for (size_t i : nodes)
       for (ValueId id : node(i).outputs)
-        if (id != kAbsent && i != *nodes.rbegin() && !std::all_of(users_[id].begin(), users_[id].end(), [&](size_t user) { return nodes.contains(user); }))
+        if (id != kAbsent && i != *nodes.rbegin() &&
+            !std::all_of(users_[id].begin(), users_[id].end(), [&](size_t user) { return nodes.contains(user); }))
           return false;
     return true;
   }
@@ -149,7 +150,8 @@ private:
       return std::nullopt;
     nodes.insert({softmax, scores});
     ValueId result = node(scores).output(0);
-    bool kept = std::all_of(nodes.begin(), nodes.end(), [&](size_t i) { return i == last || keepsScores(node(i).output(0), result); });
+    bool kept = std::all_of(nodes.begin(), nodes.end(),
+                            [&](size_t i) { return i == last || keepsScores(node(i).output(0), result); });
     if (!kept || !isClosed(nodes))
       return std::nullopt;
     return attention(AttentionNodes::Kind::Softmax, input(scores, 0), input(scores, 1), input(last, 1), nodes);
