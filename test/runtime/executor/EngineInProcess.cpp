@@ -26,12 +26,16 @@ size_t threadsOfThisProcess() {
 
 TEST(EngineInProcess, WorkersOnCpusHaveTheSameThreads) {
   TestArtifact artifact;
-  size_t before = threadsOfThisProcess();
-  auto engine = Engine::create(makePlan(), artifact.path(), {.threadsPerWorker = 3, .inProcess = true});
-  ASSERT_TRUE(engine.ok()) << engine.status();
-  EXPECT_EQ(threadsOfThisProcess(), before + 3);
-  for (const WorkerInfo &worker : (*engine)->workers())
-    EXPECT_TRUE(worker.device.ends_with(", 3 threads")) << worker.device;
+  auto threadsWith = [&](int threads) {
+    auto engine =
+        Engine::create(makePlan(), artifact.path(), {.threadsPerWorker = threads, .inProcess = true});
+    EXPECT_TRUE(engine.ok()) << engine.status();
+    for (const WorkerInfo &worker : (*engine)->workers())
+      EXPECT_TRUE(worker.device.ends_with(std::to_string(threads) + " threads")) << worker.device;
+    return threadsOfThisProcess();
+  };
+  size_t two = threadsWith(2);
+  EXPECT_EQ(threadsWith(5), two + 3);
 }
 
 /// Two workers of one driver wait, one for the other and that for a GPU.
