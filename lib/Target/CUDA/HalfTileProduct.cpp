@@ -13,7 +13,8 @@ static PackedNumber numberOf(Value weight) {
 
 bool HalfTileProduct::multiplies(Operation *op) {
   auto linear = dyn_cast<lm::LinearOp>(op);
-  return linear && (numberOf(linear.getWeight()) == PackedNumber::F16 || numberOf(linear.getWeight()) == PackedNumber::BF16);
+  PackedNumber number = linear ? numberOf(linear.getWeight()) : PackedNumber::None;
+  return number == PackedNumber::F16 || number == PackedNumber::BF16;
 }
 
 /// Many tokens need much of the block's memory, and have enough to do while the next step comes.

@@ -22,8 +22,8 @@ uint32_t rowThreads(int64_t width) {
   return uint32_t(std::clamp<int64_t>(llvm::alignTo(llvm::divideCeil(width, 4), kWarp), kWarp, kMaxThreads));
 }
 
-/// Forms for steps of ever more tokens. What goes to tensor cores does so first with the warps of a block side by side in a
-/// row, so that few rows bring enough of the weights at once; then with more rows in a block, for which activations
+/// Forms for steps of ever more tokens. What goes to tensor cores does so first with the warps of a block side by side in
+/// a row, so that few rows bring enough of the weights at once; then with more rows in a block, for which activations
 /// are brought to it once.
 using NamedForm = std::pair<const char *, ProductForm>;
 std::vector<NamedForm> productForms(Block &body) {
@@ -59,7 +59,8 @@ DeviceForm productForm(Block &body, const std::string &symbol, const ProductForm
 std::vector<DeviceForm> linearForms(Block &body, const std::string &name, bool outputRows) {
   auto forms = productForms(body);
   if (outputRows) {
-    ProductForm form = llvm::find_if(forms, [](const auto &it) { return it.second.maxTokens == 0 || it.second.maxTokens > 4; })->second;
+    auto forMore = [](const NamedForm &form) { return form.second.maxTokens == 0 || form.second.maxTokens > 8; };
+    ProductForm form = llvm::find_if(forms, forMore)->second;
     form.shares = 1;
     form.maxTokens = 0;
     return {productForm(body, name, form)};

@@ -115,7 +115,8 @@ AttentionRange::Partial ScalarAttention::compute(Value range) {
 
 /// Of the thread's position: -infinity where the row does not attend.
 Values ScalarAttention::scores(Value position) {
-  Value page = page_.keys(pageAddress(sequence_, b_.div(position, kPage), position_), head_), slot = b_.rem(position, kPage);
+  Value page = page_.keys(pageAddress(sequence_, b_.div(position, kPage), position_), head_);
+  Value slot = b_.rem(position, kPage);
   Value keys = b_.offset(page, b_.mul(slot, page_.elementBytes()));
   Values sums;
   if (!page_.hasScales()) {

@@ -23,7 +23,7 @@ int64_t headsTogether(lm::OnlineAttentionOp op) {
 }
 
 int64_t tilesOfColumns(lm::OnlineAttentionOp op, int64_t rows) {
-  return llvm::divideCeil(headsTogether(op) * rows, TileAttention::kTile);
+  return llvm::divideCeil(headsTogether(op) * rows, TileTerms::kColumns);
 }
 
 /// A power of two, so that a lane's elements are all there or none.
@@ -49,42 +49,11 @@ int64_t TileAttention::mostRows(lm::OnlineAttentionOp op) {
 TileAttention::TileAttention(DeviceContext &kernel, lm::OnlineAttentionOp op, int64_t rows)
     : AttentionRange(kernel, op, headsTogether(op), 2 * tilesOfColumns(op, rows),
                      2 * tilesOfValue(op, kernel.device.warps())),
-      tiles_(tilesOfColumns(op, rows)), tilesOfValue_(tilesOfValue(op, b_.warps())), terms_(b_, page_.number()),
-      group_(b_.div(b_.lane(), 4)), quarter_(b_.rem(b_.lane(), 4)) {
-  int64_t termBytes = terms_.count() * columns() * 2 * kDepth;
-  queries_ = b_.shared(keyLength_ / kDepth * termBytes);
-  weights_ = b_.shared(kBlock / kDepth * termBytes);
-  inverses_ = b_.shared(4 * columns());
-  maxima_ = b_.shared(4 * columns() * b_.warps());
-  sums_ = b_.shared(4 * columns() * b_.warps());
+      tiles_(tilesOfColumns(op, rows)), tilesOfValue_(tilesOfValue(op, b_.warps())),
+      queries_(b_, page_.number(), keyLength_ / kDepth, tiles_), weights_(b_, page_.number(), kBlock / kDepth, tiles_),
+      inverses_(b_.shared(4 * columns())), maxima_(b_.shared(4 * columns() * b_.warps())),
+      sums_(b_.shared(4 * columns() * b_.warps())), group_(b_.div(b_.lane(), 4)), quarter_(b_.rem(b_.lane(), 4)) {
   assert(kBlock == kPage * kPagesOfWarp * b_.warps() && kPage == kDepth);
-}
-
-//===--- Tiles -----------------------------------------------------------------------------------------===//
-
-Value TileAttention::termPlace(Value base, Value depth, int64_t term, Value column) {
-  Value row = b_.add(b_.mul(b_.add(b_.mul(depth, terms_.count()), term), columns()), column);
-  return b_.offset(base, b_.mul(row, 2 * kDepth));
-}
-
-/// The smallest terms first.
-Values TileAttention::multiply(ValueRange a, Value terms, Value depth, ValueRange sums) {
-  Values next;
-  for (int64_t tile = 0; tile < tiles_; ++tile) {
-    Values own(sums.slice(tile * kSumsOfTile, kSumsOfTile));
-    for (int64_t term = terms_.count() - 1; term >= 0; --term) {
-      Value place = termPlace(terms, depth, term, b_.add(group_, tile * kTile));
-      Value words = b_.load(b_.i32(2), b_.offset(place, b_.mul(quarter_, 8)));
-      own = b_.multiplyTiles(terms_.number(), a, {b_.extract(words, 0), b_.extract(words, 1)}, own);
-    }
-    llvm::append_range(next, own);
-  }
-  return next;
-}
-
-Values TileAttention::tileOf(Value first, Value second, Value third, Value fourth) {
-  return {b_.lowerHalves(first, second), b_.upperHalves(first, second), b_.lowerHalves(third, fourth),
-          b_.upperHalves(third, fourth)};
 }
 
 //===--- Queries ---------------------------------------------------------------------------------------===//
@@ -128,19 +97,17 @@ void TileAttention::storeQuery(Value column) {
     pairs.push_back({depth, word, load(0), load(16)});
     numbers.append({pairs.back().first, pairs.back().second});
   }
-  if (terms_.hasScale()) {
+  if (queries_.hasScale()) {
     auto greater = [&](Value a, Value b) { return b_.max(a, b); };
-    Value exponent = b_.foldWarp(terms_.exponentOf(numbers), greater), power = terms_.power(exponent);
+    Value exponent = b_.foldWarp(queries_.exponentOf(numbers), greater), power = queries_.power(exponent);
     for (Pair &pair : pairs) {
       pair.first = b_.mulf(pair.first, power);
       pair.second = b_.mulf(pair.second, power);
     }
-    b_.store(terms_.inverse(exponent), b_.offset(inverses_, b_.mul(column, 4)));
+    b_.store(queries_.inverse(exponent), b_.offset(inverses_, b_.mul(column, 4)));
   }
   for (Pair &pair : pairs)
-    for (int64_t term = 0; term < terms_.count(); ++term)
-      b_.store(terms_.take(pair.first, pair.second),
-               b_.offset(termPlace(queries_, pair.depth, term, column), b_.mul(pair.word, 4)));
+    queries_.store(pair.depth, column, pair.word, pair.first, pair.second);
 }
 
 //===--- A range ---------------------------------------------------------------------------------------===//
@@ -148,7 +115,8 @@ void TileAttention::storeQuery(Value column) {
 AttentionRange::Partial TileAttention::compute(Value range) {
   Value begin = b_.div(b_.max(first_, b_.mul(range, op_.getRange())), kBlock);
   Value last = b_.min(b_.add(b_.mul(range, op_.getRange()), op_.getRange() - 1), last_);
-  Partial result = unflat(b_.loop(begin, b_.add(b_.div(last, kBlock), 1), 1, flat(empty()), [&](Value block, ValueRange state) {
+  Value end = b_.add(b_.div(last, kBlock), 1);
+  Partial result = unflat(b_.loop(begin, end, 1, flat(empty()), [&](Value block, ValueRange state) {
     Partial before = unflat(state), next;
     Value page = b_.add(b_.mul(block, kBlock / kPage), b_.mul(b_.warp(), kPagesOfWarp));
     Values own[kPagesOfWarp], greatest;
@@ -191,15 +159,15 @@ Values TileAttention::scores(Value page) {
     for (int64_t i = 0; i < 4 * unroll; ++i)
       words.push_back(b_.load(b_.i32(0), b_.offset(place, 4 * i * page_.keyBytes())));
     for (int64_t u = 0; u < unroll; ++u)
-      current = multiply(tileOf(words[4 * u], words[4 * u + 1], words[4 * u + 2], words[4 * u + 3]), queries_,
-                         b_.add(depth, u), current);
+      current = queries_.multiply(queries_.tileOf(words[4 * u], words[4 * u + 1], words[4 * u + 2], words[4 * u + 3]),
+                                  b_.add(depth, u), current);
     return current;
   });
   Values scores;
   for (int64_t i = 0; i < ownColumns(); ++i)
     for (int64_t r = 0; r < 2; ++r) {
       Value product = sums[i / 2 * kSumsOfTile + 2 * r + i % 2];
-      if (terms_.hasScale())
+      if (queries_.hasScale())
         product = b_.mulf(product, b_.loadF32(b_.offset(inverses_, b_.mul(ownColumn(i), 4)), 0));
       Value position = b_.add(b_.add(b_.mul(page, kPage), b_.mul(group_, 2)), r);
       scores.push_back(finish(product, position, from_[i], to_[i]));
@@ -248,12 +216,11 @@ void TileAttention::storeWeights(int64_t page, ValueRange weights) {
   Value word = b_.add(b_.mul(b_.rem(group_, 4), 2), b_.div(group_, 4));
   for (int64_t i = 0; i < ownColumns(); ++i) {
     Value first = weights[2 * i], second = weights[2 * i + 1];
-    if (terms_.hasScale()) {
+    if (weights_.hasScale()) {
       first = b_.mulf(first, number(kWeightFactor));
       second = b_.mulf(second, number(kWeightFactor));
     }
-    for (int64_t term = 0; term < terms_.count(); ++term)
-      b_.store(terms_.take(first, second), b_.offset(termPlace(weights_, depth, term, ownColumn(i)), b_.mul(word, 4)));
+    weights_.store(depth, ownColumn(i), word, first, second);
   }
 }
 
@@ -291,15 +258,15 @@ Values TileAttention::addValues(Value block) {
       words.push_back(loadValues(values, page, b_.add(b_.mul(quarter_, 2), slot)));
     Values current;
     for (int64_t i = 0; i < tilesOfValue_; ++i)
-      llvm::append_range(current, multiply(tileOf(words[0][i], words[1][i], words[2][i], words[3][i]), weights_,
-                                           b_.sub(page, firstPage), state.slice(i * sumsOfValue, sumsOfValue)));
+      llvm::append_range(current, weights_.multiply(weights_.tileOf(words[0][i], words[1][i], words[2][i], words[3][i]),
+                                                    b_.sub(page, firstPage), state.slice(i * sumsOfValue, sumsOfValue)));
     return current;
   });
   Values ordered;
   for (int64_t column = 0; column < ownColumns(); ++column)
     for (int64_t element = 0; element < 2 * tilesOfValue_; ++element) {
       Value sum = sums[element / 2 * sumsOfValue + column / 2 * kSumsOfTile + element % 2 * 2 + column % 2];
-      ordered.push_back(terms_.hasScale() ? b_.mulf(sum, number(1 / kWeightFactor)) : sum);
+      ordered.push_back(weights_.hasScale() ? b_.mulf(sum, number(1 / kWeightFactor)) : sum);
     }
   return ordered;
 }

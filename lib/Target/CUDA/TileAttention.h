@@ -7,7 +7,7 @@
 //   values  Vᵀ·w    a warp has some elements of the value, the rows of tiles; a page's positions are the depth
 //
 // Keys and values go to tensor cores as the cache has them, F16 or BF16; queries and weights as terms of the same type
-// (HalfTerms), through the block's memory. A column does not depend on the others, so it does not matter which rows go
+// (TileTerms), through the block's memory. A column does not depend on the others, so it does not matter which rows go
 // together. As in HalfTileProduct neighbours are the rows i and i + 8 of a tile, so that a lane loads both at once.
 //
 //===--------------------------------------------------------------------------------------------------------===//
@@ -16,15 +16,13 @@
 #define LAMINA_LIB_TARGET_CUDA_TILEATTENTION_H
 
 #include "lib/Target/CUDA/AttentionRange.h"
-#include "lib/Target/CUDA/HalfTerms.h"
+#include "lib/Target/CUDA/TileTerms.h"
 
 namespace lamina {
 
 /// The queries of a lane are those of its columns, the elements those of its rows of tiles.
 class TileAttention : public AttentionRange {
 public:
-  static constexpr int64_t kTile = 8; ///< columns
-
   static bool takes(lm::KVCacheType type);
   static int64_t mostRows(lm::OnlineAttentionOp op);
 
@@ -36,26 +34,18 @@ public:
   Partial loadCached(Value slot) override;
 
 private:
-  static constexpr int64_t kDepth = 16;     ///< of a product of tiles
-  static constexpr int64_t kSumsOfTile = 4; ///< that a lane has: two rows, two columns
+  static constexpr int64_t kDepth = TileTerms::kDepth, kSumsOfTile = TileTerms::kSumsOfTile;
   static constexpr int64_t kPagesOfWarp = 2;
 
-  int64_t columns() const { return tiles_ * kTile; }
+  int64_t columns() const { return queries_.columns(); }
   int64_t ownColumns() const { return 2 * tiles_; }
-  Value ownColumn(int64_t i) { return b_.add(b_.mul(quarter_, 2), i / 2 * kTile + i % 2); }
+  Value ownColumn(int64_t i) { return b_.add(b_.mul(quarter_, 2), i / 2 * TileTerms::kColumns + i % 2); }
   Value headOf(Value column) { return b_.add(queryHead_, b_.rem(column, heads())); }
   /// The row of a column's query, or the last row.
   Value rowOf(Value column) { return b_.min(b_.div(column, heads()), b_.sub(count_, b_.i64(1))); }
   /// The first of the elements of a value that the lane has, and where it has none of others, which it does not store.
   Value ownElement();
   Value existingElement();
-
-  /// Where a term's words of a column lie: 8, of which lane i of four has those at 2·i.
-  Value termPlace(Value base, Value depth, int64_t term, Value column);
-  /// Adds products with terms to sums of each tile: number 4·tile + 2·row + column.
-  Values multiply(ValueRange a, Value terms, Value depth, ValueRange sums);
-  /// What a lane has of a tile of four words that are two rows each, at four places along its depth.
-  Values tileOf(Value first, Value second, Value third, Value fourth);
 
   void storeQuery(Value column);
   /// The scores of a page at the lane's positions, number 2·column + row.
@@ -70,8 +60,8 @@ private:
   Values foldSums(ValueRange sums);
 
   int64_t tiles_, tilesOfValue_; ///< of columns; of rows that a warp has of a value
-  HalfTerms terms_;
-  Value queries_, inverses_, weights_, maxima_, sums_; ///< shared
+  TileTerms queries_, weights_;
+  Value inverses_, maxima_, sums_;                     ///< shared
   Value group_, quarter_;                              ///< of the lane: its rows of tiles, and columns and depths
   Value row_, count_, sequence_, first_, last_;        ///< positions that any of the queries attends to
   Values from_, to_;                                   ///< those of the lane's columns

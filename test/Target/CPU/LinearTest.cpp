@@ -230,18 +230,20 @@ TEST(LinearTest, TwoProductsMeetInAGate) {
 }
 
 TEST(LinearTest, OutputRowsGiveTheSameBits) {
-  const BlockFormat &format = *findBlockFormat("Q4_0");
   Random random(6);
-  Matrix w = randomMatrix(random, format, 100, 64);
-  std::string target = runnableTargets().back(), text = linearText("head", format, 100, 64);
-  auto tokens = KernelLibrary::compile(text, target);
-  auto outputs = KernelLibrary::compile(text, target, plan::RowExtent::output_rows);
-  ASSERT_TRUE(tokens && outputs);
-  ASSERT_EQ(outputs->variants("head").size(), 1u);
-  for (int64_t rows : {0, 1, 2, 9}) {
-    Rows x = randomRows(random, rows, 64), y(rows, 100);
-    outputs->run("head", 0, {x.pointer(), w.packed.data(), y.pointer()}, LaminaStep{500, rows, 1, 1});
-    EXPECT_TRUE(y.sameBits(runLinear(*tokens, "head", 2, x, w))) << rows;
+  for (const char *name : {"Q4_0", "BF16"}) {
+    const BlockFormat &format = *findBlockFormat(name);
+    Matrix w = randomMatrix(random, format, 100, 64);
+    std::string target = runnableTargets().back(), text = linearText("head", format, 100, 64);
+    auto tokens = KernelLibrary::compile(text, target);
+    auto outputs = KernelLibrary::compile(text, target, plan::RowExtent::output_rows);
+    ASSERT_TRUE(tokens && outputs);
+    ASSERT_EQ(outputs->variants("head").size(), 1u);
+    for (int64_t rows : {0, 1, 2, 9, 17}) {
+      Rows x = randomRows(random, rows, 64), y(rows, 100);
+      outputs->run("head", 0, {x.pointer(), w.packed.data(), y.pointer()}, LaminaStep{500, rows, 1, 1});
+      EXPECT_TRUE(y.sameBits(runLinear(*tokens, "head", 2, x, w))) << name << " " << rows;
+    }
   }
 }
 
