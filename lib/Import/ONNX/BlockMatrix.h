@@ -25,7 +25,7 @@ struct BlockMatrix {
     int64_t first = 0; ///< where the matrix begins
   };
 
-  std::string name; ///< of the codes
+  std::string name = ""; ///< of the codes
   int64_t rows = 0, columns = 0;
   int64_t run = 0; ///< columns that share a scale
   unsigned bits = 0;
