@@ -54,7 +54,7 @@ case "$*" in *exact-2*) echo "error of the stand-in" >&2; exit 9;; esac
 def run(*flags, driver=DRIVER, has="nothing"):
     """`has`: a folder of what else the machine has."""
     return program(["env", f"LAMINA_CUDA_DRIVER={driver}", "LAMINA_CUDA_SIM_MEMORY=100000000", f"PATH={has}:{os.environ['PATH']}",
-                    f"PYTHONPATH={has}", FOLDER / "bench-gpu", "run", "--threads", 1, *flags], timeout=400)
+                    f"PYTHONPATH={has}", FOLDER / "bench-gpu", "run", "--threads", 1, *flags], timeout=600)
 
 
 def stand_ins():
@@ -90,7 +90,7 @@ class BenchGpu(unittest.TestCase):
         if not DRIVER.exists():
             raise unittest.SkipTest("skipped: the simulated driver was not built")
         succeed([SCRIPT, "prepare", FOLDER, "--build", BUILD, "--size=tiny", "--cuda=:sim", "--cpu-targets", native_target(),
-                 "--golden", golden()], timeout=400)
+                 "--golden", golden()], timeout=600)
         cls.carried = {shard.parents[1].stem for shard in FOLDER.glob("artifacts/*.lamina/weights/*.bin")}
 
     def test_every_row_has_its_figure(self):
