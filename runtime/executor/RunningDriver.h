@@ -5,8 +5,8 @@
 //
 //===--------------------------------------------------------------------------------------------------------===//
 
-#ifndef LAMINA_RUNTIME_EXECUTOR_RUNNINGWORKER_H
-#define LAMINA_RUNTIME_EXECUTOR_RUNNINGWORKER_H
+#ifndef LAMINA_RUNTIME_EXECUTOR_RUNNINGDRIVER_H
+#define LAMINA_RUNTIME_EXECUTOR_RUNNINGDRIVER_H
 
 #include "runtime/executor/WorkerLoop.h"
 
@@ -40,4 +40,4 @@ absl::StatusOr<std::unique_ptr<RunningDriver>> startThread(const DriverContext &
 
 } // namespace lamina
 
-#endif // LAMINA_RUNTIME_EXECUTOR_RUNNINGWORKER_H
+#endif // LAMINA_RUNTIME_EXECUTOR_RUNNINGDRIVER_H

@@ -95,6 +95,7 @@ absl::StatusOr<bool> HostEndpoint::trySend(uint32_t transfer, int64_t rows) {
   uint64_t bytes = messageBytes(transfer, rows);
   if (Binding *target = directTarget(*binding, transfer, rows)) {
     LAMINA_RETURN_IF_ERROR(sendDirect(*binding, *target, transfer, rows));
+    blockedSince_ = 0;
     return true;
   }
   LAMINA_RETURN_IF_ERROR(checkSpace(out, frameSpace(bytes), transfer));
@@ -143,8 +144,10 @@ absl::StatusOr<bool> HostEndpoint::receiveNext(Incoming &in, uint32_t waitedFor,
 
 absl::StatusOr<bool> HostEndpoint::tryWait(uint32_t transfer) {
   LAMINA_ASSIGN_OR_RETURN(Binding * binding, findAnnounced(transfer));
-  if (binding->arrived == step_)
+  if (binding->arrived == step_) { // sent directly, or received on the way to another
+    blockedSince_ = 0;
     return true;
+  }
   // Who went on with something else instead of blocking has waited only since now.
   uint64_t since = blockedSince_ != 0 ? blockedSince_ : monotonicNanoseconds();
   // Frames arrive in the order of the receives; earlier ones go where they belong on the way.

@@ -16,7 +16,7 @@ namespace lamina {
 absl::StatusOr<std::string> compileIntoCache(const std::string &model, const std::vector<std::string> &flags,
                                              bool again = false);
 
-/// The SHA-256 of everything that such an artifact depends on: the `digest` of the model's bytes (see
+/// The SHA-256 of everything that such an artifact depends on, but for the model's name: the `digest` of the model's bytes (see
 /// modelDigest) and the names of its files, our version, the compiler at that path, the `target` that it chooses by itself, and its
 /// `flags`. Machines that share a home folder need not run the same code.
 std::string compileCacheKey(const std::string &digest, const std::string &compiler, const std::string &target,

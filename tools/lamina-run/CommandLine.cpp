@@ -19,7 +19,8 @@ constexpr char kDescription[] = "Runs a model that lamina-opt compiled: generate
 
 constexpr char kFooter[] =
     R"(MODEL is an artifact (NAME.lamina), or a GGUF or ONNX file or the folder of an export, which lamina-opt compiles into a
-cache first ($XDG_CACHE_HOME/lamina or ~/.cache/lamina).
+cache first ($XDG_CACHE_HOME/lamina or ~/.cache/lamina). One whose sizes have names is compiled by hand:
+lamina-opt m.onnx --dim NAME=N -o m.lamina.
 
 Generated text goes to standard output, everything else to standard error. With --prompt-file every line is a prompt;
 all are generated together, and printed in the order of the file (--output=json: one object a line).

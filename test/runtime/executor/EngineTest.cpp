@@ -1,4 +1,4 @@
-//===- EngineTest.cpp - two workers run a hand-written plan, as threads and as processes --------------===//
+//===- EngineTest.cpp - two workers run a hand-written plan, in this process and as processes --------------===//
 
 #include "EngineTest.h"
 

@@ -20,7 +20,7 @@ struct Workers {
   std::string name() const;
 };
 
-/// Every placement, as processes or as threads.
+/// Every placement, as processes or in this one.
 std::vector<Workers> everyPlacement(bool inProcess);
 
 /// On CPUs alone.
