@@ -56,7 +56,8 @@ public:
       std::optional<AttentionNodes> found = softmaxAt(i);
       if (!found)
         found = linearAt(i);
-      if (!found || std::any_of(found->nodes.begin(), found->nodes.end(), [&](size_t n) { return taken_.contains(n); }))
+      if (!found || readsItself(*found) ||
+          std::any_of(found->nodes.begin(), found->nodes.end(), [&](size_t n) { return taken_.contains(n); }))
         continue;
       taken_.insert(found->nodes.begin(), found->nodes.end());
       all.push_back(*std::move(found));
@@ -76,7 +77,7 @@ private:
 
   /// A product of two activations.
   bool isProduct(size_t i) const {
-    return is(i, {"MatMul"}) && isActivation(input(i, 0)) && isActivation(input(i, 1)) && tensors_[input(i, 0)].rank() >= 2 &&
+    return is(i, {"MatMul"}) && node(i).output(0) != kAbsent && isActivation(input(i, 0)) && isActivation(input(i, 1)) && tensors_[input(i, 0)].rank() >= 2 &&
            tensors_[input(i, 1)].rank() >= 2;
   }
 
@@ -110,6 +111,13 @@ private:
     return several || looked > kMostNodes ? kNone : end;
   }
 
+  /// Whether what an attention is given is computed by its own nodes: weights that are the values as well, for instance.
+  bool readsItself(const AttentionNodes &found) const {
+    return std::any_of(found.nodes.begin(), found.nodes.end(), [&](size_t i) {
+      return producer(found.query) == i || producer(found.key) == i || producer(found.value) == i;
+    });
+  }
+
   /// Whether nothing of these nodes but the last one's results is read by others.
   bool isClosed(const Nodes &nodes) const {
     for (size_t i : nodes)
@@ -136,6 +144,8 @@ private:
 
   /// Whether a value has queries and keys where the scores have them.
   bool keepsScores(ValueId id, ValueId scores) const {
+    if (id == kAbsent)
+      return false;
     const Dims &a = tensors_[id].dims(), &b = tensors_[scores].dims();
     return a.size() >= 2 && std::equal(a.end() - 2, a.end(), b.end() - 2);
   }

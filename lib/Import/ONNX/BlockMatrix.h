@@ -31,7 +31,7 @@ struct BlockMatrix {
   unsigned bits = 0;
   bool isSigned = false;
   int64_t middle = 0; ///< what is taken from a code where there are no zero points
-  Strided codes, scales, zeros;
+  Strided codes = {}, scales = {}, zeros = {};
   const BlockFormat *format = nullptr;
 
   uint64_t rowBytes() const { return format->bytesOf(static_cast<uint64_t>(columns)); }

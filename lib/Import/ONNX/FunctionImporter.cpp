@@ -249,9 +249,11 @@ private:
             ids.push_back(id);
       }
       SmallVector<mlir::Value> results = llvm::map_to_vector(ids, [&](ValueId id) { return values_[id]; });
+      SmallVector<mlir::Value> inner = results;
       frameAttention(frame, results);
-      for (auto [id, result] : llvm::zip(ids, results))
-        values_[id] = result;
+      for (mlir::Value &value : values_) // what passes a result on has the same value
+        if (auto it = llvm::find(inner, value); value && it != inner.end())
+          value = results[it - inner.begin()];
     }
   }
 

@@ -37,7 +37,7 @@ bool takesLast(const Node &node, std::span<const ProbedValue> probed) {
   const std::vector<Affine> &after = probed[node.output(0)].dims;
   if (tokens == rank || after.size() != dims.size() || after[tokens] != Affine{1})
     return false;
-  size_t axes = node.input(3);
+  ValueId axes = node.input(3);
   for (size_t i = 0; numberAt(places.meaning, i); ++i) {
     std::optional<Affine> axis = axes == kAbsent ? Affine{static_cast<int64_t>(i)} : numberAt(probed[axes].meaning, i);
     if (axis && axis->isConstant() && isTokens(axis->constant))

@@ -129,6 +129,23 @@ TEST_F(AttentionNodesTest, PassesOverWeightsThatAreReadElsewhere) {
   EXPECT_THAT(find({"y", "z"}), IsEmpty());
 }
 
+TEST_F(AttentionNodesTest, PassesOverWeightsThatAreTheValues) {
+  input("square", {2, 5, 4});
+  transpose("square", "turned");
+  node("MatMul", {"square", "turned"}, "scores");
+  node("Softmax", {"scores"}, "weights");
+  node("MatMul", {"weights", "weights"}, "y");
+  EXPECT_THAT(find(), IsEmpty());
+}
+
+TEST_F(AttentionNodesTest, PassesOverResultsWithoutAName) {
+  softmax([&] { addNode(&graph(), "Dropout", {"scores"}, {"", "mask of it"}); node("Cast", {"mask of it"}, "masked"); });
+  addAttribute(graph().mutable_node(3), "to", ::onnx::AttributeProto::INT)->set_i(1);
+  linear([&](std::string x, std::string result) { node("Relu", {x}, result); });
+  graph().mutable_node(graph().node_size() - 1)->set_output(0, "");
+  EXPECT_THAT(find(), IsEmpty());
+}
+
 TEST_F(AttentionNodesTest, PassesOverTheSoftmaxOfAnotherAxis) {
   softmax([&] { node("Add", {"scores", "mask"}, "masked"); });
   addAttribute(graph().mutable_node(3), "axis", ::onnx::AttributeProto::INT)->set_i(1);

@@ -116,6 +116,26 @@ TEST_F(FunctionTools, TakesInfiniteDivisors) {
   EXPECT_THAT(floats("out/y.npy"), ::testing::ElementsAre(5, -7.5, ::testing::IsNan(), 2));
 }
 
+/// The attention is framed when what passes its result on has been lowered.
+TEST_F(FunctionTools, HandsOnTheResultOfAnAttention) {
+  ::onnx::ModelProto model = emptyModel();
+  ::onnx::GraphProto *graph = model.mutable_graph();
+  for (std::string_view name : {"q", "kt", "v"})
+    declare(graph->add_input(), name, {1, 2, 2});
+  addNode(graph, "MatMul", {"q", "kt"}, {"scores"});
+  addNode(graph, "Softmax", {"scores"}, {"weights"});
+  addNode(graph, "MatMul", {"weights", "v"}, {"attended"});
+  addNode(graph, "Dropout", {"attended"}, {"y"});
+  graph->add_output()->set_name("y");
+  write(model);
+  ASSERT_EQ(run("lamina-opt", strCat(path("m.onnx"), " -o ", path("m.lamina"))), "status 0\n");
+  writeFloats("zero.npy", {1, 2, 2}, {0, 0, 0, 0});
+  writeFloats("v.npy", {1, 2, 2}, {1, 2, 3, 6});
+  run("lamina-run", strCat(path("m.lamina"), " --input q=", path("zero.npy"), " --input kt=", path("zero.npy"), " --input v=", path("v.npy"),
+                           " --output-dir ", path("out")));
+  EXPECT_THAT(floats("out/y.npy"), ::testing::ElementsAre(2, 4, 2, 4));
+}
+
 /// Outputs that are the input, one value twice, and a cast of bool to four bits.
 TEST_F(FunctionTools, GivesEachOutputMemoryOfItsOwn) {
   ::onnx::ModelProto model = emptyModel();
