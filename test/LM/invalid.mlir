@@ -6,6 +6,11 @@ func.func private @cache_of_bytes(!lm.kv_cache<1 x 8 x 8, i8>)
 
 // -----
 
+// expected-error @+1 {{expected at most 65536 heads and elements of a head, got: 4294967296 x 4294967296 x 8}}
+func.func private @cache_of_too_many_heads(!lm.kv_cache<4294967296 x 4294967296 x 8, f16>)
+
+// -----
+
 // expected-error @+1 {{expected positive heads and lengths, got: 0 x 8 x 8}}
 func.func private @cache_without_heads(!lm.kv_cache<0 x 8 x 8, f16>)
 
@@ -551,6 +556,14 @@ func.func private @cache_of_broken_blocks(!lm.kv_cache<1 x 64 x 80, !lm.block<q8
 func.func @range_of_no_blocks(%c: !lm.kv_cache<2 x 8 x 8, f16>, %q: tensor<?x16xf32>, %p: tensor<?xi32>, %t: tensor<?x?xi32>) {
   // expected-error @+1 {{expected a range of whole blocks of 128 positions, got: 100}}
   %0 = lm.online_attention %q, %c at %p, %p, %t {scale = 1.0 : f32, range = 100, ranges = 2, split_tokens = 8} : tensor<?x16xf32>, !lm.kv_cache<2 x 8 x 8, f16>, tensor<?xi32>, tensor<?xi32>, tensor<?x?xi32> -> tensor<?x48xf32>
+  return
+}
+
+// -----
+
+func.func @query_without_heads(%c: !lm.kv_cache<2 x 8 x 8, f16>, %q: tensor<?x0xf32>, %p: tensor<?xi32>, %t: tensor<?x?xi32>) {
+  // expected-error @+1 {{expected a query width that is a multiple of 16, got: 0}}
+  %0 = lm.online_attention %q, %c at %p, %p, %t {scale = 1.0 : f32, range = 512, ranges = 2, split_tokens = 8} : tensor<?x0xf32>, !lm.kv_cache<2 x 8 x 8, f16>, tensor<?xi32>, tensor<?xi32>, tensor<?x?xi32> -> tensor<?x48xf32>
   return
 }
 

@@ -48,11 +48,17 @@ Type BlockType::parse(AsmParser &parser) {
 
 void BlockType::print(AsmPrinter &printer) const { printer << "<" << getFormat() << ">"; }
 
+/// Heads, and elements of one: so that products of both are far from overflow.
+static constexpr int64_t kMostOfCache = 1 << 16;
+
 LogicalResult KVCacheType::verify(function_ref<InFlightDiagnostic()> emitError, int64_t heads, int64_t keyLength,
                                   int64_t valueLength, Type elementType) {
   if (heads <= 0 || keyLength <= 0 || valueLength <= 0)
     return emitError() << "expected positive heads and lengths, got: " << heads << " x " << keyLength << " x "
                        << valueLength;
+  if (heads > kMostOfCache || keyLength > kMostOfCache || valueLength > kMostOfCache)
+    return emitError() << "expected at most " << kMostOfCache << " heads and elements of a head, got: " << heads << " x " << keyLength
+                       << " x " << valueLength;
   if (auto block = dyn_cast<BlockType>(elementType); block && block.getFormat() == "q8_0") {
     if (keyLength % kBlockElements != 0 || valueLength % kBlockElements != 0)
       return emitError() << "expected keys and values of whole blocks of " << kBlockElements

@@ -60,6 +60,13 @@ LogicalResult verifySplit(Operation *op, int64_t range, int64_t ranges, int64_t 
   return success();
 }
 
+LogicalResult verifyQuery(Operation *op, Value query, KVCacheType cache) {
+  int64_t keys = cache.getHeads() * cache.getKeyLength();
+  if (lastDim(query) <= 0 || lastDim(query) % keys != 0)
+    return op->emitOpError() << "expected a query width that is a multiple of " << keys << ", got: " << lastDim(query);
+  return success();
+}
+
 LogicalResult verifySlots(Operation *op, Value partials, int64_t heads, int64_t length) {
   int64_t slot = OnlineAttentionOp::slotWidth(heads, length);
   if (lastDim(partials) % slot != 0)
@@ -250,9 +257,8 @@ Value AttentionOp::getStateOperand() { return getCache(); }
 /// - the places are two vectors and a table
 LogicalResult AttentionOp::verify() {
   KVCacheType cache = getCache().getType();
-  int64_t keys = cache.getHeads() * cache.getKeyLength();
-  if (lastDim(getQuery()) % keys != 0)
-    return emitOpError() << "expected a query width that is a multiple of " << keys << ", got: " << lastDim(getQuery());
+  if (failed(verifyQuery(*this, getQuery(), cache)))
+    return failure();
   int64_t queryHeads = lastDim(getQuery()) / cache.getKeyLength();
   if (failed(expectEqual(*this, "result width", queryHeads * cache.getValueLength(), lastDim(getResult()))))
     return failure();
@@ -298,9 +304,8 @@ int64_t OnlineAttentionOp::getQueryHeads() { return lastDim(getQuery()) / getCac
 /// - the places are two vectors and a table
 LogicalResult OnlineAttentionOp::verify() {
   KVCacheType cache = getCache().getType();
-  int64_t keys = cache.getHeads() * cache.getKeyLength();
-  if (lastDim(getQuery()) % keys != 0)
-    return emitOpError() << "expected a query width that is a multiple of " << keys << ", got: " << lastDim(getQuery());
+  if (failed(verifyQuery(*this, getQuery(), cache)))
+    return failure();
   if (failed(verifySplit(*this, getRange(), getRanges(), getSplitTokens())) ||
       failed(verifySlots(*this, getResult(), getQueryHeads(), cache.getValueLength())))
     return failure();
