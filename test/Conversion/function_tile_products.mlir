@@ -77,18 +77,29 @@ func.func @shared(%a: memref<3x4x8xf32>, %b: memref<8x32xf32>, %c: memref<3x4x32
   return
 }
 
-// Few rows, a single tile, other types, other arithmetic, and a scalar product stay.
+// Few rows, a single tile, sizes that are not known, rows apart from each other, one loop more, other types, other arithmetic, and a scalar product stay.
 // STAY-LABEL: func.func @stay(
 // STAY-NOT:     memref.alloca
-// STAY-COUNT-3: linalg.matmul
-// STAY:         linalg.generic
+// STAY-COUNT-5: linalg.matmul
+// STAY-COUNT-2: linalg.generic
 // STAY:           arith.subf
 // STAY:         linalg.dot
 func.func @stay(%a: memref<3x8xf32>, %b: memref<8x32xf32>, %c: memref<3x32xf32>, %i: memref<32x32xi32>, %x: memref<8x8xf32>, %wide: memref<8x32xf32>, %tall: memref<32x8xf32>,
-                %v: memref<8xf32>, %s: memref<f32>) {
+                %v: memref<8xf32>, %s: memref<f32>, %unknown: memref<?x32xf32>, %apart: memref<8x32xf32, strided<[64, 2]>>,
+                %deep: memref<8x8x8xf32>) {
   linalg.matmul ins(%a, %b : memref<3x8xf32>, memref<8x32xf32>) outs(%c : memref<3x32xf32>)
   linalg.matmul ins(%x, %x : memref<8x8xf32>, memref<8x8xf32>) outs(%x : memref<8x8xf32>)
   linalg.matmul ins(%i, %i : memref<32x32xi32>, memref<32x32xi32>) outs(%i : memref<32x32xi32>)
+  linalg.matmul ins(%x, %unknown : memref<8x8xf32>, memref<?x32xf32>) outs(%wide : memref<8x32xf32>)
+  linalg.matmul ins(%x, %apart : memref<8x8xf32>, memref<8x32xf32, strided<[64, 2]>>) outs(%wide : memref<8x32xf32>)
+  linalg.generic {indexing_maps = [affine_map<(m, n, k, j) -> (m, k, j)>, affine_map<(m, n, k, j) -> (n, k)>, affine_map<(m, n, k, j) -> (m, n)>],
+                  iterator_types = ["parallel", "parallel", "reduction", "reduction"]}
+      ins(%deep, %tall : memref<8x8x8xf32>, memref<32x8xf32>) outs(%wide : memref<8x32xf32>) {
+  ^bb0(%p: f32, %q: f32, %sum: f32):
+    %0 = arith.mulf %p, %q : f32
+    %1 = arith.addf %sum, %0 : f32
+    linalg.yield %1 : f32
+  }
   linalg.generic {indexing_maps = [#a, #b, #c], iterator_types = ["parallel", "parallel", "reduction"]}
       ins(%x, %tall : memref<8x8xf32>, memref<32x8xf32>) outs(%wide : memref<8x32xf32>) {
   ^bb0(%p: f32, %q: f32, %sum: f32):

@@ -51,8 +51,11 @@ struct Product {
 };
 
 std::optional<Product> Product::match(linalg::LinalgOp op) {
-  bool isF32 = llvm::all_of(op->getOperandTypes(), [](Type type) { return getElementTypeOrSelf(type).isF32(); });
-  if (!isF32 || !op.hasPureBufferSemantics() || !linalg::isaContractionOpInterface(op) ||
+  bool isPlain = llvm::all_of(op->getOperandTypes(), [](Type type) {
+    auto memory = dyn_cast<MemRefType>(type);
+    return memory && memory.hasStaticShape() && memory.getLayout().isIdentity() && memory.getElementType().isF32();
+  });
+  if (!isPlain || !linalg::isaContractionOpInterface(op) ||
       op.getBlock()->getOperations().size() != 3 || op.getIndexingMapsArray().back().getNumResults() == 0)
     return std::nullopt;
   FailureOr<linalg::ContractionDimensions> dims = linalg::inferContractionDims(op);
@@ -65,7 +68,8 @@ std::optional<Product> Product::match(linalg::LinalgOp op) {
     if (n != product.n)
       product.around.push_back(n);
   llvm::sort(product.rows);
-  if (llvm::is_contained(product.sizes, 0))
+  bool hasOtherLoops = product.around.size() + product.rows.size() + 2 != product.sizes.size();
+  if (hasOtherLoops || llvm::is_contained(product.sizes, 0))
     return std::nullopt;
   auto steps = [&](ArrayRef<unsigned> loops) {
     return std::accumulate(loops.begin(), loops.end(), int64_t{1}, [&](int64_t n, unsigned loop) { return n * product.sizes[loop]; });

@@ -58,6 +58,8 @@ void LoopDivision::apply(func::FuncOp body) {
   types.append(2, IndexType::get(context));
   Value begin = block.addArgument(types.back(), body.getLoc()), end = block.addArgument(types.back(), body.getLoc());
   body.setType(FunctionType::get(context, types, {}));
+  // Memory of one turn is that of the next; on the stack it would grow with each.
+  body.walk([&](memref::AllocaOp scratch) { scratch->moveBefore(&block, block.begin()); });
   scf::ParallelOp loop = division.loop_;
   if (!loop)
     return;
@@ -86,6 +88,4 @@ void LoopDivision::apply(func::FuncOp body) {
   for (Operation &op : loop.getBody()->without_terminator())
     b.clone(op, mapping);
   loop.erase();
-  // Memory of one workgroup is that of the next; on the stack it would grow with each turn.
-  workgroups.walk([&](memref::AllocaOp scratch) { scratch->moveBefore(&block, block.begin()); });
 }
