@@ -56,6 +56,11 @@ def last_gathered(g, x, name):
     return g.node("Unsqueeze", [row, *numbers(g, 1)], name)
 
 
+def last_added(g, x, name):
+    """with the last token added to all, before the last such node"""
+    return g.node("Add", [x, last(g, x, name + ".last")], name)
+
+
 def largest(g, x, name):
     """its 32 largest elements"""
     return g.node("TopK", [x, *numbers(g, 32)], name, outputs=2)[0]
@@ -93,8 +98,8 @@ def rows(g, x, name):
 
 
 WAYS = {"backwards": backwards, "always": always, "next": following, "as-it-is": as_it_is, "kept": kept, "last": last,
-        "last-gathered": last_gathered, "largest": largest, "packed": packed, "cut": cut, "coarse": coarse,
-        "last-deep": last_deep, "rows": rows}
+        "last-gathered": last_gathered, "last-added": last_added, "largest": largest, "packed": packed, "cut": cut,
+        "coarse": coarse, "last-deep": last_deep, "rows": rows}
 
 
 def add_options(parser):

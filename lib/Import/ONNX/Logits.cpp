@@ -79,6 +79,8 @@ void readLastToken(const Graph &graph, std::vector<ProbedValue> &probed) {
         continue;
       // What is computed of a token is along the last axis, behind that of tokens.
       std::vector<Affine> &dims = probed[id].dims;
+      if (reads && dims.size() >= 2 && dims[dims.size() - 2] == kTokens && std::holds_alternative<Computed>(probed[id].meaning))
+        probed[id].irregular = "all tokens meet the last one, so earlier ones depend on later ones; such a model cannot decode with caches";
       if (dims.size() >= 2 && dims[dims.size() - 2] == Affine{1}) {
         dims[dims.size() - 2] = kTokens;
         ofLast[id] = true;

@@ -14,7 +14,7 @@ std::optional<ValueId> logitsOf(const Graph &graph, std::span<const ProbedValue>
 std::vector<bool> neededFor(ValueId logits, const Graph &graph, std::span<const ProbedValue> probed);
 
 /// Some graphs give logits for the last token alone. Which rows have logits is for the batch to say, so what they compute of the
-/// last token is read as computed of each: its axis of one token becomes the tokens'.
+/// last token is read as computed of each: its axis of one token becomes the tokens'. What then has all tokens meet the last one is irregular.
 void readLastToken(const Graph &graph, std::vector<ProbedValue> &probed);
 
 /// An error where the logits depend on a value whose shape is not known.

@@ -141,3 +141,8 @@
 // RUN: not lamina-opt %t.shift.onnx --compile-to=mark 2>&1 | FileCheck %s --check-prefix=SHIFT
 // SHIFT:     shift.onnx{{.*}}node 'ffn.0.gelu' ('com.microsoft.FastGelu'): expected a bias of the last axis, got float[64]
 // SHIFT-NOT: {{.}}
+
+// RUN: %python %source_dir/tools/dev/make_onnx_model.py %t.gguf %t.added.onnx --insert MatMul.0=last-added
+// RUN: not lamina-opt %t.added.onnx --compile-to=mark 2>&1 | FileCheck %s --check-prefix=ADDED
+// ADDED:     added.onnx{{.*}}value 'inserted.0': all tokens meet the last one, so earlier ones depend on later ones; such a model cannot decode with caches
+// ADDED-NOT: {{.}}
