@@ -5,8 +5,9 @@
 // destination recv (the buffers may be filled from now on) and later wait (they are filled).
 //
 // Between two workers, recv must be called in the order in which the source sends; wait may come in any
-// order. An endpoint belongs to one thread. Nothing here allocates or locks, and only block sleeps: trySend
-// and tryWait say when the peer has to act first, so that one thread can go on with another worker meanwhile.
+// order. An endpoint belongs to one thread. trySend and tryWait say when the peer has to act first, so that one
+// thread can go on with another worker meanwhile; of what a step calls only block sleeps, and the end of a step
+// where a device's queue has to finish.
 // Errors name the transfer: Cancelled when the run was aborted, DataLoss when what arrived is not what the
 // plan says, otherwise what the device reports.
 //
