@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <new>
 #include <utf8proc.h>
 
 namespace lamina {
@@ -16,10 +17,9 @@ static void appendComposed(std::string_view text, std::string &out) {
   utf8proc_ssize_t size =
       utf8proc_map(reinterpret_cast<const utf8proc_uint8_t *>(text.data()), static_cast<utf8proc_ssize_t>(text.size()), &result,
                    static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
-  if (size < 0) // no memory: as it is
-    out += text;
-  else
-    out.append(reinterpret_cast<const char *>(result), static_cast<size_t>(size));
+  if (size < 0) // well-formed text lacks nothing but memory
+    throw std::bad_alloc();
+  out.append(reinterpret_cast<const char *>(result), static_cast<size_t>(size));
   std::free(result);
 }
 

@@ -15,6 +15,13 @@
 
 namespace lamina::jinja {
 
+/// Operands as a list, which could not be initialised with them.
+template <typename... Exprs> std::vector<ExprPtr> pack(Exprs... exprs) {
+  std::vector<ExprPtr> result;
+  (result.push_back(std::move(exprs)), ...);
+  return result;
+}
+
 class Parser {
 public:
   explicit Parser(std::vector<Token> tokens) : tokens_(std::move(tokens)) {}
@@ -91,6 +98,7 @@ private:
   ExprOr parseDictLiteral();
   ExprOr parsePostfix(ExprPtr expr);
   ExprOr parseSubscript(ExprPtr object);
+  ExprOr parseCall(ExprPtr callee);
   ExprOr parseFilters(ExprPtr expr);
   ExprOr parseFilter(ExprPtr input);
   ExprOr parseTest(ExprPtr input);
