@@ -42,14 +42,20 @@ function(lamina_runtime_program name)
   endif()
 endfunction()
 
-# lamina_gtest(NAME SOURCES a.cpp … LINKS lib …): a GoogleTest program registered with CTest.
+# lamina_gtest(NAME [THREADS] SOURCES a.cpp … LINKS lib …): a GoogleTest program registered with CTest. THREADS: threads
+# meet in it, so CI runs it under ThreadSanitizer too.
+add_custom_target(threaded_tests)
 function(lamina_gtest name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;LINKS" ${ARGN})
+  cmake_parse_arguments(ARG "THREADS" "" "SOURCES;LINKS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE lamina_options ${ARG_LINKS} GTest::gmock GTest::gtest GTest::gtest_main)
   target_compile_definitions(${name} PRIVATE LAMINA_TEST_DATA="${LAMINA_TEST_DATA}"
     LAMINA_SOURCE_DIR="${PROJECT_SOURCE_DIR}" LAMINA_BINARY_DIR="${PROJECT_BINARY_DIR}")
   add_test(NAME ${name} COMMAND ${name})
+  if(ARG_THREADS)
+    set_tests_properties(${name} PROPERTIES LABELS threads)
+    add_dependencies(threaded_tests ${name})
+  endif()
 endfunction()
 
 # lamina_fuzzer(NAME SOURCES a.cpp LINKS lib …): a libFuzzer program; run by tools/dev/run-fuzzers.
