@@ -19,12 +19,19 @@ using namespace mlir;
 
 namespace {
 
-/// Memory of one turn of a loop is that of the next, unless it is handed on.
+/// Whether the memory, or what an operation makes of it (a view, a choice), is a result of a turn of a loop.
+bool isHandedOn(Value memory) {
+  return llvm::any_of(memory.getUsers(), [](Operation *user) {
+    return isa<scf::YieldOp>(user) ||
+           llvm::any_of(user->getResults(), [](Value result) { return isa<BaseMemRefType>(result.getType()) && isHandedOn(result); });
+  });
+}
+
+/// Memory of one turn of a loop is that of the next, unless it is handed on: then the next turn reads it beside its own.
 void hoistAllocations(ModuleOp module) {
   module.walk([](memref::AllocOp alloc) {
     auto function = alloc->getParentOfType<func::FuncOp>();
-    bool isHandedOn = llvm::any_of(alloc->getUsers(), llvm::IsaPred<scf::YieldOp>);
-    if (!isHandedOn && !alloc->getParentOfType<scf::ParallelOp>() && alloc.getType().hasStaticShape())
+    if (!isHandedOn(alloc) && !alloc->getParentOfType<scf::ParallelOp>() && alloc.getType().hasStaticShape())
       alloc->moveBefore(&function.getBody().front(), function.getBody().front().begin());
   });
 }

@@ -67,7 +67,8 @@ def FunctionTileProductsPass : Pass<"function-tile-products", "::mlir::ModuleOp"
 def FunctionToLoopsPass : Pass<"function-to-loops", "::mlir::ModuleOp"> {
   let summary = "turns what functions do with memory into loops";
   let description = [{
-    linalg as loops, parallel ones where iterations are independent. Memory that a turn of a loop allocates is that of the next turn.
+    linalg as loops, parallel ones where iterations are independent. Memory that a turn of a loop allocates is that of the next turn,
+    unless the turn hands it, or a view of it, on to the next.
 
     ```mlir
     linalg.fill ins(%zero : f32) outs(%y : memref<4xf32>)

@@ -26,7 +26,10 @@ FailureOr<std::vector<Source>> findSources(Location loc, ArrayRef<KernelSource> 
     sources.push_back({kernel.body->getLoc(), &kernel});
     Source &source = sources.back();
     if (isLoweredKernel(kernel)) {
-      source.lowered = serializeLoweredKernel(kernel);
+      FailureOr<std::string> lowered = serializeLoweredKernel(kernel);
+      if (failed(lowered))
+        return failure();
+      source.lowered = std::move(*lowered);
       continue;
     }
     FailureOr<std::vector<KernelForm>> forms = kernelForms(kernel);

@@ -50,7 +50,7 @@ int64_t LoopDivision::workgroups() const {
   return outer * llvm::divideCeil(sizes_.back(), block_);
 }
 
-void LoopDivision::apply(func::FuncOp body) {
+LogicalResult LoopDivision::apply(func::FuncOp body) {
   Block &block = body.getBody().front();
   LoopDivision division(block);
   MLIRContext *context = body.getContext();
@@ -59,10 +59,17 @@ void LoopDivision::apply(func::FuncOp body) {
   Value begin = block.addArgument(types.back(), body.getLoc()), end = block.addArgument(types.back(), body.getLoc());
   body.setType(FunctionType::get(context, types, {}));
   // Memory of one turn is that of the next; on the stack it would grow with each.
-  body.walk([&](memref::AllocaOp scratch) { scratch->moveBefore(&block, block.begin()); });
+  WalkResult moved = body.walk([&](memref::AllocaOp scratch) {
+    if (scratch->getNumOperands() != 0) {
+      scratch.emitError() << "expected memory on the stack of a size that is known, got: " << scratch.getType();
+      return WalkResult::interrupt();
+    }
+    scratch->moveBefore(&block, block.begin());
+    return WalkResult::advance();
+  });
   scf::ParallelOp loop = division.loop_;
-  if (!loop)
-    return;
+  if (moved.wasInterrupted() || !loop)
+    return failure(moved.wasInterrupted());
   ImplicitLocOpBuilder b(loop.getLoc(), loop);
   auto index = [&](int64_t value) { return arith::ConstantIndexOp::create(b, value); };
   Value one = index(1);
@@ -88,4 +95,5 @@ void LoopDivision::apply(func::FuncOp body) {
   for (Operation &op : loop.getBody()->without_terminator())
     b.clone(op, mapping);
   loop.erase();
+  return success();
 }

@@ -16,8 +16,9 @@ public:
 
   int64_t workgroups() const;
 
-  /// Makes the loop run the workgroups [begin, end), which `body` gets as two more arguments of type index.
-  static void apply(mlir::func::FuncOp body);
+  /// Makes the loop run the workgroups [begin, end), which `body` gets as two more arguments of type index. Fails where
+  /// memory on the stack has a size that is not known.
+  static mlir::LogicalResult apply(mlir::func::FuncOp body);
 
 private:
   mlir::scf::ParallelOp loop_; ///< null: one workgroup

@@ -109,7 +109,7 @@ bool lamina::isLoweredKernel(const KernelSource &kernel) {
   return !types.empty() && llvm::all_of(types, [](mlir::Type type) { return isa<MemRefType>(type); });
 }
 
-std::string lamina::serializeLoweredKernel(const KernelSource &kernel) {
+FailureOr<std::string> lamina::serializeLoweredKernel(const KernelSource &kernel) {
   Operation *parent = kernel.body->getParentOp();
   OwningOpRef<ModuleOp> module = ModuleOp::create(parent->getLoc(), kernel.name);
   auto b = OpBuilder::atBlockEnd(module->getBody());
@@ -135,7 +135,8 @@ std::string lamina::serializeLoweredKernel(const KernelSource &kernel) {
   // Buffers that are alive at the same time do not overlap.
   for (unsigned i = 0; i < function.getNumArguments(); ++i)
     function.setArgAttr(i, LLVM::LLVMDialect::getNoAliasAttrName(), b.getUnitAttr());
-  LoopDivision::apply(function);
+  if (failed(LoopDivision::apply(function)))
+    return failure();
   std::string bytes;
   llvm::raw_string_ostream stream(bytes);
   (void)writeBytecodeToFile(*module, stream); // fails only for versions that were asked for

@@ -19,7 +19,7 @@ namespace lamina {
 bool isLoweredKernel(const KernelSource &kernel);
 
 /// The kernel with the constants it reads as a module of its own, for a context of its own.
-std::string serializeLoweredKernel(const KernelSource &kernel);
+mlir::FailureOr<std::string> serializeLoweredKernel(const KernelSource &kernel);
 
 /// Lowers a serialised kernel to the LLVM dialect; null if it cannot be.
 mlir::OwningOpRef<mlir::ModuleOp> lowerKernel(llvm::StringRef serialized, mlir::MLIRContext &context);

@@ -129,7 +129,10 @@ static LogicalResult printProgram(plan::ProgramOp program, StringRef target, llv
   for (const KernelSource &source : kernels.sources()) {
     if (isLoweredKernel(source)) {
       MLIRContext own;
-      if (OwningOpRef<ModuleOp> lowered = lowerKernel(serializeLoweredKernel(source), own))
+      FailureOr<std::string> serialized = serializeLoweredKernel(source);
+      if (failed(serialized))
+        return failure();
+      if (OwningOpRef<ModuleOp> lowered = lowerKernel(*serialized, own))
         lowered->print(os);
       continue;
     }
