@@ -198,3 +198,17 @@ module @on_a_gpu {
   }
   module {}
 }
+
+// -----
+
+!x = !mpmd.placed<tensor<4xf32>, @nowhere>
+module @argument_on_an_unknown_class {
+  mpmd.topology @cluster {
+    mpmd.device_class @compute : compute on cpu
+  }
+  // expected-error @below {{expected argument 0 on a device class of the topology, got: @nowhere}}
+  func.func @main(%x: !x) -> !x {
+    return %x : !x
+  }
+  module {}
+}

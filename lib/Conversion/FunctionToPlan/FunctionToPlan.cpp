@@ -37,7 +37,7 @@ public:
       : main_(main), functions_(functions), builder_(builder), kernels_(main->getParentOfType<ModuleOp>()) {}
 
   LogicalResult run() {
-    if (failed(programs_.create(main_->getParentOfType<ModuleOp>(), builder_)))
+    if (failed(programs_.create(main_, builder_)))
       return failure();
     for (BlockArgument argument : main_.getArguments()) {
       MemRefType memory = memoryOf(argument.getType());

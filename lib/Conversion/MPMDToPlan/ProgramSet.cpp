@@ -5,8 +5,8 @@
 using namespace mlir;
 using namespace lamina;
 
-LogicalResult ProgramSet::create(ModuleOp module, OpBuilder &builder) {
-  for (auto topology : module.getOps<mpmd::TopologyOp>())
+LogicalResult ProgramSet::create(func::FuncOp function, OpBuilder &builder) {
+  for (auto topology : function->getParentOfType<ModuleOp>().getOps<mpmd::TopologyOp>())
     for (auto deviceClass : topology.getOps<mpmd::DeviceClassOp>()) {
       if (deviceClass.getCount() != 1)
         return deviceClass.emitError() << "device class '" << deviceClass.getSymName() << "' has a count of "
@@ -14,6 +14,13 @@ LogicalResult ProgramSet::create(ModuleOp module, OpBuilder &builder) {
                                        << ", expected 1: work is not yet divided over the devices of a class";
       programs_.try_emplace(deviceClass.getSymName(), builder, deviceClass);
     }
+  // What fragments and transfers give has been verified by them; nobody does it for arguments.
+  for (BlockArgument argument : function.getArguments()) {
+    auto placed = dyn_cast<mpmd::PlacedType>(argument.getType());
+    if (placed && !programs_.contains(placed.getDeviceClass().getValue()))
+      return function.emitError() << "expected argument " << argument.getArgNumber()
+                                  << " on a device class of the topology, got: " << placed.getDeviceClass();
+  }
   return success();
 }
 

@@ -5,15 +5,15 @@
 
 #include "lib/Conversion/MPMDToPlan/ProgramBuilder.h"
 
-#include "mlir/IR/BuiltinOps.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 
 namespace lamina {
 
 /// While a function of fragments and transfers becomes programs: which buffer holds each placed value.
 class ProgramSet {
 public:
-  /// A program for each class of the topology, at the insertion point of `builder`.
-  mlir::LogicalResult create(mlir::ModuleOp module, mlir::OpBuilder &builder);
+  /// A program for each class of the topology, at the insertion point of `builder`; the arguments of `function` are on these.
+  mlir::LogicalResult create(mlir::func::FuncOp function, mlir::OpBuilder &builder);
 
   ProgramBuilder &of(llvm::StringRef deviceClass) { return programs_.find(deviceClass)->second; }
   /// The program of the class on which `placed` is.
