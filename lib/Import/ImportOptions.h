@@ -20,9 +20,9 @@ struct ImportOptions {
   int64_t contextLength = 0;
   /// Accept a file whose tensor data is cut off or missing, for planning alone.
   bool allowMissingData = false;
-  /// Of models without a cache. Numbers for sizes that the file gives names.
+  /// Of ONNX models. Numbers for sizes that the file gives names.
   std::map<std::string, int64_t> sizes = {};
-  /// Inputs that become constants: name to .npy file.
+  /// Of those without a cache: inputs that become constants, name to .npy file.
   std::map<std::string, std::string> constants = {};
 };
 

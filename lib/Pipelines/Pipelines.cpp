@@ -8,8 +8,8 @@
 #include "lib/Conversion/FunctionToPlan/FunctionToPlan.h"
 #include "lib/Conversion/MPMDToPlan/MPMDToPlan.h"
 #include "lib/Import/ExportFolder.h"
+#include "lib/Import/ModelPath.h"
 #include "lib/Import/ONNX/ImportONNX.h"
-#include "lib/Import/ONNX/Reader.h"
 #include "lib/Pipelines/ClusterFile.h"
 #include "runtime/io/GGUFReader.h"
 
@@ -27,8 +27,6 @@
 #include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
 
-#include <array>
-#include <fstream>
 #include <limits>
 
 using namespace mlir;
@@ -50,14 +48,6 @@ void lamina::registerPasses() {
   registerFunctionToPlanPasses();
 }
 
-/// Whether a file is an ONNX model, by its beginning.
-static bool isONNX(StringRef path) {
-  std::ifstream file(path.str(), std::ios::binary);
-  std::array<char, 4096> head;
-  file.read(head.data(), head.size());
-  return onnx::looksLikeOnnx({reinterpret_cast<const uint8_t *>(head.data()), size_t(file.gcount())});
-}
-
 /// Gives the files of an ONNX model the vocabulary beside them. A function of tensors has none.
 static absl::Status addVocabulary(ModelFiles &files, ModuleOp module, StringRef path) {
   auto logits = module->getAttrOfType<IntegerAttr>("lm.vocab_size");
@@ -69,7 +59,7 @@ static absl::Status addVocabulary(ModelFiles &files, ModuleOp module, StringRef 
 }
 
 absl::StatusOr<ModelFiles> lamina::openModelFiles(ModuleOp module, const std::string &path) {
-  if (!isONNX(path))
+  if (formatOf(path) != ModelFormat::ONNX)
     return openGGUFFiles(path);
   LAMINA_ASSIGN_OR_RETURN(ModelFiles files, openONNXFiles(path));
   LAMINA_RETURN_IF_ERROR(addVocabulary(files, module, path));
@@ -92,17 +82,10 @@ static FailureOr<Model> importONNXModel(MLIRContext &context, StringRef path, Co
   return model;
 }
 
-FailureOr<Model> lamina::importModel(MLIRContext &context, StringRef path, CompileOptions &options, bool headerOnly) {
+static FailureOr<Model> importGGUFModel(MLIRContext &context, StringRef path, CompileOptions &options, bool headerOnly) {
   Location loc = FileLineColLoc::get(&context, path, 0, 0);
-  std::string inFolder;
-  if (llvm::sys::fs::is_directory(path)) {
-    absl::StatusOr<std::string> decoder = decoderInFolder(path.str());
-    if (!decoder.ok())
-      return emitError(loc) << std::string(decoder.status().message());
-    path = inFolder = std::move(*decoder);
-  }
-  if (isONNX(path))
-    return importONNXModel(context, path, options, headerOnly);
+  if (!options.sizes.empty() || !options.constants.empty())
+    return emitError(loc) << "--dim and --constant are of ONNX models; leave them out";
   absl::StatusOr<GGUFReader> opened = GGUFReader::open(path.str(), {.allowMissingData = headerOnly});
   if (!opened.ok())
     return emitError(loc) << std::string(opened.status().message());
@@ -122,6 +105,15 @@ FailureOr<Model> lamina::importModel(MLIRContext &context, StringRef path, Compi
   if (failed(module))
     return failure();
   return Model{filesOf(std::move(reader)), std::move(*module)};
+}
+
+FailureOr<Model> lamina::importModel(MLIRContext &context, StringRef path, CompileOptions &options, bool headerOnly) {
+  absl::StatusOr<std::string> file = modelFile(path.str());
+  if (!file.ok())
+    return emitError(FileLineColLoc::get(&context, path, 0, 0)) << std::string(file.status().message());
+  if (formatOf(*file) == ModelFormat::ONNX)
+    return importONNXModel(context, *file, options, headerOnly);
+  return importGGUFModel(context, *file, options, headerOnly);
 }
 
 /// The pass that checks what leaves a phase.

@@ -34,8 +34,8 @@ struct CompileOptions {
   int64_t maxOutputRows = kDefaultOutputRows;   // rows of logits of one step
   int64_t maxSequences = kDefaultSequences;     // sequences in flight
   int64_t kvTokens = 0;                 // tokens that the KV cache holds, 0 = four sequences
-  std::map<std::string, int64_t> sizes;          // of models without a cache: numbers for the file's names of sizes
-  std::map<std::string, std::string> constants;  // of those: .npy files of inputs that become constants
+  std::map<std::string, int64_t> sizes;          // of ONNX models: numbers for the file's names of sizes
+  std::map<std::string, std::string> constants;  // of those without a cache: .npy files of inputs that become constants
   bool checkMemory = true;              // refuse what does not fit the cluster's devices
 };
 

@@ -6,11 +6,8 @@
 #include "runtime/base/StrCat.h"
 
 #include <bit>
-#include <cerrno>
 #include <charconv>
-#include <cstdio>
 #include <cstring>
-#include <memory>
 #include <optional>
 
 namespace lamina {
@@ -127,10 +124,6 @@ std::optional<uint64_t> dataBytes(std::span<const int64_t> shape, uint64_t eleme
   return bytes;
 }
 
-struct FileCloser {
-  void operator()(std::FILE *file) const { std::fclose(file); }
-};
-
 } // namespace
 
 std::string_view npyDescr(std::string_view element) {
@@ -196,19 +189,6 @@ std::string npyHeader(std::string_view descr, std::span<const int64_t> shape) {
   preamble += static_cast<char>(header.size() & 255);
   preamble += static_cast<char>(header.size() >> 8);
   return preamble + header;
-}
-
-absl::Status writeNpy(const std::string &path, std::string_view descr, std::span<const int64_t> shape,
-                      std::span<const uint8_t> data) {
-  auto failed = [&] { return absl::UnavailableError(strCat("cannot write '", path, "': ", std::strerror(errno))); };
-  std::unique_ptr<std::FILE, FileCloser> file(std::fopen(path.c_str(), "wbe"));
-  if (!file)
-    return failed();
-  std::string header = npyHeader(descr, shape);
-  if (std::fwrite(header.data(), 1, header.size(), file.get()) != header.size() ||
-      std::fwrite(data.data(), 1, data.size(), file.get()) != data.size())
-    return failed();
-  return std::fclose(file.release()) == 0 ? absl::OkStatus() : failed();
 }
 
 } // namespace lamina

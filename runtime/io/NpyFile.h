@@ -1,7 +1,7 @@
 //===- NpyFile.h - NumPy's files of one array -------------------------------------------------*- C++ -*-===//
 //
-// Reads and writes .npy (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html): versions 1 to 3, row-major,
-// little endian. Files come from anywhere: every size is checked before it is used, and an error is one line that names the
+// Reads .npy (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html): versions 1 to 3, row-major,
+// little endian; NpyWriter.h writes. Files come from anywhere: every size is checked before it is used, and an error is one line that names the
 // file and what to do.
 //
 //===----------------------------------------------------------------------------------------------------===//
@@ -31,8 +31,6 @@ absl::StatusOr<NpyArray> parseNpy(std::span<const uint8_t> bytes, const std::str
 
 /// What comes before the data; the data begins at a multiple of 64.
 std::string npyHeader(std::string_view descr, std::span<const int64_t> shape);
-absl::Status writeNpy(const std::string &path, std::string_view descr, std::span<const int64_t> shape,
-                      std::span<const uint8_t> data);
 
 /// NumPy's name of an element type of ONNX ("float", "int64"). Types that NumPy lacks are raw bytes, "<V2" for bfloat16, "|V1" for
 /// an element of at most eight bits in its lowest ones, as the ml_dtypes package stores them. Empty if it is none.

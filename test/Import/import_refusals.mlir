@@ -19,3 +19,8 @@
 // RUN: not lamina-opt %t.arch.gguf --compile-to=import 2>&1 | FileCheck %s --check-prefix=ARCH
 // ARCH:     arch.gguf{{.*}}unknown architecture 'gemma4', expected one of llama, {{.*}}, phi3; did you mean 'gemma{{.*}}
 // ARCH-NOT: {{.}}
+
+// RUN: %python %source_dir/tools/dev/make_tiny_gguf.py %t.sized.gguf --arch llama
+// RUN: not lamina-opt %t.sized.gguf --dim batch=1 --compile-to=import 2>&1 | FileCheck %s --check-prefix=SIZED
+// SIZED:     sized.gguf{{.*}}--dim and --constant are of ONNX models; leave them out
+// SIZED-NOT: {{.}}

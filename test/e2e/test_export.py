@@ -122,6 +122,17 @@ class Export(unittest.TestCase):
         path = folder("export-broken")
         (path / "decoder.onnx").write_bytes((path / "decoder.onnx").read_bytes()[:1000])
         self.assertRegex(program([RUN, path, "--prompt", "x"]).err, r"^lamina-run: .*decoder\.onnx: [^\n]+\n$")
+        empty = WORK / "export-empty"
+        empty.mkdir()
+        self.assertRegex(program([RUN, empty, "--prompt", "x"]).err,
+                         r"^lamina-run: error: '.*export-empty' is no artifact: it holds no manifest\.json; .*export-empty: the folder holds no "
+                         r"model\.onnx, and no genai_config\.json that names a decoder; give a model file[^\n]+\n$")
+
+    def test_a_decoder_in_a_gguf_file(self):
+        path = folder("export-gguf", genai_config={"model": {"decoder": {"filename": "decoder.gguf"}}})
+        shutil.copy(DEMO, path / "decoder.gguf")
+        want = generated(compiled(path), "--prompt", TEXTS[0])["tokens"]
+        self.assertEqual(generated(path, "--prompt", TEXTS[0])["tokens"], want)
 
     def test_without_a_tokenizer(self):
         path = folder("export-ids")

@@ -13,9 +13,11 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fcntl.h>
 #include <filesystem>
 #include <spawn.h>
 #include <string_view>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -64,13 +66,34 @@ absl::StatusOr<fs::path> cacheFolder() {
   return folder;
 }
 
-absl::StatusOr<std::string> keyOf(const std::string &model, const std::string &compiler,
-                                  const std::vector<std::string> &flags, const fs::path &folder) {
-  LAMINA_ASSIGN_OR_RETURN(SourceFiles source, openSourceFiles(model));
-  std::vector<std::string> targets = detectTargets();
-  return compileCacheKey(modelDigest(source, folder.string()) + source.names, compiler,
-                         targets.empty() ? "" : targets.front(), flags);
+absl::StatusOr<std::string> keyOf(const ModelSource &source, const std::string &compiler, const fs::path &folder) {
+  LAMINA_ASSIGN_OR_RETURN(SourceFiles model, openSourceFiles(source.model));
+  std::vector<std::string> targets = detectTargets(), flags = source.compileFlags;
+  for (const std::string &file : source.flagFiles) {
+    LAMINA_ASSIGN_OR_RETURN(std::string digest, Sha256::hexOfFile(file));
+    flags.push_back(std::move(digest));
+  }
+  return compileCacheKey(model, modelDigest(model, folder.string()), compiler, targets.empty() ? "" : targets.front(), flags);
 }
+
+/// Held while an artifact is looked for and made: of processes that want the same one the first makes it, and none replaces
+/// what another has just begun to use. Where a file system has no locks each makes its own.
+class Lock {
+public:
+  explicit Lock(const std::string &path) : file_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666)) {
+    while (file_ >= 0 && ::flock(file_, LOCK_EX) != 0 && errno == EINTR) {
+    }
+  }
+  ~Lock() {
+    if (file_ >= 0)
+      ::close(file_);
+  }
+  Lock(const Lock &) = delete;
+  Lock &operator=(const Lock &) = delete;
+
+private:
+  const int file_;
+};
 
 /// Runs the compiler with its output on our standard error, so that ours holds nothing but results.
 absl::Status runCompiler(const std::string &compiler, const std::string &model,
@@ -94,7 +117,7 @@ absl::Status runCompiler(const std::string &compiler, const std::string &model,
   }
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
     return absl::OkStatus();
-  if (WIFSIGNALED(status) && WTERMSIG(status) == SIGINT)
+  if ((WIFSIGNALED(status) && WTERMSIG(status) == SIGINT) || (WIFEXITED(status) && WEXITSTATUS(status) == 128 + SIGINT))
     return absl::CancelledError("interrupted");
   std::string how =
       WIFEXITED(status) ? strCat("exit status ", WEXITSTATUS(status)) : strCat("signal ", WTERMSIG(status));
@@ -104,34 +127,42 @@ absl::Status runCompiler(const std::string &compiler, const std::string &model,
 
 } // namespace
 
-std::string compileCacheKey(const std::string &digest, const std::string &compiler, const std::string &target,
+std::string compileCacheKey(const SourceFiles &model, const std::string &digest, const std::string &compiler, const std::string &target,
                             const std::vector<std::string> &flags) {
   Sha256 sha;
+  // With its length, so that texts one behind the other are not others.
+  auto add = [&](std::string_view text) { sha.update(strCat(text.size(), " ", text, "\n")); };
+  add(model.name);
+  for (const SourceFiles::File &file : model.files) {
+    add(fs::path(file.path).filename().string());
+    add(strCat(file.bytes.size()));
+  }
   // The compiler's size and time stand for its version, which alone would not tell two builds of a
   // developer's apart.
   struct stat info = {};
   ::stat(compiler.c_str(), &info);
-  sha.update(strCat(digest, "\n", LAMINA_VERSION, "\n", info.st_size, "\n", info.st_mtim.tv_sec, "\n",
-                    info.st_mtim.tv_nsec, "\n", target));
+  for (const std::string &text : {digest, std::string(LAMINA_VERSION), strCat(info.st_size), strCat(info.st_mtim.tv_sec),
+                                  strCat(info.st_mtim.tv_nsec), target})
+    add(text);
   for (const std::string &flag : flags)
-    sha.update(strCat("\n", flag));
+    add(flag);
   return Sha256::hex(sha.finish());
 }
 
-absl::StatusOr<std::string> compileIntoCache(const std::string &model, const std::vector<std::string> &flags,
-                                             bool again) {
+absl::StatusOr<std::string> compileIntoCache(const ModelSource &source, bool again) {
   LAMINA_ASSIGN_OR_RETURN(std::string compiler, findCompiler());
   LAMINA_ASSIGN_OR_RETURN(fs::path folder, cacheFolder());
-  LAMINA_ASSIGN_OR_RETURN(std::string key, keyOf(model, compiler, flags, folder));
+  LAMINA_ASSIGN_OR_RETURN(std::string key, keyOf(source, compiler, folder));
   std::string artifact = (folder / (key + kArtifactSuffix)).string();
+  Lock lock((folder / (key + ".lock")).string());
   if (!again && isArtifactDirectory(artifact))
     return artifact;
   // The compiler replaces no folder that is not an artifact; this one is ours, whatever is left in it.
   std::error_code ignored; // if it cannot be removed, the compiler says why
   fs::remove_all(artifact, ignored);
   if (::isatty(STDERR_FILENO))
-    std::fprintf(stderr, "compiling %s into %s\n", model.c_str(), artifact.c_str());
-  LAMINA_RETURN_IF_ERROR(runCompiler(compiler, model, flags, artifact));
+    std::fprintf(stderr, "compiling %s into %s\n", source.model.c_str(), artifact.c_str());
+  LAMINA_RETURN_IF_ERROR(runCompiler(compiler, source.model, source.compileFlags, artifact));
   return artifact;
 }
 

@@ -3,23 +3,22 @@
 #ifndef LAMINA_TOOLS_COMMON_COMPILECACHE_H
 #define LAMINA_TOOLS_COMMON_COMPILECACHE_H
 
-#include "runtime/base/Status.h"
+#include "tools/common/SourceFiles.h"
 
 #include <string>
 #include <vector>
 
 namespace lamina {
 
-/// The artifact of a model (see openSourceFiles): $XDG_CACHE_HOME/lamina/KEY.lamina (~/.cache/lamina without the variable),
+/// The artifact of a model that openSourceFiles opens: $XDG_CACHE_HOME/lamina/KEY.lamina (~/.cache/lamina without the variable),
 /// where KEY is the compileCacheKey. If it is missing, lamina-opt makes it: the one beside this program, or
 /// else the one in PATH. `again`: even if it is there, because it is damaged.
-absl::StatusOr<std::string> compileIntoCache(const std::string &model, const std::vector<std::string> &flags,
-                                             bool again = false);
+absl::StatusOr<std::string> compileIntoCache(const ModelSource &source, bool again = false);
 
-/// The SHA-256 of everything that such an artifact depends on, but for the model's name: the `digest` of the model's bytes (see
-/// modelDigest) and the names of its files, our version, the compiler at that path, the `target` that it chooses by itself, and its
-/// `flags`. Machines that share a home folder need not run the same code.
-std::string compileCacheKey(const std::string &digest, const std::string &compiler, const std::string &target,
+/// The SHA-256 of everything that such an artifact depends on: what the model and its files are called, how long they are, and the
+/// `digest` of their bytes (see modelDigest); our version, the compiler at that path, the `target` that it chooses by itself, and
+/// its `flags` with digests of the files that they name. Machines that share a home folder need not run the same code.
+std::string compileCacheKey(const SourceFiles &model, const std::string &digest, const std::string &compiler, const std::string &target,
                             const std::vector<std::string> &flags);
 
 } // namespace lamina

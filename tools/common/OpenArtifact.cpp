@@ -2,10 +2,10 @@
 
 #include "tools/common/OpenArtifact.h"
 
+#include "lib/Import/ModelPath.h"
 #include "runtime/base/Clock.h"
 #include "runtime/base/StrCat.h"
 #include "tools/common/CompileCache.h"
-#include "tools/common/SourceFiles.h"
 
 #include <cerrno>
 #include <cstdio>
@@ -13,6 +13,20 @@
 
 namespace lamina {
 namespace {
+
+namespace fs = std::filesystem;
+
+/// What is wrong with a model that is neither there compiled nor compiled first; nothing if its artifact may say more.
+absl::Status refusalOf(const std::string &model) {
+  std::error_code ignored; // a path that cannot be examined is reported by whoever opens it
+  if (fs::is_regular_file(model, ignored))
+    return absl::InvalidArgumentError(
+        strCat("'", model, "' is neither an artifact (a folder made by lamina-opt) nor a GGUF or ONNX file"));
+  if (fs::is_directory(model, ignored) && !fs::exists(fs::path(model) / kManifestFile, ignored))
+    return absl::InvalidArgumentError(strCat("'", model, "' is no artifact: it holds no ", kManifestFile, "; ",
+                                             modelFile(model).status().message()));
+  return absl::OkStatus();
+}
 
 /// Whether another compilation helps: what is in the artifact is wrong, rather than reading it.
 bool isDamage(const absl::Status &status) {
@@ -27,20 +41,17 @@ absl::StatusOr<ArtifactReader> openArtifact(const ModelSource &source, uint64_t 
       *began = monotonicNanoseconds();
     return ArtifactReader::open(path, static_cast<unsigned>(source.threads));
   };
-  std::error_code ignored; // a path that cannot be examined is reported by whoever opens it
-  bool compiles = looksLikeSource(source.model);
-  if (!compiles && std::filesystem::is_regular_file(source.model, ignored))
-    return absl::InvalidArgumentError(strCat("'", source.model, "' is neither an artifact (a folder made by lamina-opt) nor a GGUF or "
-                                             "ONNX file"));
-  if (!compiles)
+  if (!looksLikeSource(source.model)) {
+    LAMINA_RETURN_IF_ERROR(refusalOf(source.model));
     return open(source.model);
-  LAMINA_ASSIGN_OR_RETURN(std::string path, compileIntoCache(source.model, source.compileFlags));
+  }
+  LAMINA_ASSIGN_OR_RETURN(std::string path, compileIntoCache(source));
   absl::StatusOr<ArtifactReader> artifact = open(path);
   if (!isDamage(artifact.status()))
     return artifact;
   std::fprintf(stderr, "%s: warning: %s; compiling it again\n", program_invocation_short_name,
                std::string(artifact.status().message()).c_str());
-  LAMINA_ASSIGN_OR_RETURN(path, compileIntoCache(source.model, source.compileFlags, /*again=*/true));
+  LAMINA_ASSIGN_OR_RETURN(path, compileIntoCache(source, /*again=*/true));
   return open(path);
 }
 

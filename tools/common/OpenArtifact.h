@@ -5,18 +5,11 @@
 
 #include "runtime/base/Status.h"
 #include "runtime/io/ArtifactReader.h"
+#include "tools/common/SourceFiles.h"
 
 #include <cstdint>
-#include <string>
-#include <vector>
 
 namespace lamina {
-
-struct ModelSource {
-  std::string model;                          ///< an artifact, or what lamina-opt compiles first
-  int threads = 0;                            ///< that hash; 0: one per CPU
-  std::vector<std::string> compileFlags = {}; ///< for lamina-opt
-};
 
 /// Verifies the model if it is an artifact; of what is none yet the artifact in the cache, compiled if it is not
 /// there yet or damaged. `began` receives when the verification of what is returned began.

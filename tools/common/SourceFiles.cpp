@@ -3,9 +3,8 @@
 #include "tools/common/SourceFiles.h"
 
 #include "lib/Import/ExportFolder.h"
+#include "lib/Import/ModelPath.h"
 #include "lib/Import/ONNX/Reader.h"
-#include "runtime/base/MappedFile.h"
-#include "runtime/base/StrCat.h"
 #include "runtime/io/ArtifactWriter.h"
 #include "runtime/io/GGUFReader.h"
 
@@ -27,50 +26,36 @@ absl::StatusOr<SourceFiles> openGGUF(const std::string &path) {
 }
 
 absl::StatusOr<SourceFiles> openONNX(const std::string &path) {
-  struct Owner {
-    onnx::Model model;
-    std::vector<MappedFile> beside;
-  };
-  LAMINA_ASSIGN_OR_RETURN(onnx::Model model, onnx::readModel(path));
-  auto owner = std::make_shared<Owner>(Owner{std::move(model), {}});
+  LAMINA_ASSIGN_OR_RETURN(onnx::Model opened, onnx::readModel(path));
+  auto model = std::make_shared<const onnx::Model>(std::move(opened));
   SourceFiles source;
-  for (const onnx::ModelFile &file : owner->model.files)
+  source.name = nameOfONNX(path);
+  for (const onnx::ModelFile &file : model->files)
     source.files.push_back({file.path, file.bytes});
+  source.owner = std::move(model);
   for (const char *name : kFilesBesideModel) {
     absl::StatusOr<MappedFile> file = MappedFile::open((fs::path(path).parent_path() / name).string());
     if (absl::IsNotFound(file.status()))
       continue;
     LAMINA_RETURN_IF_ERROR(file.status());
     source.files.push_back({file->path(), file->bytes()});
-    source.names += strCat(name, "\n", file->size(), "\n");
-    owner->beside.push_back(*std::move(file));
+    source.beside.push_back(*std::move(file));
   }
-  source.owner = std::move(owner);
   return source;
-}
-
-bool isGGUF(const std::string &path) {
-  auto file = MappedFile::open(path);
-  return file.ok() && GGUFReader::looksLikeGGUF(file->bytes());
 }
 
 } // namespace
 
 absl::StatusOr<SourceFiles> openSourceFiles(const std::string &model) {
-  if (!fs::is_directory(model))
-    return isGGUF(model) ? openGGUF(model) : openONNX(model);
-  LAMINA_ASSIGN_OR_RETURN(std::string decoder, decoderInFolder(model));
-  return openONNX(decoder);
+  LAMINA_ASSIGN_OR_RETURN(std::string path, modelFile(model));
+  return formatOf(path) == ModelFormat::ONNX ? openONNX(path) : openGGUF(path);
 }
 
-bool looksLikeExport(const std::string &model) {
+bool looksLikeSource(const std::string &model) {
   std::error_code ignored; // a path that cannot be examined is reported by whoever opens it
   if (fs::is_directory(model, ignored))
     return !isArtifactDirectory(model) && !absl::IsNotFound(decoderInFolder(model).status());
-  auto file = MappedFile::open(model);
-  return file.ok() && onnx::looksLikeOnnx(file->bytes());
+  return formatOf(model).has_value();
 }
-
-bool looksLikeSource(const std::string &model) { return isGGUF(model) || looksLikeExport(model); }
 
 } // namespace lamina

@@ -3,7 +3,7 @@
 #ifndef LAMINA_TOOLS_COMMON_SOURCEFILES_H
 #define LAMINA_TOOLS_COMMON_SOURCEFILES_H
 
-#include "runtime/base/Status.h"
+#include "runtime/base/MappedFile.h"
 
 #include <cstdint>
 #include <memory>
@@ -13,14 +13,23 @@
 
 namespace lamina {
 
+/// A model on a command line, and how it is compiled if it has to be.
+struct ModelSource {
+  std::string model;                          ///< an artifact, a file, or the folder that an exporter wrote
+  int threads = 0;                            ///< that hash; 0: one per CPU
+  std::vector<std::string> compileFlags = {}; ///< for lamina-opt
+  std::vector<std::string> flagFiles = {};    ///< that the flags name
+};
+
 /// A model's files, mapped as long as this lives.
 struct SourceFiles {
   struct File {
     std::string path;
     std::span<const uint8_t> bytes;
   };
+  std::string name; ///< of the model, where its files do not say it
   std::vector<File> files;
-  std::string names; ///< of those that mean something by their name
+  std::vector<MappedFile> beside; ///< of the model itself
   std::shared_ptr<const void> owner;
 };
 
@@ -28,9 +37,7 @@ struct SourceFiles {
 /// the folder that an exporter wrote. An error says what is wrong with a model, before hours of work.
 absl::StatusOr<SourceFiles> openSourceFiles(const std::string &model);
 
-/// Whether `model` is an ONNX file, or a folder that an exporter wrote.
-bool looksLikeExport(const std::string &model);
-/// The same, or a GGUF file: whether lamina-opt compiles it.
+/// Whether lamina-opt compiles `model`: a GGUF or ONNX file, or a folder that an exporter wrote.
 bool looksLikeSource(const std::string &model);
 
 } // namespace lamina

@@ -165,9 +165,21 @@ def products(root):
     write(root, "product_broadcast", "MatMul", [real(2, 1, 5, 20), real(3, 20, 17)], ["y"], {}, "")
 
 
+def pools(root):
+    """Windows that reach beyond the padding, or lie in it alone."""
+    x = np.arange(1, 13, dtype=np.float32).reshape(1, 2, 2, 3)
+    beyond = {"kernel_shape": [2, 3], "pads": [1, 1, 1, 1], "strides": [2, 3], "ceil_mode": 1}
+    outside = {"kernel_shape": [1, 2], "dilations": [1, 4], "pads": [0, 1, 0, 1]}
+    for name, attributes in {"beyond": beyond, "outside": outside}.items():
+        write(root, f"max_pool_{name}", "MaxPool", [x], ["y"], attributes, "")
+        for pads in (0, 1):
+            write(root, f"average_pool_{name}_{'padded' if pads else 'plain'}", "AveragePool", [x], ["y"],
+                  attributes | {"count_include_pad": pads}, "")
+
+
 def main():
     root = pathlib.Path(sys.argv[1])
-    for family in (norms, activations, rotary, attention, grouped, quantized, experts, products):
+    for family in (norms, activations, rotary, attention, grouped, quantized, experts, products, pools):
         family(root)
 
 

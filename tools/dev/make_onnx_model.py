@@ -110,6 +110,7 @@ def main():
     parser.add_argument("--repeat", choices=("expand", "tile"), default="expand", help="of keys, in decomposed attention")
     parser.add_argument("--product", choices=("matmul", "einsum"), default="matmul", help="in decomposed attention")
     parser.add_argument("--experts", choices=FUSIONS, default="apart", help="gate and up of experts in tensors of their own, or in one")
+    parser.add_argument("--expert-biases", type=float, help="a number that each bias of an expert is; without, there are none")
     parser.add_argument("--weights", choices=("f32", "f16", "blocks", "qdq"), default="f32")
     parser.add_argument("--block-size", type=int, choices=(16, 32), default=32, help="columns to a scale")
     parser.add_argument("--zero-points", action="store_true", help="of MatMulNBits, all in the middle")

@@ -24,10 +24,13 @@ class Experts:
         self.d, self.g, self.w, self.o = decoder, decoder.g, decoder.weights, decoder.o
 
     def matrix(self, name, dims, values):
-        """The inputs of one matrix for each expert: weights, perhaps scales, and no bias."""
+        """The inputs of one matrix for each expert: weights, perhaps scales, perhaps biases."""
         experts, rows, columns = dims
+        bias = ""
+        if self.o.expert_biases is not None:
+            bias = self.g.tensor(name + ".bias", self.w.real, [experts, rows], self.w.reals([self.o.expert_biases] * (experts * rows)))
         if self.o.weights != "blocks":
-            return [self.g.tensor(name, self.w.real, dims, self.w.reals(values)), ""]
+            return [self.g.tensor(name, self.w.real, dims, self.w.reals(values)), bias]
         scales, codes = array.array("f"), bytearray()
         for at in range(0, len(values), BLOCK):
             block = values[at:at + BLOCK]
@@ -35,7 +38,7 @@ class Experts:
             scales.append(scale)
             codes += bytes(round(value / scale) + 128 for value in block)
         return [self.g.tensor(name, UINT8, dims, bytes(codes)),
-                self.g.tensor(name + ".scales", self.w.real, [experts, rows, columns // BLOCK], self.w.reals(scales)), ""]
+                self.g.tensor(name + ".scales", self.w.real, [experts, rows, columns // BLOCK], self.w.reals(scales)), bias]
 
     def feed_forward(self, layer, x):
         gguf, g, prefix, name = self.d.gguf, self.g, f"blk.{layer}.ffn_", f"ffn.{layer}"

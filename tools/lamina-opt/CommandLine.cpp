@@ -5,6 +5,7 @@
 #include "lib/Target/CPU/CPUTarget.h"
 #include "lib/Target/CUDA/CUDATarget.h"
 #include "lib/Target/Plan/ArtifactTarget.h"
+#include "tools/common/Assignment.h"
 #include "tools/common/CommandLineError.h"
 
 #include "llvm/ADT/STLExtras.h"
@@ -116,31 +117,19 @@ std::string setTarget(const std::string &text, CommandLine &line) {
   return "";
 }
 
-/// NAME=TEXT into a map; the text after the first '='.
-template <typename T> void addAssignments(CLI::App &app, const std::string &flag, std::map<std::string, T> &target,
-                                          const std::string &description) {
-  auto add = [&target, flag](const std::vector<std::string> &pairs) {
-    for (const std::string &pair : pairs) {
-      size_t equals = pair.rfind('=');
-      llvm::StringRef value = equals == std::string::npos ? "" : llvm::StringRef(pair).substr(equals + 1);
-      T &assigned = target[pair.substr(0, equals)];
-      bool wrong = value.empty();
-      if constexpr (std::is_same_v<T, std::string>)
-        assigned = value.str();
-      else
-        wrong = value.getAsInteger(10, assigned) || assigned < 0;
-      if (wrong)
-        throw CLI::ValidationError(flag, "expected NAME=VALUE, got '" + pair + "'");
-    }
-  };
-  app.add_option_function<std::vector<std::string>>(flag, add, description)->expected(1)->take_all()->type_name("NAME=VALUE");
-}
-
 void addFunctions(CLI::App &app, CompileOptions &options) {
-  addAssignments(app, "--dim", options.sizes,
-                 "of an ONNX model without a cache: a number for a size that the file gives a name; may be repeated");
-  addAssignments(app, "--constant", options.constants,
-                 "of an ONNX model without a cache: the .npy file of an input that becomes a constant; may be repeated");
+  addAssignments(app, "--dim", "NAME=N", "of an ONNX model: a number for a size that the file gives a name; may be repeated",
+                 [&options](const Assignment &given) {
+                   std::optional<int64_t> size = parseSize(given.value);
+                   options.sizes[given.name] = size.value_or(0);
+                   return size.has_value();
+                 });
+  addAssignments(app, "--constant", "NAME=FILE.npy",
+                 "of an ONNX model without a cache: the file of an input that becomes a constant; may be repeated",
+                 [&options](const Assignment &given) {
+                   options.constants[given.name] = given.value;
+                   return true;
+                 });
 }
 
 void addPlacement(CLI::App &app, CommandLine &line) {

@@ -1,6 +1,7 @@
 //===- Chat.cpp - a conversation line by line ---------------------------------------------------------===//
 
 #include "runtime/generate/Generator.h"
+#include "tools/common/Trace.h"
 #include "tools/lamina-run/Conversation.h"
 #include "tools/lamina-run/Interrupt.h"
 #include "tools/lamina-run/Report.h"
@@ -92,7 +93,7 @@ absl::Status chat(const RunOptions &options) {
     results.push_back(*std::move(result));
   }
   if (!options.traceFile.empty())
-    LAMINA_RETURN_IF_ERROR(writeTrace(*session, options.traceFile));
+    LAMINA_RETURN_IF_ERROR(writeTrace(*session->engine, options.traceFile));
   if (options.stats && !results.empty())
     printStats(results, *session, wallMs);
   return absl::OkStatus();

@@ -35,7 +35,7 @@ absl::StatusOr<std::vector<std::string>> usableTargets(const ArtifactReader &art
 } // namespace
 
 absl::Status check(const RunOptions &options) {
-  LAMINA_ASSIGN_OR_RETURN(ArtifactReader artifact, openArtifact(modelSource(options)));
+  LAMINA_ASSIGN_OR_RETURN(ArtifactReader artifact, openModel(options));
   LAMINA_RETURN_IF_ERROR(checkPlan(artifact.plan()));
   LAMINA_ASSIGN_OR_RETURN(std::vector<std::string> targets, usableTargets(artifact));
   LAMINA_RETURN_IF_ERROR(loadTokenizer(artifact.filePath(kTokenizerFile)).status());

@@ -1,6 +1,7 @@
 //===- CommandLine.cpp - lamina-run's command line ----------------------------------------------------===//
 
 #include "runtime/device/cpu/ThreadPool.h"
+#include "tools/common/Assignment.h"
 #include "tools/common/CommandLineError.h"
 #include "tools/lamina-run/Options.h"
 
@@ -19,8 +20,7 @@ constexpr char kDescription[] = "Runs a model that lamina-opt compiled: generate
 
 constexpr char kFooter[] =
     R"(MODEL is an artifact (NAME.lamina), or a GGUF or ONNX file or the folder of an export, which lamina-opt compiles into a
-cache first ($XDG_CACHE_HOME/lamina or ~/.cache/lamina). One whose sizes have names is compiled by hand:
-lamina-opt m.onnx --dim NAME=N -o m.lamina.
+cache first ($XDG_CACHE_HOME/lamina or ~/.cache/lamina), with what --dim and --constant give.
 
 Generated text goes to standard output, everything else to standard error. With --prompt-file every line is a prompt;
 all are generated together, and printed in the order of the file (--output=json: one object a line).
@@ -99,6 +99,20 @@ struct Parser {
         ->type_name("NAME=FILE.npy");
     app.add_option("--output-dir", options.outputFolder, "The folder where each output becomes NAME.npy")
         ->type_name("DIR");
+  }
+
+  void addCompilation(CLI::App &app) {
+    addAssignments(app, "--dim", "NAME=N", "Of an ONNX model: a number for a size that the file gives a name; may be repeated",
+                   [this](const Assignment &given) {
+                     options.compileFlags.push_back("--dim=" + given.name + "=" + given.value);
+                     return parseSize(given.value).has_value();
+                   });
+    addAssignments(app, "--constant", "NAME=FILE.npy", "Of an ONNX model: the file of an input that becomes a constant; may be repeated",
+                   [this](const Assignment &given) {
+                     options.compileFlags.push_back("--constant=" + given.name + "=" + given.value);
+                     options.flagFiles.push_back(given.value);
+                     return true;
+                   });
   }
 
   void addGeneration(CLI::App &app) {
@@ -182,7 +196,7 @@ struct Parser {
     if (!describe && !check && !tokenize && !function)
       return "";
     std::string action = describe ? "--describe" : check ? "--check" : tokenize ? "--tokenize" : "--output-dir";
-    std::set<std::string> used = {"--model", "--output", "--threads", action};
+    std::set<std::string> used = {"--model", "--output", "--threads", "--dim", "--constant", action};
     if (action == "--output-dir")
       used.insert({"--input", "--inproc"});
     if (tokenize)
@@ -196,7 +210,7 @@ struct Parser {
   /// What no single option can check; empty if all is well.
   std::string finish(const CLI::App &app) {
     if (options.model.empty())
-      return "nothing to run: give MODEL, an artifact or a GGUF file";
+      return "nothing to run: give MODEL, an artifact or a model file";
     if (std::string problem = conflict(); !problem.empty())
       return problem;
     if (std::string problem = withoutEffect(app); !problem.empty())
@@ -242,13 +256,15 @@ ParsedCommandLine parseCommandLine(int argc, const char *const *argv) {
   app.footer(kFooter);
   app.set_version_flag("--version", "lamina-run " LAMINA_VERSION);
   Parser parser;
-  app.add_option("-m,--model,MODEL", parser.options.model, "An artifact or a GGUF file")->type_name("");
+  app.add_option("-m,--model,MODEL", parser.options.model, "An artifact or a model file")->type_name("");
   // Options added from here on stand under this heading of --help.
   auto heading = [&](const char *text) { app.option_defaults()->group(text); };
   heading("Prompt");
   parser.addPrompts(app);
   heading("Tensors");
   parser.addFunction(app);
+  heading("Compilation");
+  parser.addCompilation(app);
   heading("Generation");
   parser.addGeneration(app);
   heading("Execution");

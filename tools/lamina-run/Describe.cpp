@@ -37,9 +37,14 @@ WorkerSizes sizesOf(const plan::Worker &worker, const plan::Limits &limits) {
   return sizes;
 }
 
-std::string className(const plan::Plan &plan, const plan::Worker &worker) {
-  auto index = static_cast<int>(worker.device_class());
-  return index < plan.classes_size() ? plan.classes(index).name() : "?";
+/// A plan that cannot be run can be described.
+plan::DeviceClass classOf(const plan::Plan &plan, const plan::Worker &worker) {
+  if (worker.device_class() < static_cast<uint32_t>(plan.classes_size()))
+    return plan.classes(static_cast<int>(worker.device_class()));
+  plan::DeviceClass unknown;
+  unknown.set_name("?");
+  unknown.set_device("?");
+  return unknown;
 }
 
 std::string sizeText(uint64_t bytes) { return bytes == 0 ? "-" : bytesText(static_cast<double>(bytes)); }
@@ -82,10 +87,9 @@ void printWorkers(const plan::Plan &plan) {
               "KV cache", "KV per token", "activations", "kernels", "dispatches");
   for (const plan::Worker &worker : plan.workers()) {
     WorkerSizes sizes = sizesOf(worker, plan.limits());
-    auto index = static_cast<int>(worker.device_class());
+    plan::DeviceClass deviceClass = classOf(plan, worker);
     std::printf("%-12s %-10s %-6s %12s %12s %14s %12s %9d %9llu\n", worker.name().c_str(),
-                className(plan, worker).c_str(),
-                index < plan.classes_size() ? plan.classes(index).device().c_str() : "?",
+                deviceClass.name().c_str(), deviceClass.device().c_str(),
                 sizeText(worker.weights_bytes()).c_str(), sizeText(sizes.kvBytes).c_str(),
                 sizeText(sizes.kvBytesPerToken).c_str(), sizeText(worker.arena_bytes()).c_str(),
                 worker.kernels_size(), static_cast<unsigned long long>(sizes.dispatches));
@@ -154,7 +158,7 @@ Json descriptionJson(const ArtifactReader &artifact) {
   for (const plan::Worker &worker : plan.workers()) {
     WorkerSizes sizes = sizesOf(worker, limits);
     workers.push_back({{"name", worker.name()},
-                       {"class", className(plan, worker)},
+                       {"class", classOf(plan, worker).name()},
                        {"weights_bytes", worker.weights_bytes()},
                        {"kv_bytes", sizes.kvBytes},
                        {"kv_bytes_per_token", sizes.kvBytesPerToken},
@@ -212,7 +216,7 @@ void printFunction(const ArtifactReader &artifact) {
 } // namespace
 
 absl::Status describe(const RunOptions &options) {
-  LAMINA_ASSIGN_OR_RETURN(ArtifactReader artifact, openArtifact(modelSource(options)));
+  LAMINA_ASSIGN_OR_RETURN(ArtifactReader artifact, openModel(options));
   if (options.json) {
     std::printf("%s\n", dumpLine(descriptionJson(artifact)).c_str());
     return absl::OkStatus();

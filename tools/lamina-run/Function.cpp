@@ -3,6 +3,7 @@
 #include "runtime/base/StrCat.h"
 #include "runtime/executor/PlanCheck.h"
 #include "runtime/io/NpyFile.h"
+#include "runtime/io/NpyWriter.h"
 #include "tools/lamina-run/Interrupt.h"
 #include "tools/lamina-run/Run.h"
 #include "tools/lamina-run/Session.h"
@@ -96,6 +97,8 @@ absl::Status writeOutputs(const plan::Plan &plan, const Engine &engine, const st
     return absl::UnavailableError(strCat("cannot make the folder '", folder, "': ", error.message()));
   std::vector<std::string> names = fileNames(plan);
   for (int i = 0; i < plan.outputs_size(); ++i) {
+    if (interrupted())
+      return absl::CancelledError("interrupted");
     const plan::Port &port = plan.outputs(i);
     std::vector<int64_t> shape(port.shape().begin(), port.shape().end());
     std::span<const std::byte> bytes = engine.output(i);
@@ -110,7 +113,7 @@ absl::Status writeOutputs(const plan::Plan &plan, const Engine &engine, const st
 } // namespace
 
 absl::Status runFunction(const RunOptions &options) {
-  LAMINA_ASSIGN_OR_RETURN(ArtifactReader artifact, openArtifact(modelSource(options)));
+  LAMINA_ASSIGN_OR_RETURN(ArtifactReader artifact, openModel(options));
   const plan::Plan &plan = artifact.plan();
   LAMINA_RETURN_IF_ERROR(checkPlan(plan));
   if (!isFunction(plan))
@@ -121,6 +124,7 @@ absl::Status runFunction(const RunOptions &options) {
   LAMINA_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, Engine::create(plan, artifact.path(), engineOptions));
   for (int i = 0; i < plan.inputs_size(); ++i)
     LAMINA_RETURN_IF_ERROR(fill(engine->input(i), plan.inputs(i), files[static_cast<size_t>(i)]));
+  catchInterrupts();
   LAMINA_RETURN_IF_ERROR(engine->step({.tokens = 1, .outputRows = 0, .sequences = 1, .blockTableStride = 0}));
   return writeOutputs(plan, *engine, options.outputFolder);
 }

@@ -4,9 +4,10 @@
 #include "runtime/base/MappedFile.h"
 #include "runtime/base/StrCat.h"
 #include "runtime/generate/Generator.h"
+#include "runtime/io/NpyWriter.h"
+#include "tools/common/Trace.h"
 #include "tools/lamina-run/Conversation.h"
 #include "tools/lamina-run/Interrupt.h"
-#include "tools/lamina-run/NpyWriter.h"
 #include "tools/lamina-run/Report.h"
 #include "tools/lamina-run/Run.h"
 
@@ -78,7 +79,7 @@ public:
   }
 
   absl::Status onPromptLogits(size_t, size_t, std::span<const float> logits) override {
-    return logits_->append(logits);
+    return logits_->append({reinterpret_cast<const uint8_t *>(logits.data()), logits.size_bytes()});
   }
 
   void onFinished(size_t request, const GenerationResult &result) override {
@@ -89,7 +90,8 @@ public:
       show(*results_[shown_]);
   }
 
-  absl::Status closeLogits() { return logits_ ? logits_->close() : absl::OkStatus(); }
+  /// Those of a prompt that was interrupted are not kept.
+  absl::Status closeLogits() { return logits_ && logits_->isComplete() ? logits_->close() : absl::OkStatus(); }
 
   std::vector<GenerationResult> takeResults() {
     std::vector<GenerationResult> results;
@@ -158,8 +160,8 @@ absl::Status generate(const RunOptions &options) {
   }
   std::optional<NpyWriter> logits;
   if (!options.logitsFile.empty()) {
-    LAMINA_ASSIGN_OR_RETURN(logits, NpyWriter::create(options.logitsFile, ids[0].size(),
-                                                      session->artifact->plan().model().vocab_size()));
+    const int64_t shape[] = {static_cast<int64_t>(ids[0].size()), session->artifact->plan().model().vocab_size()};
+    LAMINA_ASSIGN_OR_RETURN(logits, NpyWriter::create(options.logitsFile, "<f4", shape));
   }
   uint64_t began = monotonicNanoseconds();
   Printer printer(options, *session, std::move(prompts), std::move(logits));
@@ -178,7 +180,7 @@ absl::Status generate(const RunOptions &options) {
     return status;
   LAMINA_RETURN_IF_ERROR(printer.closeLogits());
   if (!options.traceFile.empty())
-    LAMINA_RETURN_IF_ERROR(writeTrace(*session, options.traceFile));
+    LAMINA_RETURN_IF_ERROR(writeTrace(*session->engine, options.traceFile));
   if (options.stats)
     printStats(printer.takeResults(), *session, wallMs);
   return status;

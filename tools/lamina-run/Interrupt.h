@@ -1,6 +1,6 @@
 //===- Interrupt.h - Ctrl-C -----------------------------------------------------------------*- C++ -*-===//
 //
-// The first Ctrl-C asks for an end, the second ends the process at once.
+// The first Ctrl-C asks for an end, the second ends the process at once. Who was started to ignore it goes on doing so.
 //
 //===--------------------------------------------------------------------------------------------------------===//
 

@@ -38,6 +38,9 @@ struct SamplingFlags {
 struct RunOptions {
   Action action = Action::Generate;
   std::string model; ///< an artifact, or what lamina-opt compiles first
+  // How it compiles it.
+  std::vector<std::string> compileFlags;
+  std::vector<std::string> flagFiles; ///< that the flags name
 
   // At most one of these is set; none in an interactive chat.
   std::optional<std::string> prompt;

@@ -4,6 +4,7 @@
 #include "runtime/base/MappedFile.h"
 #include "runtime/base/StrCat.h"
 #include "runtime/generate/Perplexity.h"
+#include "tools/common/Trace.h"
 #include "tools/lamina-run/Interrupt.h"
 #include "tools/lamina-run/Report.h"
 #include "tools/lamina-run/Run.h"
@@ -95,7 +96,7 @@ absl::Status perplexity(const RunOptions &options) {
   double ms = static_cast<double>(monotonicNanoseconds() - began) * 1e-6;
   print(options, result, ids.size(), window, ms);
   if (!options.traceFile.empty())
-    LAMINA_RETURN_IF_ERROR(writeTrace(*session, options.traceFile));
+    LAMINA_RETURN_IF_ERROR(writeTrace(*session->engine, options.traceFile));
   if (options.stats)
     printStats({}, *session, ms);
   return absl::OkStatus();

@@ -1,4 +1,4 @@
-//===- Report.h - results as JSON, tables and traces ----------------------------------------*- C++ -*-===//
+//===- Report.h - results as JSON and tables ------------------------------------------------*- C++ -*-===//
 
 #ifndef LAMINA_TOOLS_LAMINA_RUN_REPORT_H
 #define LAMINA_TOOLS_LAMINA_RUN_REPORT_H
@@ -26,11 +26,6 @@ void printStats(std::span<const GenerationResult> results, const Session &sessio
 /// The first step of which the events hold everything, where each worker keeps the last `capacity` of its
 /// own.
 uint64_t firstWholeStep(std::span<const TraceEvent> events, uint64_t capacity);
-
-/// --trace: Chrome's trace event format, one lane per worker and one for communication.
-absl::Status writeTrace(const Session &session, const std::string &path);
-/// Whether it can be written, before a long run.
-absl::Status checkTraceFile(const std::string &path);
 
 } // namespace lamina::run
 

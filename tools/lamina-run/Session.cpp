@@ -5,8 +5,10 @@
 #include "runtime/base/Clock.h"
 #include "runtime/base/StrCat.h"
 #include "runtime/executor/PlanCheck.h"
+#include "runtime/io/ArtifactWriter.h"
 #include "runtime/io/GGUFReader.h"
 #include "runtime/sampler/SamplerGGUF.h"
+#include "tools/common/Trace.h"
 #include "tools/lamina-run/Interrupt.h"
 #include "tools/lamina-run/Report.h"
 
@@ -38,12 +40,19 @@ absl::StatusOr<std::vector<int32_t>> encodePrompt(const Tokenizer *tokenizer, st
   return tokenizer->encode(text, {.addSpecial = !noBos, .parseSpecial = true});
 }
 
+absl::StatusOr<ArtifactReader> openModel(const RunOptions &options, uint64_t *began) {
+  if (!options.compileFlags.empty() && isArtifactDirectory(options.model))
+    return absl::InvalidArgumentError(strCat("'", options.model, "' is compiled already, so ", options.compileFlags.front(),
+                                             " comes too late; give the model that it was compiled from"));
+  return openArtifact({options.model, options.threads, options.compileFlags, options.flagFiles}, began);
+}
+
 absl::StatusOr<std::unique_ptr<Session>> Session::open(const RunOptions &options) {
   if (!options.traceFile.empty())
     LAMINA_RETURN_IF_ERROR(checkTraceFile(options.traceFile));
   auto session = std::make_unique<Session>();
   uint64_t began = 0;
-  LAMINA_ASSIGN_OR_RETURN(session->artifact, openArtifact(modelSource(options), &began));
+  LAMINA_ASSIGN_OR_RETURN(session->artifact, openModel(options, &began));
   if (isFunction(session->artifact->plan()))
     return absl::InvalidArgumentError(
         "the model computes tensors, not text; give --input NAME=FILE.npy and --output-dir DIR, --describe names its inputs");

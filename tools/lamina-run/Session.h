@@ -27,7 +27,8 @@ struct Session {
   double loadMs = 0; ///< hashes, weights and workers; not a compilation
 };
 
-inline ModelSource modelSource(const RunOptions &options) { return {options.model, options.threads}; }
+/// The model's artifact, compiled first if need be; openArtifact.
+absl::StatusOr<ArtifactReader> openModel(const RunOptions &options, uint64_t *began = nullptr);
 
 /// The tokenizer of a GGUF file; null if it has no vocabulary. A doubtful one is warned of on standard error.
 absl::StatusOr<std::unique_ptr<Tokenizer>> loadTokenizer(const std::string &ggufPath);

@@ -1,9 +1,9 @@
 //===- Tokenize.cpp - --tokenize ----------------------------------------------------------------------===//
 
+#include "lib/Import/ModelPath.h"
 #include "runtime/base/MappedFile.h"
 #include "runtime/base/StrCat.h"
 #include "tools/common/OpenArtifact.h"
-#include "tools/common/SourceFiles.h"
 #include "tools/lamina-run/Run.h"
 #include "tools/lamina-run/Session.h"
 
@@ -24,9 +24,9 @@ std::string readStandardInput() {
 
 absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizerOf(const RunOptions &options) {
   std::error_code ignored; // a path that cannot be examined is reported by whoever opens it
-  if (!std::filesystem::is_directory(options.model, ignored) && !looksLikeExport(options.model))
+  if (!std::filesystem::is_directory(options.model, ignored) && formatOf(options.model) != ModelFormat::ONNX)
     return loadTokenizer(options.model);
-  LAMINA_ASSIGN_OR_RETURN(ArtifactReader artifact, openArtifact(modelSource(options)));
+  LAMINA_ASSIGN_OR_RETURN(ArtifactReader artifact, openModel(options));
   return loadTokenizer(artifact.filePath(kTokenizerFile));
 }
 

@@ -42,6 +42,8 @@ public:
       for (ValueId id : graph.nodes[i].outputs)
         if (id != kAbsent)
           producer_[id] = i;
+      if (isKnown(i)) // it reads shapes alone, before the model runs
+        continue;
       for (ValueId id : graph.nodes[i].inputs)
         if (id != kAbsent)
           users_[id].push_back(i);
@@ -73,6 +75,9 @@ private:
   bool is(size_t i, const Names &names) const { return i != kNone && node(i).domain.empty() && names.contains(node(i).op); }
   size_t producer(ValueId id) const { return id == kAbsent ? kNone : producer_[id]; }
   bool isConstant(ValueId id) const { return id != kAbsent && (tensors_[id].hasData() || graph_.constants.contains(id)); }
+  bool isKnown(size_t i) const {
+    return std::all_of(node(i).outputs.begin(), node(i).outputs.end(), [&](ValueId id) { return id == kAbsent || isConstant(id); });
+  }
   bool isActivation(ValueId id) const { return id != kAbsent && !isConstant(id); }
 
   /// A product of two activations.
@@ -118,7 +123,7 @@ private:
     });
   }
 
-  /// Whether nothing of these nodes but the last one's results is read by others.
+  /// Whether nothing of these nodes but the last one's results is read by others when the model runs.
   bool isClosed(const Nodes &nodes) const {
     for (size_t i : nodes)
       for (ValueId id : node(i).outputs)
@@ -181,7 +186,8 @@ private:
     return id;
   }
 
-  /// How many nonlinear functions two values have in common, from the results backward as far as both are computed alike.
+  /// How many nonlinear functions two values have in common, from the results backward as far as both are computed by the same
+  /// operators.
   int commonMap(ValueId a, ValueId b, size_t &looked) const {
     if (a == kAbsent || b == kAbsent)
       return 0;

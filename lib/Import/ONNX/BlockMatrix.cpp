@@ -172,27 +172,23 @@ std::optional<BlockMatrix> ofDequantize(const Model &model, const Node &node, Or
 } // namespace
 
 ExpertMatrix expertMatrix(const Graph &graph, const Node &node, ExpertMatrix::Role role) {
-  bool quantized = node.op == "QMoE";
-  ExpertMatrix first =
-      quantized ? ExpertMatrix{.weights = 2, .bias = 4, .scales = 3, .zeros = 11} : ExpertMatrix{.weights = 2, .bias = 3};
-  ExpertMatrix second =
-      quantized ? ExpertMatrix{.weights = 5, .bias = 7, .scales = 6, .zeros = 12} : ExpertMatrix{.weights = 4, .bias = 5};
-  ExpertMatrix third =
-      quantized ? ExpertMatrix{.weights = 8, .bias = 10, .scales = 9, .zeros = 13} : ExpertMatrix{.weights = 6, .bias = 7};
-  for (ExpertMatrix *matrix : {&first, &second, &third})
-    if (const TensorConstant *tensor = constantOf(graph, node.input(matrix->weights)); tensor && tensor->dims.size() == 3)
-      matrix->rows = tensor->dims[1];
+  auto matrix = [&](const ExpertInputs &inputs) {
+    const TensorConstant *tensor = constantOf(graph, node.input(inputs.weights));
+    return ExpertMatrix{inputs, tensor && tensor->dims.size() == 3 ? tensor->dims[1] : 0};
+  };
+  auto [first, second, third] = expertInputs(node);
   if (role == ExpertMatrix::Down)
-    return second;
+    return matrix(second);
   // Gate and up in one tensor: in turn, or one behind the other.
   int64_t fusion =
       attributeOr(node, "activation_type", std::string()) == "swiglu" ? attributeOr(node, "swiglu_fusion", int64_t{0}) : 0;
   if (fusion == 0)
-    return role == ExpertMatrix::Gate ? first : third;
-  first.rows /= 2;
-  first.step = fusion == 1 ? 2 : 1;
-  first.first = role == ExpertMatrix::Gate ? 0 : fusion == 1 ? 1 : first.rows;
-  return first;
+    return matrix(role == ExpertMatrix::Gate ? first : third);
+  ExpertMatrix half = matrix(first);
+  half.rows /= 2;
+  half.step = fusion == 1 ? 2 : 1;
+  half.first = role == ExpertMatrix::Gate ? 0 : fusion == 1 ? 1 : half.rows;
+  return half;
 }
 
 std::optional<BlockMatrix> blockMatrixOfExpert(const Model &model, const Node &node, ExpertMatrix::Role role, int64_t expert) {

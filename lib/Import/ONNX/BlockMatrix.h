@@ -10,8 +10,10 @@
 #ifndef LAMINA_LIB_IMPORT_ONNX_BLOCKMATRIX_H
 #define LAMINA_LIB_IMPORT_ONNX_BLOCKMATRIX_H
 
-#include "lib/Import/ONNX/Model.h"
+#include "lib/Import/ONNX/ExpertInputs.h"
 #include "runtime/io/BlockFormat.h"
+
+#include <compare>
 
 namespace lamina::onnx {
 
@@ -23,6 +25,8 @@ struct BlockMatrix {
     const TensorConstant *tensor = nullptr;
     int64_t row = 0, column = 0;
     int64_t first = 0; ///< where the matrix begins
+
+    auto operator<=>(const Strided &) const = default;
   };
 
   std::string name = ""; ///< of the codes
@@ -36,6 +40,9 @@ struct BlockMatrix {
 
   uint64_t rowBytes() const { return format->bytesOf(static_cast<uint64_t>(columns)); }
   uint64_t bytes() const { return static_cast<uint64_t>(rows) * rowBytes(); }
+
+  /// Equal matrices have equal bytes.
+  auto operator<=>(const BlockMatrix &) const = default;
 };
 
 /// Whether a node of this kind holds a matrix, whose folding would lose that it has few bits.
@@ -52,12 +59,11 @@ enum class Orientation {
 std::optional<BlockMatrix> blockMatrixOf(const Model &model, const Node &node,
                                          Orientation orientation = Orientation::RightSide);
 
-/// One of the matrices of an expert in com.microsoft's MoE and QMoE, by the inputs that hold it for all experts (0: none), and the
-/// rows that it has there, of which gate and up may share a tensor.
-struct ExpertMatrix {
+/// One of the matrices of an expert in com.microsoft's MoE and QMoE, and the rows that it has in its tensor, which gate and up may
+/// share.
+struct ExpertMatrix : ExpertInputs {
   static constexpr int64_t kMostExperts = 4096;
   enum Role { Gate, Up, Down };
-  size_t weights = 0, bias = 0, scales = 0, zeros = 0;
   int64_t rows = 0, first = 0, step = 1;
 };
 ExpertMatrix expertMatrix(const Graph &graph, const Node &node, ExpertMatrix::Role role);

@@ -34,9 +34,7 @@ std::optional<uint64_t> ComputedPart::place(std::optional<BlockMatrix> matrix) {
   constexpr uint64_t kLargest = uint64_t{1} << 62; // with data that is missing, sizes may be anything
   if (!matrix || matrix->bytes() > kLargest - size_)
     return std::nullopt;
-  Key whose(matrix->codes.tensor, matrix->scales.tensor, matrix->zeros.tensor, matrix->codes.row, matrix->codes.first,
-            matrix->run);
-  auto [known, isNew] = known_.try_emplace(whose, size_);
+  auto [known, isNew] = known_.try_emplace(*matrix, size_);
   if (isNew) {
     uint64_t offset = std::exchange(size_, size_ + matrix->bytes());
     matrices_[offset] = {*std::move(matrix), offset};

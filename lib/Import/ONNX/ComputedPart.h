@@ -50,9 +50,7 @@ private:
   std::map<uint64_t, Matrix> matrices_;  // by offset
   std::map<ValueId, uint64_t> byResult_; // of the node
   std::map<std::tuple<ValueId, ExpertMatrix::Role, int64_t>, uint64_t> byExpert_;
-  using Key =
-      std::tuple<const TensorConstant *, const TensorConstant *, const TensorConstant *, int64_t, int64_t, int64_t>;
-  std::map<Key, uint64_t> known_; // matrices that several nodes share
+  std::map<BlockMatrix, uint64_t> known_; // several nodes may share one
   uint64_t size_ = 0;
 };
 

@@ -72,7 +72,7 @@ absl::StatusOr<std::vector<Tensor>> Evaluator::graphValues(const Graph &graph, s
     LAMINA_ASSIGN_OR_RETURN(values[id], constant(constantOf));
   }
   for (const Graph::Capture &capture : graph.captures)
-    values[capture.inner] = outer[capture.outer];
+    values[capture.inner] = capture.outer == kAbsent ? Tensor() : outer[capture.outer];
   for (size_t i = 0; i < inputs.size(); ++i)
     values[graph.inputs[i]] = std::move(inputs[i]);
   for (const Node &each : graph.nodes) {

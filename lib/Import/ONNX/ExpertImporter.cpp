@@ -21,20 +21,31 @@ std::optional<lm::Activation> gateActivation(const Node &node) {
     return lm::Activation::gelu_tanh;
   return name == "relu" ? std::optional(lm::Activation::relu) : std::nullopt;
 }
+
+/// Some exporters write biases for experts that have none.
+bool isZero(const Model &model, ValueId id) {
+  auto constant = model.graph.constants.find(id);
+  if (constant == model.graph.constants.end())
+    return false;
+  absl::StatusOr<std::span<const uint8_t>> bytes = model.bytes(constant->second);
+  return bytes.ok() && llvm::all_of(*bytes, [](uint8_t byte) { return byte == 0; });
+}
 } // namespace
 
 /// MoE and QMoE: rows, logits of the router, matrices and biases of the experts. The shape rule has checked that they fit.
 LogicalResult NodeImporter::mixtureOfExperts(const Node &node) {
   std::optional<lm::Activation> activation = gateActivation(node);
   if (!activation)
-    return error(node) << "expected the activation silu, gelu, relu or a swiglu without alpha, beta and limit";
+    return error(node) << "expected the activation silu, gelu, relu or a swiglu without alpha, beta and limit; experts of other forms, "
+                          "such as those of gpt-oss, do not run yet";
   lm::WeightOp weights[3];
   for (ExpertMatrix::Role role : {ExpertMatrix::Gate, ExpertMatrix::Up, ExpertMatrix::Down}) {
     ExpertMatrix matrix = expertMatrix(model_.graph, node, role);
     if (!given(node, matrix.weights))
       return error(node) << "expected experts with a gate: matrices for it as an input, or a swiglu_fusion";
-    if (given(node, matrix.bias))
-      return error(node) << "its experts have biases (input " << matrix.bias << "), which is not supported";
+    if (given(node, matrix.bias) && !isZero(model_, node.input(matrix.bias)))
+      return error(node) << "its experts have biases (input " << matrix.bias << ") that are not constants of 0; such experts, as those of "
+                            "gpt-oss, do not run yet";
     if (!(weights[role] = weights_.experts(node, role)))
       return failure();
   }

@@ -2,6 +2,7 @@
 
 #include "lib/Import/ONNX/FunctionImporter.h"
 
+#include "lib/Import/ModelPath.h"
 #include "lib/Import/ONNX/AttentionNodes.h"
 #include "lib/Import/ONNX/Evaluator.h"
 #include "lib/Import/ONNX/FunctionInputs.h"
@@ -16,7 +17,6 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "llvm/ADT/STLExtras.h"
-#include "llvm/Support/Path.h"
 
 using namespace mlir;
 
@@ -63,7 +63,7 @@ public:
     markAttention();
     if (failed(createReturn()))
       return failure();
-    (*module)->setAttr("lm.name", b_.getStringAttr(llvm::sys::path::stem(model_.path())));
+    (*module)->setAttr("lm.name", b_.getStringAttr(nameOfONNX(model_.path())));
     SmallVector<StringRef> paths;
     for (const ModelFile &file : model_.files)
       paths.push_back(file.path);
@@ -115,9 +115,6 @@ private:
     SmallVector<mlir::Type> types;
     SmallVector<DictionaryAttr> attrs;
     SmallVector<ValueId> arguments;
-    for (const auto &[name, path] : options_.constants)
-      if (llvm::none_of(model_.graph.inputs, [&](ValueId id) { return nameOf(id) == name; }))
-        return emitError(fileLoc_) << "--constant: there is no input " << quoted(name);
     for (ValueId id : model_.graph.inputs) {
       absl::StatusOr<Tensor> tensor = inputTensor(model_.graph.values[id], options_);
       if (!tensor.ok())
@@ -230,8 +227,9 @@ private:
     for (auto [i, id] : llvm::enumerate(node.outputs))
       if (id != kAbsent)
         values_[id] = lowering.result(i);
-    operations_[&node - model_.graph.nodes.data()] = appended.get();
-    return success();
+    SmallVector<Operation *> &operations = operations_[&node - model_.graph.nodes.data()];
+    operations = appended.get();
+    return checkNode(checkTypes(context, operations), node);
   }
 
   /// Fused operators are marked as they are lowered; here what is spelled out.
@@ -292,16 +290,6 @@ private:
 };
 
 } // namespace
-
-bool isDecoder(const Model &model) {
-  bool tokens = false, cache = false;
-  for (ValueId id : model.graph.inputs) {
-    InputRole role = roleOf(model.graph.values[id]);
-    tokens |= role == InputRole::Tokens;
-    cache |= role == InputRole::Cache;
-  }
-  return tokens && cache;
-}
 
 FailureOr<OwningOpRef<ModuleOp>> importFunction(MLIRContext &context, const Model &model, const ImportOptions &options) {
   context.loadDialect<arith::ArithDialect, func::FuncDialect, linalg::LinalgDialect, math::MathDialect, scf::SCFDialect,

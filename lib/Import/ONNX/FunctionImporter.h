@@ -20,9 +20,6 @@
 
 namespace lamina::onnx {
 
-/// Whether a model generates text over caches, which ImportONNX makes a step of.
-bool isDecoder(const Model &model);
-
 /// `model` is flat. An error, located at the node, for whatever cannot be compiled.
 mlir::FailureOr<mlir::OwningOpRef<mlir::ModuleOp>> importFunction(mlir::MLIRContext &context, const Model &model,
                                                                   const ImportOptions &options);

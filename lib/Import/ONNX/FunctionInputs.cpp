@@ -2,6 +2,7 @@
 
 #include "lib/Import/ONNX/FunctionInputs.h"
 
+#include "lib/Import/ONNX/ProbeInputs.h"
 #include "runtime/base/StrCat.h"
 #include "runtime/io/NpyFile.h"
 
@@ -41,6 +42,22 @@ absl::StatusOr<Tensor> inputTensor(const Value &input, const ImportOptions &opti
     dims.push_back(size);
   }
   return Tensor(input.type.element, std::move(dims));
+}
+
+absl::Status checkNames(const Graph &graph, const ImportOptions &options) {
+  auto anyInput = [&](auto is) { return llvm::any_of(graph.inputs, [&](ValueId id) { return is(graph.values[id]); }); };
+  for (const auto &[name, path] : options.constants) {
+    if (!anyInput([&](const Value &input) { return input.name == name; }))
+      return absl::InvalidArgumentError(strCat("--constant: there is no input ", quoteName(name)));
+    if (isDecoder(graph))
+      return absl::InvalidArgumentError(strCat("--constant: input ", quoteName(name), " of a model with caches is the batch's"));
+  }
+  for (const auto &[name, size] : options.sizes)
+    if (!anyInput([&](const Value &input) {
+          return input.type.shape && llvm::any_of(*input.type.shape, [&](const Dimension &one) { return one.symbol == name; });
+        }))
+      return absl::InvalidArgumentError(strCat("--dim: no input has a size ", quoteName(name)));
+  return absl::OkStatus();
 }
 
 std::string remedyFor(const Graph &graph, const std::vector<Tensor> &tensors, const Node &node) {

@@ -9,6 +9,9 @@
 
 namespace lamina::onnx {
 
+/// Whether the graph has the inputs and sizes that `options` name.
+absl::Status checkNames(const Graph &graph, const ImportOptions &options);
+
 /// An input of a graph without caches: its type and shape, sizes with a name as `options` say; or with elements, those of the file
 /// that makes it a constant. An error says what to declare or to give.
 absl::StatusOr<Tensor> inputTensor(const Value &input, const ImportOptions &options);

@@ -3,7 +3,9 @@
 #include "lib/Import/ONNX/ImportONNX.h"
 
 #include "dialects/LM/Transforms/Passes.h"
+#include "lib/Import/ModelPath.h"
 #include "lib/Import/ONNX/FunctionImporter.h"
+#include "lib/Import/ONNX/FunctionInputs.h"
 #include "lib/Import/ONNX/Inline.h"
 #include "lib/Import/ONNX/Logits.h"
 #include "lib/Import/ONNX/NodeImporter.h"
@@ -18,7 +20,6 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/MLIRContext.h"
 #include "llvm/ADT/STLExtras.h"
-#include "llvm/Support/Path.h"
 
 using namespace mlir;
 
@@ -164,7 +165,7 @@ private:
     int64_t hidden = 0;
     module.walk([&](lm::EmbeddingOp op) { hidden = op.getResult().getType().getShape().back(); });
     module->setAttr("lm.architecture", b_.getStringAttr("onnx"));
-    module->setAttr("lm.name", b_.getStringAttr(nameOf(model_.path())));
+    module->setAttr("lm.name", b_.getStringAttr(nameOfONNX(model_.path())));
     module->setAttr("lm.layers", b_.getI64IntegerAttr(caches.size()));
     module->setAttr("lm.hidden_size", b_.getI64IntegerAttr(hidden));
     module->setAttr("lm.vocab_size", b_.getI64IntegerAttr(cast<RankedTensorType>(logits.getType()).getDimSize(1)));
@@ -175,12 +176,6 @@ private:
       paths.push_back(file.path);
     module->setAttr("lm.files", b_.getStrArrayAttr(paths));
     return success();
-  }
-
-  /// The folder where the file has the name that all exports have.
-  static StringRef nameOf(StringRef path) {
-    StringRef folder = llvm::sys::path::filename(llvm::sys::path::parent_path(path));
-    return llvm::sys::path::stem(path) == "model" && !folder.empty() ? folder : llvm::sys::path::stem(path);
   }
 
   MLIRContext &context_;
@@ -199,8 +194,8 @@ absl::StatusOr<onnx::Model> readFlat(const std::string &path, bool allowMissingD
 }
 
 /// The values of a decoder as its importer reads them, at contexts up to `longest`.
-absl::StatusOr<std::vector<onnx::ProbedValue>> readValues(const onnx::Model &model, int64_t &longest) {
-  LAMINA_ASSIGN_OR_RETURN(std::vector<onnx::ProbedValue> probed, onnx::probe(model, {.longest = longest}));
+absl::StatusOr<std::vector<onnx::ProbedValue>> readValues(const onnx::Model &model, const ImportOptions &options, int64_t &longest) {
+  LAMINA_ASSIGN_OR_RETURN(std::vector<onnx::ProbedValue> probed, onnx::probe(model, {.sizes = options.sizes, .longest = longest}));
   onnx::readLastToken(model.graph, probed);
   LAMINA_RETURN_IF_ERROR(onnx::checkShapes(model.graph, probed));
   LAMINA_ASSIGN_OR_RETURN(std::optional<int64_t> room, onnx::readStaticCaches(model.graph, probed));
@@ -209,11 +204,11 @@ absl::StatusOr<std::vector<onnx::ProbedValue>> readValues(const onnx::Model &mod
 }
 
 /// The same; a model whose tables are short fails where it is asked for more, so `longest` becomes what it can do.
-absl::StatusOr<std::vector<onnx::ProbedValue>> probeUpTo(const onnx::Model &model, int64_t &longest) {
+absl::StatusOr<std::vector<onnx::ProbedValue>> probeUpTo(const onnx::Model &model, const ImportOptions &options, int64_t &longest) {
   constexpr int64_t kShortest = 32;
-  absl::StatusOr<std::vector<onnx::ProbedValue>> probed = readValues(model, longest);
+  absl::StatusOr<std::vector<onnx::ProbedValue>> probed = readValues(model, options, longest);
   while (!probed.ok() && longest / 2 >= kShortest)
-    probed = readValues(model, longest /= 2);
+    probed = readValues(model, options, longest /= 2);
   return probed;
 }
 
@@ -246,14 +241,16 @@ FailureOr<Model> importONNX(MLIRContext &context, StringRef path, const ImportOp
   absl::StatusOr<onnx::Model> model = readFlat(path.str(), options.allowMissingData);
   if (!model.ok())
     return emitError(loc) << toRef(model.status().message());
-  if (!onnx::isDecoder(*model)) {
+  if (absl::Status status = onnx::checkNames(model->graph, options); !status.ok())
+    return emitError(loc) << toRef(status.message());
+  if (!onnx::isDecoder(model->graph)) {
     FailureOr<OwningOpRef<ModuleOp>> module = onnx::importFunction(context, *model, options);
     if (failed(module))
       return failure();
     return Model{filesOf(std::move(*model)), std::move(*module)};
   }
   int64_t longest = std::max<int64_t>(options.contextLength, lm::kDefaultContext);
-  absl::StatusOr<std::vector<onnx::ProbedValue>> probed = probeUpTo(*model, longest);
+  absl::StatusOr<std::vector<onnx::ProbedValue>> probed = probeUpTo(*model, options, longest);
   if (!probed.ok())
     return emitError(loc) << toRef(probed.status().message());
   FailureOr<OwningOpRef<ModuleOp>> module = DecoderImporter(context, *model, *probed, longest, options).run();

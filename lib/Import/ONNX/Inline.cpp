@@ -41,7 +41,7 @@ public:
         out_.inputs.push_back(scope[id]);
     }
     LAMINA_RETURN_IF_ERROR(walk(old, scope, noAttributes, "", 0));
-    setOutputs(old, scope);
+    LAMINA_RETURN_IF_ERROR(setOutputs(old, scope));
     dropUnused();
     model_.graph = std::move(out_);
     model_.functions.clear();
@@ -95,7 +95,7 @@ private:
     if (const Graph *branch = knownBranch(copy))
       return takeBranch(*branch, node, copy, scope, attributes, prefix, depth);
     if (copy.domain.empty() && copy.op == "Identity" && copy.inputs.size() == 1 && copy.input(0) != kAbsent &&
-        node.output(0) != kAbsent) {
+        node.outputs.size() == 1 && node.output(0) != kAbsent) {
       scope[node.outputs[0]] = copy.inputs[0];
       return absl::OkStatus();
     }
@@ -132,7 +132,7 @@ private:
     for (ValueId id : graph.inputs)
       out_.inputs.push_back(scope[id] = addValue(graph.values[id], ""));
     LAMINA_RETURN_IF_ERROR(walk(graph, scope, noAttributes, "", depth));
-    setOutputs(graph, scope);
+    LAMINA_RETURN_IF_ERROR(setOutputs(graph, scope));
     dropUnused();
     return absl::OkStatus();
   }
@@ -258,12 +258,14 @@ private:
   }
 
   /// Outputs keep their names. One that is an input, a constant or another output needs a value of its own.
-  void setOutputs(const Graph &old, const Scope &scope) {
+  absl::Status setOutputs(const Graph &old, const Scope &scope) {
     std::set<ValueId> taken(out_.inputs.begin(), out_.inputs.end());
     for (const Graph::Capture &capture : out_.captures)
       taken.insert(capture.inner);
     for (ValueId id : old.outputs) {
       ValueId now = scope[id];
+      if (now == kAbsent) // a function gives out an input that its call leaves out
+        return absl::InvalidArgumentError(strCat("output ", quoteName(old.values[id].name), " is given by nothing"));
       if (!taken.insert(now).second || out_.constants.count(now)) {
         Node identity;
         identity.op = "Identity";
@@ -276,6 +278,7 @@ private:
         out_.values[now].type = old.values[id].type;
       out_.outputs.push_back(now);
     }
+    return absl::OkStatus();
   }
 
   void dropUnused() {

@@ -5,6 +5,8 @@
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/IR/Verifier.h"
 
 using namespace mlir;
 
@@ -109,6 +111,20 @@ Operand Lowering::reshape(const Operand &tensor, ArrayRef<int64_t> dims) {
   auto shapeType = RankedTensorType::get({int64_t(dims.size())}, s.getI64Type());
   Value shape = arith::ConstantOp::create(s, DenseIntElementsAttr::get(shapeType, dims));
   return {tensor::ReshapeOp::create(s, tensorType(tensor.type, dims), tensor.value, shape), tensor.type};
+}
+
+absl::Status checkTypes(const OpContext &op, ArrayRef<Operation *> operations) {
+  if (operations.empty())
+    return absl::OkStatus();
+  // What they say is of operations that no user knows.
+  ScopedDiagnosticHandler silent(operations.front()->getContext(), [](Diagnostic &) {});
+  if (llvm::all_of(operations, [](Operation *operation) { return succeeded(verify(operation)); }))
+    return absl::OkStatus();
+  std::string inputs;
+  for (size_t i = 0; i < op.numInputs(); ++i)
+    if (op.has(i))
+      inputs += strCat(inputs.empty() ? "" : ", ", op.in(i).describe());
+  return op.error("does not take inputs of such types: ", inputs, "; cast them to types that the operator has");
 }
 
 } // namespace lamina::onnx

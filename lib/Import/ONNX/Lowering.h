@@ -88,6 +88,10 @@ struct LoweringRow {
   std::string_view domain = "";
 };
 
+/// An error unless the operations that a row has emitted are what their dialects allow. They are, but where a node's inputs have
+/// types that its operator does not take.
+absl::Status checkTypes(const OpContext &op, llvm::ArrayRef<mlir::Operation *> operations);
+
 /// Null if the operator has no lowering.
 const LoweringRow *findLowering(const Node &node);
 /// "; the closest that is: Add of ai.onnx", or nothing: for messages.

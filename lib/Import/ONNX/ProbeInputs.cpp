@@ -11,13 +11,9 @@ namespace lamina::onnx {
 namespace {
 bool contains(const std::string &text, absl::string_view part) { return absl::StrContains(text, part); }
 
-/// Unknown sizes of an input, in order: batch first, then what its role says.
-absl::StatusOr<int64_t> sizeOf(const Value &input, InputRole role, size_t axis, const Dimension &dimension,
-                               const ProbePoint &point, const ProbeOptions &options) {
-  if (dimension.size >= 0)
-    return dimension.size;
-  if (auto given = options.sizes.find(dimension.symbol); given != options.sizes.end())
-    return given->second;
+/// What the role of an input says of a size that the file leaves open: batch first, then new and past tokens.
+std::optional<int64_t> sizeByRole(const Value &input, InputRole role, size_t axis, const Dimension &dimension,
+                                  const ProbePoint &point, const ProbeOptions &options) {
   bool first = axis == 0;
   switch (role) {
   case InputRole::Tokens:
@@ -44,11 +40,23 @@ absl::StatusOr<int64_t> sizeOf(const Value &input, InputRole role, size_t axis, 
   case InputRole::Other:
     break;
   }
-  if (contains(dimension.symbol, "batch"))
-    return 1;
-  return absl::InvalidArgumentError(strCat("input ", quoteName(input.name), ": size ",
-                                           quoteName(dimension.symbol), " of axis ", axis,
-                                           " is not known; give it a number"));
+  return contains(dimension.symbol, "batch") ? std::optional<int64_t>(1) : std::nullopt;
+}
+
+absl::StatusOr<int64_t> sizeOf(const Value &input, InputRole role, size_t axis, const Dimension &dimension,
+                               const ProbePoint &point, const ProbeOptions &options) {
+  if (dimension.size >= 0)
+    return dimension.size;
+  std::optional<int64_t> known = sizeByRole(input, role, axis, dimension, point, options);
+  auto given = options.sizes.find(dimension.symbol);
+  if (known.has_value() != (given != options.sizes.end()))
+    return known ? *known : given->second;
+  std::string size = strCat("input ", quoteName(input.name), ": size ", quoteName(dimension.symbol), " of axis ", axis);
+  if (known)
+    return absl::InvalidArgumentError(strCat(size, " is the batch's; leave out --dim ", dimension.symbol, "=", given->second));
+  if (dimension.symbol.empty())
+    return absl::InvalidArgumentError(strCat(size, " is not declared; declare it in the model"));
+  return absl::InvalidArgumentError(strCat(size, " is not known; give it with --dim ", dimension.symbol, "=N"));
 }
 } // namespace
 
@@ -94,6 +102,16 @@ std::vector<CacheInputs> pairedCaches(const Graph &graph) {
   for (size_t i = 0; i < all.size() / 2 && all.size() % 2 == 0; ++i)
     pairs.push_back(named ? CacheInputs{keys[i], values[i]} : CacheInputs{all[2 * i], all[2 * i + 1]});
   return pairs;
+}
+
+bool isDecoder(const Graph &graph) {
+  bool tokens = false, cache = false;
+  for (ValueId id : graph.inputs) {
+    InputRole role = roleOf(graph.values[id]);
+    tokens |= role == InputRole::Tokens;
+    cache |= role == InputRole::Cache;
+  }
+  return tokens && cache;
 }
 
 absl::StatusOr<Tensor> inputAt(const Value &input, const ProbePoint &point, const ProbeOptions &options) {

@@ -18,6 +18,9 @@ struct ProbePoint {
 enum class InputRole { Tokens, Positions, AttentionMask, Cache, FirstTokens, PastLengths, TotalLengths, Pages, LogitsToKeep, Other };
 InputRole roleOf(const Value &input);
 
+/// Whether a model generates text over caches; others compute outputs from inputs.
+bool isDecoder(const Graph &graph);
+
 /// Inputs that hold the keys and the values of tokens before, [1, heads, past, length] or with heads and past swapped.
 struct CacheInputs {
   ValueId keys, values;
@@ -27,7 +30,7 @@ struct CacheInputs {
 std::vector<CacheInputs> pairedCaches(const Graph &graph);
 
 /// The input at a point: its shape, and its elements if the batch alone decides them. Fails if a size is
-/// neither a number nor known.
+/// neither a number nor known nor given, or given although it is known.
 absl::StatusOr<Tensor> inputAt(const Value &input, const ProbePoint &point, const ProbeOptions &options);
 
 } // namespace lamina::onnx

@@ -123,6 +123,14 @@ TEST_F(AttentionNodesTest, WeightsMayBeAnOutputButNotReadElsewhere) {
   EXPECT_THAT(find({"y", "weights"}), ElementsAre("softmax q kt v: scores masked weights y"));
 }
 
+TEST_F(AttentionNodesTest, ShapesMayBeReadElsewhere) {
+  softmax([&] { node("Add", {"scores", "mask"}, "masked"); });
+  node("Shape", {"scores"}, "sizes");
+  node("ConstantOfShape", {"sizes"}, "zeros");
+  node("Size", {"weights"}, "count");
+  EXPECT_THAT(find({"y", "zeros", "count"}), ElementsAre("softmax q kt v: scores masked weights y"));
+}
+
 TEST_F(AttentionNodesTest, PassesOverWeightsThatAreReadElsewhere) {
   softmax([&] { node("Add", {"scores", "mask"}, "masked"); });
   node("Exp", {"weights"}, "z");
@@ -224,6 +232,26 @@ TEST_F(AttentionNodesTest, PassesOverAMapOfOneSideAlone) {
   node("MatMul", {"fkt", "v"}, "kv");
   node("MatMul", {"q", "kv"}, "y");
   EXPECT_THAT(find(), IsEmpty());
+}
+
+TEST_F(AttentionNodesTest, FindsMapsOverAxesOfTheirOwn) {
+  node("Softmax", {"q"}, "fq"); // over features
+  addAttribute(node("Softmax", {"k"}, "fk"), "axis", ::onnx::AttributeProto::INT)->set_i(1); // over positions
+  transpose("fk", "fkt");
+  node("MatMul", {"fkt", "v"}, "kv");
+  node("MatMul", {"fq", "kv"}, "y");
+  EXPECT_THAT(find(), ElementsAre("linear fq fkt v: kv y"));
+}
+
+TEST_F(AttentionNodesTest, FindsTheOrderOfResults) {
+  linear([&](std::string x, std::string result) { node("Relu", {x}, result); });
+  transpose("k", "kt");
+  node("MatMul", {"q", "kt"}, "scores");
+  node("Softmax", {"scores"}, "weights");
+  node("MatMul", {"weights", "v"}, "z");
+  node("ReduceSum", {"fkt"}, "sum");
+  node("Div", {"y", "sum"}, "normal"); // the first one's last node, behind the second
+  EXPECT_THAT(find({"normal", "z"}), ElementsAre("linear fq fkt v: kv y sum normal", "softmax q kt v: scores weights z"));
 }
 
 TEST_F(AttentionNodesTest, PassesOverDifferentMaps) {

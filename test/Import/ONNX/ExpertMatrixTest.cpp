@@ -68,13 +68,13 @@ public:
   }
 
   void node(std::string_view op, std::initializer_list<std::string_view> inputs, int64_t fusion,
-            const std::vector<std::pair<std::string, int64_t>> &integers) {
-    ::onnx::NodeProto *node = addNode(graph(), op, inputs, {"y"});
+            const std::vector<std::pair<std::string, int64_t>> &integers, std::string_view result = "y") {
+    ::onnx::NodeProto *node = addNode(graph(), op, inputs, {result});
     node->set_domain("com.microsoft");
     addAttribute(node, "activation_type", AttributeProto::STRING)->set_s(fusion ? "swiglu" : "silu");
     for (const auto &[name, value] : integers)
       addAttribute(node, name, AttributeProto::INT)->set_i(value);
-    declare(graph()->add_output(), "y");
+    declare(graph()->add_output(), result);
   }
 
   absl::StatusOr<Model> read() {
@@ -143,6 +143,38 @@ TEST_P(ExpertMatrices, GiveWhatTheMixtureGives) {
   ASSERT_EQ(y.size(), want.size());
   for (size_t i = 0; i < y.size(); ++i)
     ASSERT_NEAR(y[i], want[i], 1e-5 * (1 + std::abs(want[i]))) << i;
+}
+
+/// One tensor is the gate of one mixture, and gate and up of another.
+TEST(ExpertMatrices, ShareNoPlaceUnlessTheyAreTheSame) {
+  const Case c{4, 32, 0, false};
+  ModelWriter writer;
+  writer.matrix("first", c, 2 * kInner, kWidth);
+  writer.matrix("third", c, 2 * kInner, kWidth);
+  writer.matrix("wide", c, kWidth, 2 * kInner);
+  writer.matrix("narrow", c, kWidth, kInner);
+  auto attributes = [](int64_t fusion) {
+    return std::vector<std::pair<std::string, int64_t>>{{"k", 1}, {"swiglu_fusion", fusion}, {"expert_weight_bits", 4}, {"block_size", 32}};
+  };
+  writer.node("QMoE", {"x", "router", "first", "first.scales", "", "wide", "wide.scales", "", "third", "third.scales"}, 0, attributes(0));
+  writer.node("QMoE", {"x", "router", "first", "first.scales", "", "narrow", "narrow.scales"}, 2, attributes(2), "z");
+  absl::StatusOr<Model> model = writer.read();
+  ASSERT_TRUE(model.ok()) << model.status();
+  ComputedPart part(*model);
+  auto of = [&](size_t node, ExpertMatrix::Role role) { return part.find(model->graph.nodes[node], role, /*expert=*/1); };
+  const ComputedPart::Matrix *whole = of(0, ExpertMatrix::Gate), *gate = of(1, ExpertMatrix::Gate), *up = of(1, ExpertMatrix::Up);
+  ASSERT_TRUE(whole && gate && up);
+  EXPECT_EQ(whole->matrix.rows, 2 * kInner);
+  ASSERT_EQ(gate->matrix.rows, kInner);
+  ASSERT_EQ(up->matrix.rows, kInner);
+  auto bytes = [&](const ComputedPart::Matrix &matrix) {
+    std::vector<uint8_t> read(matrix.matrix.bytes());
+    EXPECT_TRUE(part.read(matrix.offset, read).ok());
+    return read;
+  };
+  std::vector<uint8_t> halves = bytes(*gate), second = bytes(*up);
+  halves.insert(halves.end(), second.begin(), second.end());
+  EXPECT_EQ(halves, bytes(*whole));
 }
 
 INSTANTIATE_TEST_SUITE_P(Forms, ExpertMatrices,

@@ -7,6 +7,7 @@
 #include "TinyModel.h"
 #include "runtime/base/StrCat.h"
 #include "runtime/io/NpyFile.h"
+#include "runtime/io/NpyWriter.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -194,6 +195,56 @@ TEST_F(FunctionTools, RunsManyInOneProcess) {
   EXPECT_THAT(run("lamina-opt", "--batch /nowhere"), HasSubstr("status 2"));
 }
 
+TEST_F(FunctionTools, KnowsAModelBehindLongDocumentation) {
+  ::onnx::ModelProto model = layer();
+  model.set_doc_string(std::string(10'000, '.')); // before the graph
+  write(model);
+  EXPECT_EQ(run("lamina-opt", strCat(path("m.onnx"), " --dim batch=2 -o ", path("m.lamina"))), "status 0\n");
+}
+
+TEST_F(FunctionTools, CompilesIntoTheCacheWithWhatFlagsGive) {
+  ::setenv("XDG_CACHE_HOME", path("cache").c_str(), 1);
+  ::onnx::ModelProto model = layer();
+  ::onnx::ValueInfoProto *shape = declare(model.mutable_graph()->add_input(), "shape", {1});
+  shape->mutable_type()->mutable_tensor_type()->set_elem_type(::onnx::TensorProto::INT64);
+  addNode(model.mutable_graph(), "Reshape", {"product", "shape"}, {"flat"});
+  model.mutable_graph()->add_output()->set_name("flat");
+  write(model);
+  writeFloats("x.npy", {2, 3}, {1, 1, 1, -1, 0, 0.5});
+  auto writeShape = [&](std::vector<int64_t> sizes) {
+    std::vector<int64_t> dims{static_cast<int64_t>(sizes.size())};
+    ASSERT_TRUE(writeNpy(path("s.npy"), "<i8", dims, {reinterpret_cast<const uint8_t *>(sizes.data()), sizes.size() * 8}).ok());
+  };
+  auto artifacts = [&] {
+    size_t count = 0;
+    for (const fs::directory_entry &entry : fs::directory_iterator(path("cache/lamina")))
+      count += entry.is_directory();
+    return count;
+  };
+  std::string flags = strCat(" --dim batch=2 --constant shape=", path("s.npy")),
+              rest = strCat(" --input x=", path("x.npy"), " --output-dir ", path("out"));
+  writeShape({4});
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_THAT(run("lamina-run", path("m.onnx") + flags + rest), AllOf(HasSubstr("status 0"), HasSubstr("'flat': float[4]")));
+    EXPECT_THAT(floats("out/y.npy"), ::testing::ElementsAre(6, 1, 0.5, 3));
+    EXPECT_EQ(artifacts(), 1u);
+  }
+  EXPECT_THAT(run("lamina-run", path("m.onnx") + flags + " --describe"), HasSubstr("input  x: float[2, 3]"));
+  EXPECT_EQ(artifacts(), 1u);
+  writeShape({1, 4}); // other bytes under the same name
+  EXPECT_THAT(run("lamina-run", path("m.onnx") + flags + rest), HasSubstr("'flat': float[1, 4]"));
+  EXPECT_EQ(artifacts(), 2u);
+  EXPECT_THAT(run("lamina-run", path("m.onnx") + " --describe"),
+              AllOf(HasSubstr("status 1"), HasSubstr("size 'batch' of axis 0 is not known; give it with --dim batch=N")));
+  for (std::string dim : {"batch", "batch=two", "batch=-1"})
+    EXPECT_THAT(run("lamina-run", strCat(path("m.onnx"), " --describe --dim ", dim)),
+                AllOf(HasSubstr("status 2"), HasSubstr(strCat("expected NAME=N, got '", dim, "'"))));
+  EXPECT_THAT(run("lamina-run", path("m.onnx") + " --describe --constant shape=/nowhere.npy"), HasSubstr("/nowhere.npy"));
+  ASSERT_EQ(run("lamina-opt", strCat(path("m.onnx"), flags, " -o ", path("m.lamina"))), "status 0\n");
+  EXPECT_THAT(run("lamina-run", path("m.lamina") + " --describe --dim batch=3"),
+              HasSubstr("is compiled already, so --dim=batch=3 comes too late; give the model that it was compiled from"));
+}
+
 TEST_F(FunctionTools, SaysWhatIsWrongWithInputs) {
   write(layer());
   ASSERT_EQ(run("lamina-opt", strCat(path("m.onnx"), " --dim batch=2 -o ", path("m.lamina"))), "status 0\n");
@@ -217,8 +268,9 @@ TEST_F(FunctionTools, SaysWhatCannotBeCompiled) {
     return run("lamina-opt", strCat(path("m.onnx"), " -o ", path("m.lamina"), " ", flags));
   };
   EXPECT_THAT(compile(layer()), HasSubstr("size 'batch' of axis 0 is not known; give it with --dim batch=N"));
-  EXPECT_THAT(compile(layer(), "--dim batch=-1"), HasSubstr("expected NAME=VALUE, got 'batch=-1'"));
+  EXPECT_THAT(compile(layer(), "--dim batch=-1"), HasSubstr("expected NAME=N, got 'batch=-1'"));
   EXPECT_THAT(compile(layer(), "--dim batch=2 --constant q=x.npy"), HasSubstr("there is no input 'q'"));
+  EXPECT_THAT(compile(layer(), "--dim batch=2 --dim heads=3"), HasSubstr("--dim: no input has a size 'heads'"));
   ::onnx::ModelProto model = layer();
   model.mutable_graph()->mutable_node(1)->set_op_type("MaxUnpool");
   EXPECT_THAT(compile(model, "--dim batch=2"), AllOf(HasSubstr("node/y"), HasSubstr("'MaxUnpool' of ai.onnx at opset 21 is not known")));
@@ -243,6 +295,26 @@ TEST_F(FunctionTools, SaysWhatCannotBeCompiled) {
   model.mutable_graph()->mutable_node(1)->set_op_type("Reshape");
   model.mutable_graph()->mutable_node(1)->add_input("shape");
   EXPECT_THAT(compile(model, "--dim batch=2"), HasSubstr("fix it with --constant shape=FILE.npy"));
+}
+
+TEST_F(FunctionTools, RefusesTypesThatOperatorsDoNotTake) {
+  auto compile = [&](std::string_view op, std::vector<int32_t> types) {
+    ::onnx::ModelProto model = emptyModel();
+    ::onnx::NodeProto *node = addNode(model.mutable_graph(), op, {}, {"y"});
+    for (size_t i = 0; i < types.size(); ++i) {
+      std::string name = strCat("x", i);
+      declare(model.mutable_graph()->add_input(), name)->mutable_type()->mutable_tensor_type()->set_elem_type(types[i]);
+      node->add_input(name);
+    }
+    model.mutable_graph()->add_output()->set_name("y");
+    write(model);
+    return run("lamina-opt", strCat(path("m.onnx"), " -o ", path("m.lamina")));
+  };
+  using ::onnx::TensorProto;
+  EXPECT_THAT(compile("Exp", {TensorProto::INT64}),
+              HasSubstr("node 'node/y' ('Exp'): does not take inputs of such types: int64[2]; cast them to types that the operator has"));
+  EXPECT_THAT(compile("Not", {TensorProto::FLOAT}), HasSubstr("does not take inputs of such types: float[2]; cast"));
+  EXPECT_THAT(compile("Gather", {TensorProto::FLOAT, TensorProto::FLOAT}), HasSubstr("such types: float[2], float[2]; cast"));
 }
 
 TEST_F(FunctionTools, RefusesWhatNoOperatorSays) {

@@ -108,6 +108,26 @@ TEST(OnnxInline, WhatIsLargeIsNotFolded) {
 }
 
 /// Each of thirty functions calls the next one twice.
+TEST(OnnxInline, AnIdentityOfSeveralResultsStays) {
+  ::onnx::ModelProto proto = addModel();
+  addNode(proto.mutable_graph(), "Identity", {"x"}, {"same", "more"});
+  declare(proto.mutable_graph()->add_output(), "more");
+  std::string image = proto.SerializeAsString();
+  absl::StatusOr<Model> model = flat(image);
+  ASSERT_TRUE(model.ok()) << model.status();
+  EXPECT_THAT(ops(model->graph), ElementsAre("Add", "Identity")); // which the evaluator refuses
+}
+
+TEST(OnnxInline, OutputsThatNothingGivesAreRefused) {
+  ::onnx::ModelProto proto = branchModel();
+  setCondition(proto, true);
+  proto.mutable_functions(0)->set_output(0, "b"); // the input that the call leaves out
+  for (::onnx::AttributeProto &branch : *proto.mutable_graph()->mutable_node(1)->mutable_attribute())
+    branch.mutable_g()->mutable_node(0)->mutable_input()->RemoveLast();
+  std::string image = proto.SerializeAsString();
+  EXPECT_THAT(std::string(flat(image).status().message()), HasSubstr("output 'z' is given by nothing"));
+}
+
 TEST(OnnxInline, ExponentialModelsAreRefused) {
   ::onnx::ModelProto proto = addModel();
   proto.add_opset_import()->set_domain("f");

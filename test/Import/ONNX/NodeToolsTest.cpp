@@ -11,6 +11,7 @@
 
 #include "lib/Import/ONNX/onnx.pb.h"
 #include "runtime/io/NpyFile.h"
+#include "runtime/io/NpyWriter.h"
 
 #include <gtest/gtest.h>
 

@@ -81,6 +81,24 @@ TEST(OnnxProbe, RecognizesPositions) {
   EXPECT_EQ(recognized(positions), "int64[1, S]: positions from P along axis 1");
 }
 
+TEST(OnnxProbe, TakesSizesThatNothingElseSays) {
+  auto input = [](std::string name, std::vector<Dimension> shape) {
+    return Value{.name = std::move(name), .type = {Type::Kind::Tensor, ElementType::Int64, std::move(shape)}};
+  };
+  auto refusal = [](const Value &value, const ProbeOptions &options) {
+    return std::string(inputAt(value, kPoints[0], options).status().message());
+  };
+  Value other = input("prefix", {{.size = -1, .symbol = "width"}});
+  Value tokens = input("input_ids", {{.size = -1, .symbol = "batch"}, {.size = 4}});
+  EXPECT_THAT(refusal(other, {}), HasSubstr("size 'width' of axis 0 is not known; give it with --dim width=N"));
+  EXPECT_THAT(refusal(input("prefix", {{.size = -1}}), {}), HasSubstr("of axis 0 is not declared; declare it in the model"));
+  absl::StatusOr<Tensor> given = inputAt(other, kPoints[0], {.sizes = {{"width", 7}}});
+  ASSERT_TRUE(given.ok()) << given.status();
+  EXPECT_EQ(given->dims(), Dims{7});
+  EXPECT_EQ(refusal(tokens, {}), "");
+  EXPECT_THAT(refusal(tokens, {.sizes = {{"batch", 2}}}), HasSubstr("size 'batch' of axis 0 is the batch's; leave out --dim batch=2"));
+}
+
 TEST(OnnxProbe, NamesCachesThatAreCutToAWindow) {
   auto ofAll = [](int64_t S, int64_t P) { return Tensor(ElementType::Float, {1, std::min<int64_t>(S + P, 6)}); };
   EXPECT_THAT(recognized(ofAll), StartsWith("axis 1 is cut to the last 6 positions; "));

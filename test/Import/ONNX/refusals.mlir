@@ -41,7 +41,7 @@
 
 // RUN: %python %source_dir/tools/dev/make_onnx_model.py %t.gguf %t.size.onnx --input extra=batchxdepth
 // RUN: not lamina-opt %t.size.onnx --compile-to=mark 2>&1 | FileCheck %s --check-prefix=SIZE
-// SIZE:     size.onnx: input 'extra': size 'depth' of axis 1 is not known; give it a number
+// SIZE:     size.onnx: input 'extra': size 'depth' of axis 1 is not known; give it with --dim depth=N{{$}}
 // SIZE-NOT: {{.}}
 
 // RUN: %python %source_dir/tools/dev/make_onnx_model.py %t.gguf %t.context.onnx
@@ -146,3 +146,13 @@
 // RUN: not lamina-opt %t.added.onnx --compile-to=mark 2>&1 | FileCheck %s --check-prefix=ADDED
 // ADDED:     added.onnx{{.*}}value 'inserted.0': all tokens meet the last one, so earlier ones depend on later ones; such a model cannot decode with caches
 // ADDED-NOT: {{.}}
+
+// RUN: lamina-opt %t.size.onnx --dim depth=3 --compile-to=mark | FileCheck %s --check-prefix=SIZED
+// SIZED: lm.attention
+// RUN: not lamina-opt %t.size.onnx --dim depth=3 --dim batch=2 --compile-to=mark 2>&1 | FileCheck %s --check-prefix=BATCH
+// BATCH:     size.onnx: input '{{.*}}': size 'batch' of axis 0 is the batch's; leave out --dim batch=2{{$}}
+// BATCH-NOT: {{.}}
+
+// RUN: not lamina-opt %t.size.onnx --constant input_ids=ids.npy --compile-to=mark 2>&1 | FileCheck %s --check-prefix=FIXED
+// FIXED:     size.onnx{{.*}}--constant: input 'input_ids' of a model with caches is the batch's
+// FIXED-NOT: {{.}}

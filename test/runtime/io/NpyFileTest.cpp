@@ -1,6 +1,7 @@
 //===- NpyFileTest.cpp - .npy files, right and wrong ones -----------------------------------------------===//
 
 #include "runtime/io/NpyFile.h"
+#include "runtime/io/NpyWriter.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -103,7 +104,6 @@ TEST(NpyFile, RefusesWithOneLine) {
 
 TEST(NpyFile, NamesWhatCannotBeRead) {
   EXPECT_THAT(std::string(readNpy("/nowhere/x.npy").status().message()), HasSubstr("/nowhere/x.npy"));
-  EXPECT_THAT(std::string(writeNpy("/nowhere/x.npy", "<f4", {}, {}).message()), HasSubstr("/nowhere/x.npy"));
 }
 
 } // namespace

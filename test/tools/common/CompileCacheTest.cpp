@@ -12,7 +12,7 @@ namespace {
 TEST(CompileCacheKey, DiffersByEverythingThatTheArtifactDependsOn) {
   auto key = [](const char *model, const char *compiler, const char *target,
                 const std::vector<std::string> &flags) {
-    return compileCacheKey(model, compiler, target, flags);
+    return compileCacheKey({}, model, compiler, target, flags);
   };
   std::string one = key("m", "/proc/self/exe", "x86-64-v3", {"-a", "-b"});
   EXPECT_EQ(one.size(), 64u);
@@ -23,8 +23,10 @@ TEST(CompileCacheKey, DiffersByEverythingThatTheArtifactDependsOn) {
                                 key("m", "/proc/self/exe", "x86-64-v4-vnni", {"-a", "-b"}),
                                 key("m", "/proc/self/exe", "", {"-a", "-b"}),
                                 key("m", "/proc/self/exe", "x86-64-v3", {"-a"}),
+                                key("m", "/proc/self/exe", "x86-64-v3", {"-a-b"}),
+                                key("m", "/proc/self/exe", "x86-64-v3", {"-a\n2 -b"}),
                                 key("m", "/proc/self/exe", "x86-64-v3", {"-b", "-a"})};
-  EXPECT_EQ(keys.size(), 7u);
+  EXPECT_EQ(keys.size(), 9u);
 }
 
 } // namespace

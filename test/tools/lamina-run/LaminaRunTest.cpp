@@ -118,6 +118,16 @@ TEST_F(LaminaRun, WritesTheLogitsOfThePrompt) {
   }
 }
 
+TEST_F(LaminaRun, WritesNothingButLogitsIntoTheirFileThoughOutputIsClosed) {
+  for (const char *closed : {"", " >&-", " 2>&-", " <&- >&- 2>&-"}) {
+    std::string file = model_.file("logits.npy");
+    Outcome outcome = runProgram("/bin/sh", {"-c", std::string("exec \"$@\"") + closed, "sh", LAMINA_RUN_PROGRAM,
+                                             model_.artifact(), "--prompt-tokens", "3,4,5", "-n", "1", "--logits-out", file});
+    EXPECT_EQ(outcome.status, std::string(closed).find(" >") == std::string::npos ? 0 : 1) << closed << outcome.err;
+    EXPECT_EQ(std::filesystem::file_size(file), 128u + 3 * 32 * 4) << closed;
+  }
+}
+
 TEST_F(LaminaRun, GeneratesForEveryLineOfAFile) {
   std::string file = model_.file("prompts.txt");
   writeFile(file, kFifteen + "\r\n\nabcdefghijklmnop\nbbbbbbbbbbbbbbbbbbbb");
@@ -308,10 +318,31 @@ TEST_F(LaminaRun, CompilesAModelOnceIntoTheCache) {
     outcome = runProgram(program, arguments, "", environment);
     EXPECT_EQ(outcome.err, "") << "compiled again and again";
   }
+  std::string calls = model_.file("calls");
+  install("echo call >> '" + calls + "'; sleep 0.5; cp -r '" + model_.artifact() + "' \"$3\"");
+  std::vector<std::string> twice = {"-c", "\"$@\" & \"$@\"; wait $!", "sh", program};
+  twice.insert(twice.end(), arguments.begin(), arguments.end());
+  outcome = runProgram("/bin/sh", twice, "", environment);
+  std::sort(outcome.out.begin(), outcome.out.end()); // both write as it comes
+  EXPECT_EQ(outcome.out, "\n\nmmmm") << outcome.err;
+  EXPECT_EQ(readFile(calls), "call\n") << "the second waits for what the first compiles";
+  install("kill -INT $$");
+  EXPECT_EQ(runProgram(program, arguments, "", environment).status, 130);
+  install("exit 130"); // as lamina-opt ends once it has cleaned up
+  EXPECT_EQ(runProgram(program, arguments, "", environment).status, 130);
   install("echo compiling; cp -r '" + model_.artifact() + "' \"$3\"; echo broken > \"$3/plan.pb\"");
   outcome = runProgram(program, arguments, "", environment);
   EXPECT_EQ(outcome.status, 1);
   EXPECT_THAT(outcome.err, HasSubstr("plan.pb"));
+}
+
+TEST(LaminaRunDescribe, AWorkerOfNoClass) {
+  TestModel model("cpu", [](plan::Plan &plan) { plan.mutable_workers(1)->set_device_class(UINT32_MAX); });
+  Outcome outcome = laminaRun({model.artifact(), "--describe"});
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, testing::ContainsRegex("memory0 +\\? +\\?"));
+  EXPECT_EQ(laminaRun({model.artifact(), "--describe", "--output=json"}).status, 0);
+  EXPECT_EQ(laminaRun({model.artifact(), "--check"}).status, 1);
 }
 
 TEST(LaminaRunCheck, AWorkerForAnotherKindOfDeviceCannotRun) {
@@ -377,6 +408,52 @@ TEST_F(LaminaRun, AnInterruptEndsALongStep) {
       break;
   }
   EXPECT_THAT(outcome.out, HasSubstr("\"finish_reason\":\"interrupted\""));
+}
+
+/// The workers are threads of one driver. The first prompt says "m" after "m" while tokens of the others, each of which takes
+/// 50 ms, come one in a step.
+TEST_F(LaminaRun, AnInterruptKeepsWhatWorkersInProcessHaveGenerated) {
+  std::string slow(95, '0');
+  writeFile(model_.file("prompts"), kFifteen + "\n" + slow + "\n" + slow + "\n" + slow + "\n");
+  Json first;
+  for (const char *seconds : {"2", "4", "8"}) {
+    Outcome outcome =
+        runProgram("/usr/bin/timeout", {"--preserve-status", "-s", "INT", seconds, LAMINA_RUN_PROGRAM, model_.artifact(),
+                                        "--inproc", "--prompt-file", model_.file("prompts"), "--prefill-chunk", "1",
+                                        "--output=json"});
+    EXPECT_EQ(outcome.status, 130) << outcome.err;
+    EXPECT_EQ(outcome.err, "");
+    first = Json::parse(outcome.out.substr(0, outcome.out.find('\n')), nullptr, false);
+    if (first.is_object() && !first["tokens"].empty())
+      break;
+  }
+  ASSERT_TRUE(first.is_object()) << "it never got as far as generating";
+  EXPECT_EQ(first["finish_reason"], "interrupted");
+  EXPECT_EQ(first["text"], std::string(first["tokens"].size(), 'm'));
+}
+
+/// A shell lets what it starts in the background ignore it. Twenty tokens take 50 ms each.
+TEST_F(LaminaRun, AnInterruptThatIsIgnoredStaysSo) {
+  Outcome outcome = runProgram("/bin/sh", {"-c", "\"$@\" & sleep 0.6; kill -INT $!; wait $!", "sh",
+                                           LAMINA_RUN_PROGRAM, model_.artifact(), "--prompt", std::string(20, '0'),
+                                           "--prefill-chunk", "1", "-n", "1"});
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_EQ(outcome.out, "m\n");
+}
+
+/// A stack that is larger than any address space stands for a system that has no more threads to give.
+TEST_F(LaminaRun, AThreadThatCannotBeStartedIsAnErrorOfOneLine) {
+  auto limited = [&](std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), {"-c", "ulimit -s 1000000000000 || exit 77; exec \"$@\"", "sh", LAMINA_RUN_PROGRAM,
+                                         model_.artifact()});
+    return runProgram("/bin/sh", arguments);
+  };
+  Outcome outcome = limited({"--check"});
+  if (outcome.status == 77)
+    GTEST_SKIP() << "skipped: the limit of the stack cannot be raised";
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  refused(limited({"--prompt", kFifteen, "-n", "1", "--threads", "2"}), 1, "cannot start 2 threads: ");
+  refused(limited({"--prompt", kFifteen, "-n", "1", "--threads", "2", "--inproc"}), 1, "cannot start a thread for a worker: ");
 }
 
 TEST(FirstWholeStep, IsTheSecondThatATraceWithoutRoomStillHolds) {

@@ -38,7 +38,8 @@ std::string vocabulary() {
   return writer.finish();
 }
 
-absl::Status writeArtifact(const std::string &path, const std::string &memoryDevice) {
+absl::Status writeArtifact(const std::string &path, const std::string &memoryDevice,
+                           const std::function<void(plan::Plan &)> &edit) {
   TestArtifact files;
   plan::Plan plan = makePlan({.memoryOnCuda = memoryDevice == "cuda"});
   plan.mutable_classes(1)->set_device(memoryDevice);
@@ -47,6 +48,8 @@ absl::Status writeArtifact(const std::string &path, const std::string &memoryDev
   plan.mutable_partition()->set_compute_fragments(2);
   plan.mutable_partition()->set_memory_fragments(1);
   plan.mutable_partition()->set_link_bytes_per_token(256);
+  if (edit)
+    edit(plan);
   LAMINA_ASSIGN_OR_RETURN(std::unique_ptr<ArtifactWriter> writer, ArtifactWriter::create(path));
   LAMINA_RETURN_IF_ERROR(writer->addFile(kPlanFile, plan.SerializeAsString()));
   LAMINA_RETURN_IF_ERROR(writer->addFile(kTokenizerFile, vocabulary()));
@@ -69,10 +72,10 @@ std::string quoted(const std::string &text) {
 
 } // namespace
 
-TestModel::TestModel(const std::string &memoryDevice) {
+TestModel::TestModel(const std::string &memoryDevice, const std::function<void(plan::Plan &)> &edit) {
   std::string name = ::testing::TempDir() + "lamina-run-XXXXXX";
   folder_ = mkdtemp(name.data());
-  absl::Status status = writeArtifact(artifact(), memoryDevice);
+  absl::Status status = writeArtifact(artifact(), memoryDevice, edit);
   EXPECT_TRUE(status.ok()) << status;
   writeFile(gguf(), vocabulary());
 }

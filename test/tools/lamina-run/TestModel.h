@@ -10,6 +10,9 @@
 #ifndef LAMINA_TEST_TOOLS_LAMINA_RUN_TESTMODEL_H
 #define LAMINA_TEST_TOOLS_LAMINA_RUN_TESTMODEL_H
 
+#include "runtime/io/plan.pb.h"
+
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -20,8 +23,8 @@ namespace lamina::test {
 /// vocabulary.
 class TestModel {
 public:
-  /// `memoryDevice`: the kind of device that the plan wants for memory0.
-  explicit TestModel(const std::string &memoryDevice = "cpu");
+  /// `memoryDevice`: the kind of device that the plan wants for memory0. `edit` changes the plan.
+  explicit TestModel(const std::string &memoryDevice = "cpu", const std::function<void(plan::Plan &)> &edit = {});
   ~TestModel();
   std::string artifact() const { return folder_ + "/model.lamina"; }
   std::string gguf() const { return folder_ + "/model.gguf"; }

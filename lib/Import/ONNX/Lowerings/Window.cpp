@@ -13,17 +13,24 @@ namespace lamina::onnx {
 namespace {
 using mlir::Value;
 
-/// The place in the input that an index of the kernel covers in a window, kept inside, and whether it lies there.
-std::pair<SmallVector<Value>, Value> placeOf(Scalars &s, const Windows &w, Indices window, Indices kernel) {
-  SmallVector<Value> at;
-  Value inside = s.integer(s.getI1Type(), 1);
+struct Place {
+  SmallVector<Value> at; // kept inside
+  Value inside;          // whether it lies in the input
+  Value padded;          // or in the padding
+};
+
+/// The place in the input that an index of the kernel covers in a window.
+Place placeOf(Scalars &s, const Windows &w, Indices window, Indices kernel) {
+  Value always = s.integer(s.getI1Type(), 1);
+  Place result{{}, always, always};
   for (size_t i = 0; i < w.input.size(); ++i) {
-    Value start = s.sub(s.mul(window[i], s.index(w.strides[i])), s.index(w.before[i]));
-    Value place = s.add(start, s.mul(kernel[i], s.index(w.dilations[i])));
-    inside = s.land(inside, s.inRange(place, w.input[i]));
-    at.push_back(s.clampIndex(place, w.input[i]));
+    Value padded = s.add(s.mul(window[i], s.index(w.strides[i])), s.mul(kernel[i], s.index(w.dilations[i])));
+    Value place = s.sub(padded, s.index(w.before[i]));
+    result.inside = s.land(result.inside, s.inRange(place, w.input[i]));
+    result.padded = s.land(result.padded, s.inRange(padded, w.before[i] + w.input[i] + w.after[i]));
+    result.at.push_back(s.clampIndex(place, w.input[i]));
   }
-  return {at, inside};
+  return result;
 }
 
 /// The sums in `type`; `x` and `weight` turn elements into what is multiplied.
@@ -38,7 +45,7 @@ absl::StatusOr<Operand> convolve(Lowering &low, ElementType type, const Dims &re
     Value ofGroup = arith::DivUIOp::create(s, index[1], s.index(perGroup));
     Value first = s.mul(ofGroup, s.index(weights[1]));
     return low.sum(sizes, s.computed(type), [&](Indices term) {
-      auto [at, inside] = placeOf(s, w, index.drop_front(2), term.drop_front());
+      auto [at, inside, padded] = placeOf(s, w, index.drop_front(2), term.drop_front());
       SmallVector<Value> from{index[0], s.add(first, term[0])}, factor{index[1]};
       llvm::append_range(from, at);
       llvm::append_range(factor, term);
@@ -86,7 +93,7 @@ absl::Status convInteger(Lowering &low) {
   return absl::OkStatus();
 }
 
-/// Folds over the elements of each window that lie in the input; a window has always one, or is 0.
+/// Folds over the elements of each window that lie in the input; one that has none is 0.
 absl::Status averagePool(Lowering &low) {
   Scalars &s = low.s;
   LAMINA_ASSIGN_OR_RETURN(Windows w, windowsOf(low.op));
@@ -95,15 +102,14 @@ absl::Status averagePool(Lowering &low) {
   Value zero = s.real(type, 0);
   low.compute(0, [&](Indices index) {
     SmallVector<Value> sums = low.fold(w.kernel, {zero, zero}, [&](Indices kernel, ValueRange sofar) {
-      auto [at, inside] = placeOf(s, w, index.drop_front(2), kernel);
+      auto [at, inside, padded] = placeOf(s, w, index.drop_front(2), kernel);
       SmallVector<Value> from(index.take_front(2));
       llvm::append_range(from, at);
       Value x = s.select(inside, low.read(low.in(0), from), s.real(type, 0));
-      Value one = s.select(inside, s.real(type, 1), s.real(type, 0));
+      Value one = s.select(countPads ? padded : inside, s.real(type, 1), s.real(type, 0));
       return SmallVector<Value>{s.add(sofar[0], x), s.add(sofar[1], one)};
     });
-    Value count = countPads ? s.real(type, elementCount(w.kernel)) : sums[1];
-    return s.div(sums[0], count, low.op.type(0));
+    return s.div(sums[0], s.max(sums[1], s.real(type, 1), low.op.type(0)), low.op.type(0));
   });
   return absl::OkStatus();
 }
@@ -114,9 +120,9 @@ absl::Status maxPool(Lowering &low) {
   bool columns = low.op.integer("storage_order", 0);
   ElementType type = low.op.type(0);
   auto best = [&](Indices index) {
-    SmallVector<Value> initial{s.number(s.computed(type), 0), s.index(0), s.integer(s.getI1Type(), 0)};
+    SmallVector<Value> initial{s.number(s.computed(type), emptyMaximum(type)), s.index(0), s.integer(s.getI1Type(), 0)};
     return low.fold(w.kernel, initial, [&](Indices kernel, ValueRange sofar) {
-      auto [at, inside] = placeOf(s, w, index.drop_front(2), kernel);
+      auto [at, inside, padded] = placeOf(s, w, index.drop_front(2), kernel);
       SmallVector<Value> from(index.take_front(2));
       llvm::append_range(from, at);
       Value x = low.read(low.in(0), from), place = s.index(0);

@@ -49,6 +49,9 @@ void storeHeads(const Heads &heads, Tensor &tensor);
 /// Rows of `past`, then rows of `next`.
 Heads appendRows(const Heads &past, const Heads &next, int64_t batch);
 
+/// The refusal of caches that hold scaled integers.
+absl::Status quantizedCacheError(const OpContext &context);
+
 struct AttentionProblem {
   AttentionSizes sizes;
   Heads q, k, v;

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------------------------------------===//
 
+#include "lib/Import/ONNX/ExpertInputs.h"
 #include "lib/Import/ONNX/Ops/Rules.h"
 
 #include <algorithm>
@@ -13,9 +14,8 @@
 namespace lamina::onnx {
 
 namespace {
-/// One matrix of every expert, [experts, rows, columns], by the inputs that hold it; 0: no such input.
-struct Matrix {
-  size_t weights = 0, bias = 0, scales = 0, zeros = 0;
+/// One matrix of every expert.
+struct Matrix : ExpertInputs {
   int64_t rows = 0, columns = 0, bits = 0, block = 0; // bits 0: plain
 
   double at(const OpContext &context, int64_t expert, int64_t row, int64_t column) const {
@@ -74,11 +74,8 @@ absl::Status checkMatrix(OpContext &context, Matrix &m, int64_t experts, int64_t
 }
 
 absl::StatusOr<Experts> expertsOf(OpContext &context) {
-  bool quantized = context.node().op == "QMoE";
-  Experts e;
-  e.first = quantized ? Matrix{2, 4, 3, 11} : Matrix{2, 3};
-  e.second = quantized ? Matrix{5, 7, 6, 12} : Matrix{4, 5};
-  e.third = quantized ? Matrix{8, 10, 9, 13} : Matrix{6, 7};
+  auto [first, second, third] = expertInputs(context.node());
+  Experts e{{first}, {second}, {third}};
   LAMINA_RETURN_IF_ERROR(context.expectRank(0, 2, 3));
   LAMINA_RETURN_IF_ERROR(context.expectRank(1, 2, 2));
   LAMINA_RETURN_IF_ERROR(context.expectRank(e.first.weights, 3, 3));

@@ -91,11 +91,10 @@ absl::Status checkOptional(OpContext &context, const AttentionSizes &s) {
     if (context.has(i))
       LAMINA_RETURN_IF_ERROR(context.expectDims(i, {s.size}));
   if (context.has(KScale) || context.has(VScale) || context.integer("kv_cache_bit_width", 0) != 0)
-    return context.error(
-        "has a cache of quantised keys and values, which is not supported; export with one of floats, which --kv-type=q8_0 "
-        "keeps in eight bits");
+    return quantizedCacheError(context);
   if (context.integer("sliding_window_cache", 0))
-    return context.error("has a cache that slides, which is not supported");
+    return context.error("has a cache that slides, which is not supported; export without sliding_window_cache, with a cache of all "
+                         "positions, of which local_window_size hides the old ones");
   return absl::OkStatus();
 }
 

@@ -65,11 +65,15 @@ absl::StatusOr<Paged> pagedOf(OpContext &context) {
   }
   if (context.has(Sink))
     LAMINA_RETURN_IF_ERROR(context.expectDims(Sink, {p.heads}));
-  for (size_t i : {Slots, QNorm, KNorm, KScale, VScale})
-    if (context.has(i))
-      return context.error("has input ", i, ", which is not supported");
+  if (context.has(KScale) || context.has(VScale))
+    return quantizedCacheError(context);
+  if (context.has(Slots))
+    return context.error("has the places of rows as input ", int(Slots),
+                         ", which is not supported; leave them out, the pages say the same");
+  if (context.has(QNorm) || context.has(KNorm))
+    return context.error("has norms of queries and keys inside, which is not supported; export them as nodes before it");
   if (context.text("kv_cache_layout", "SEPARATE") != "SEPARATE" || context.integer("rotary_offset", 0))
-    return context.error("has a cache of latents, which is not supported");
+    return context.error("has a cache of latents, which is not supported; export with keys and values");
   return p;
 }
 

@@ -2,6 +2,8 @@
 
 #include "lib/Import/ONNX/Ops/Windows.h"
 
+#include <limits>
+
 namespace lamina::onnx {
 
 namespace {
@@ -47,8 +49,11 @@ absl::Status maxPool(OpContext &context) {
       if (best < 0 || x.less(first + best, first + offset))
         best = offset;
     });
-    if (best < 0) // a window in the padding alone
+    if (best < 0) { // a window in the padding alone
+      if (context.wants(0))
+        context.out(0).setReal(i, emptyMaximum(x.type()));
       return;
+    }
     if (context.wants(0))
       context.out(0).copy(i, x, first + best);
     if (context.wants(1))
@@ -65,7 +70,9 @@ absl::Status averagePool(OpContext &context) {
       sum += context.in(0).real(first + offset);
       ++count;
     });
-    context.out(0).setReal(i, sum / (countPads ? static_cast<double>(elementCount(w.kernel)) : count));
+    if (countPads)
+      count = static_cast<double>(w.padded(window));
+    context.out(0).setReal(i, sum / std::max(count, 1.0)); // 0 of no elements, as onnxruntime has it
   });
 }
 
@@ -94,6 +101,16 @@ constexpr OpRow kRows[] = {
     {.name = "GlobalAveragePool", .rule = globalRule, .semantics = globalAverage},
 };
 } // namespace
+
+double emptyMaximum(ElementType type) {
+  if (!isReal(type))
+    return static_cast<double>(integerRange(type).first);
+  double half = 65504, shorter = 0x1.fep127; // the largest of float16 and bfloat16
+  return -(type == ElementType::Double     ? std::numeric_limits<double>::max()
+           : type == ElementType::Float16  ? half
+           : type == ElementType::BFloat16 ? shorter
+                                           : std::numeric_limits<float>::max());
+}
 
 std::span<const OpRow> poolRows() { return kRows; }
 

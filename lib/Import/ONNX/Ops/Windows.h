@@ -5,6 +5,8 @@
 
 #include "lib/Import/ONNX/Ops/Rules.h"
 
+#include <algorithm>
+
 namespace lamina::onnx {
 
 /// Windows over the axes of a tensor after the first two.
@@ -28,7 +30,21 @@ struct Windows {
         f(k, offset);
     }
   }
+
+  /// How many places of a window lie in the input or its padding; a last one that ceil_mode adds may reach beyond.
+  int64_t padded(int64_t window) const {
+    Dims at = stridesOf(output);
+    int64_t count = 1;
+    for (size_t i = 0; i < kernel.size(); ++i) {
+      int64_t room = input[i] + before[i] + after[i] - window / at[i] % output[i] * strides[i];
+      count *= std::min(kernel[i], (room + dilations[i] - 1) / dilations[i]);
+    }
+    return count;
+  }
 };
+
+/// The largest of no elements, of a window that lies in the padding alone. As onnxruntime has it: the type's lowest.
+double emptyMaximum(ElementType type);
 
 /// Reads kernel_shape (or takes `kernel`), strides, dilations, pads, auto_pad and ceil_mode for input 0.
 absl::StatusOr<Windows> windowsOf(OpContext &context, Dims kernel = {});

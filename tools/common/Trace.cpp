@@ -7,9 +7,11 @@
 //
 //===--------------------------------------------------------------------------------------------------------===//
 
-#include "tools/lamina-run/Report.h"
+#include "tools/common/Trace.h"
 
 #include "runtime/base/StrCat.h"
+#include "runtime/executor/Engine.h"
+#include "tools/common/Text.h"
 
 #include <nlohmann/json.hpp>
 
@@ -20,7 +22,7 @@
 #include <map>
 #include <memory>
 
-namespace lamina::run {
+namespace lamina {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -99,7 +101,7 @@ absl::Status checkTraceFile(const std::string &path) {
   return file ? absl::OkStatus() : cannotWrite(path);
 }
 
-absl::Status writeTrace(const Session &session, const std::string &path) {
+absl::Status writeTrace(const Engine &engine, const std::string &path) {
   std::unique_ptr<std::FILE, FileCloser> file(std::fopen(path.c_str(), "we"));
   if (!file)
     return cannotWrite(path);
@@ -110,11 +112,11 @@ absl::Status writeTrace(const Session &session, const std::string &path) {
                  dumpLine(event).c_str());
     first = false;
   };
-  std::vector<WorkerInfo> workers = session.engine->workers();
+  std::vector<WorkerInfo> workers = engine.workers();
   for (size_t i = 0; i < workers.size(); ++i)
     put(laneName(i, workers[i].name));
   put(laneName(workers.size(), "communication"));
-  std::vector<TraceEvent> events = session.engine->trace();
+  std::vector<TraceEvent> events = engine.trace();
   for (const TraceEvent &event : events)
     put(bar(event.label.empty() ? kindName(event.kind) : event.label, kindName(event.kind),
             static_cast<size_t>(event.worker), event.beginNanoseconds, event.endNanoseconds,
@@ -132,4 +134,4 @@ absl::Status writeTrace(const Session &session, const std::string &path) {
   return std::fclose(file.release()) != 0 || broken ? cannotWrite(path) : absl::OkStatus();
 }
 
-} // namespace lamina::run
+} // namespace lamina
