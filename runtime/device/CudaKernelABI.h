@@ -8,6 +8,12 @@
 // has fewer: a recorded grid is that of the largest step. Blocks are independent and write disjoint places. The
 // threads of a block and the bytes of its shared memory are fixed for a kernel and stand in the plan.
 //
+// A kernel may begin while the one launched before it still runs. It says so itself, as other code for the same plan
+// need not wait: where the code has an int32_t SYMBOL_waits, every thread of every block, also of those that return at
+// once, waits for the launches before (PTX's griddepcontrol.wait) before it touches what kernels write: activations,
+// caches, results. The step, the batch and weights may be read earlier. It lets the next one begin
+// (griddepcontrol.launch_dependents) after that at the soonest, so all before it are done when it is.
+//
 // Tests run the same kernels on the CPU (docs/dev/cuda.md). Their objects export SYMBOL as a
 // LaminaSimulatedKernel and import the functions below, which act on the thread of the block that calls.
 //
@@ -50,6 +56,13 @@ void lamina_sim_mma_s8(const int32_t *a, const int32_t *b, int32_t *sums, int32_
 /// so four words in `a` and two in `b`. Each sum and its 16 products are added in f64, in ascending order, and rounded
 /// once; hardware has an order and roundings of its own.
 void lamina_sim_mma_f32(const int32_t *a, const int32_t *b, float *sums, int32_t bfloat);
+
+/// Waits for the launches before; where the object has an int32_t SYMBOL_waits, no thread returns without it.
+void lamina_sim_grid_wait(void);
+
+/// PTX's prmt: of the eight bytes of `low` and `high`, for each four bits of `selector` the one of that number, or, with
+/// the fourth bit set, eight times its highest bit.
+int32_t lamina_sim_permute(int32_t low, int32_t high, int32_t selector);
 
 /// The block's shared memory, as many bytes as the launch asks for.
 void *lamina_sim_shared(void);

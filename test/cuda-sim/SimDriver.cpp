@@ -83,6 +83,12 @@ CUresult cuInit(unsigned int flags) {
   return simulator().process == getpid() ? CUDA_SUCCESS : CUDA_ERROR_NOT_INITIALIZED;
 }
 
+CUresult cuDriverGetVersion(int *version) {
+  const char *text = getenv("LAMINA_CUDA_SIM_VERSION");
+  *version = text == nullptr ? 13000 : atoi(text);
+  return CUDA_SUCCESS;
+}
+
 CUresult cuGetErrorName(CUresult error, const char **text) {
   const ErrorText *entry = findError(error);
   *text = entry ? entry->name : nullptr;

@@ -2,8 +2,6 @@
 
 #include "SimModule.h"
 
-#include "FiberBlock.h"
-
 #include <csetjmp>
 #include <csignal>
 #include <cstdio>
@@ -111,27 +109,41 @@ CUresult SimModule::find(const char *name, SimFunction **function) {
   void *address = dlsym(handle_, name);
   if (address == nullptr)
     return CUDA_ERROR_NOT_FOUND;
-  auto *parameters =
-      static_cast<const int32_t *>(dlsym(handle_, (std::string(name) + "_parameters").c_str()));
-  functions_.push_back(
-      {name, reinterpret_cast<LaminaSimulatedKernel>(address), parameters ? *parameters : -1});
+  auto *parameters = static_cast<const int32_t *>(findGlobal(std::string(name) + "_parameters"));
+  functions_.push_back({name, reinterpret_cast<LaminaSimulatedKernel>(address), parameters ? *parameters : -1,
+                        findGlobal(std::string(name) + "_waits") != nullptr});
   *function = &functions_.back();
   return CUDA_SUCCESS;
 }
 
-CUresult SimLaunch::run() const {
+void *SimModule::findGlobal(const std::string &name) const { return dlsym(handle_, name.c_str()); }
+
+namespace {
+
+/// `work` is left where it faults.
+template <typename Work> CUresult guarded(const SimLaunch &launch, Work work) {
   thread_local FaultHandling handling;
   sigjmp_buf out;
   if (sigsetjmp(out, 1) != 0) {
     faultReturn = nullptr;
     fprintf(stderr, "cuda-sim: kernel %s, block %d, thread %d touched %p, which is not there\n",
-            function->name.c_str(), lamina_sim_block_id(), lamina_sim_thread_id(), faultAddress);
+            launch.function->name.c_str(), lamina_sim_block_id(), lamina_sim_thread_id(), faultAddress);
     return CUDA_ERROR_ILLEGAL_ADDRESS;
   }
   faultReturn = &out;
-  runGrid({function->name.c_str(), function->kernel, parameters.data(), blocks, threads, sharedBytes});
+  work();
   faultReturn = nullptr;
   return CUDA_SUCCESS;
+}
+
+} // namespace
+
+CUresult beginEarly(GridRun &run, const SimLaunch &launch, int32_t block) {
+  return guarded(launch, [&] { run.begin(block); });
+}
+
+CUresult finish(GridRun &run, const SimLaunch &launch) {
+  return guarded(launch, [&] { run.finish(); });
 }
 
 } // namespace lamina::cudasim

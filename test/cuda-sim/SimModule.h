@@ -3,6 +3,8 @@
 #ifndef LAMINA_TEST_CUDASIM_SIMMODULE_H
 #define LAMINA_TEST_CUDASIM_SIMMODULE_H
 
+#include "FiberBlock.h"
+
 #include "runtime/device/CudaKernelABI.h"
 #include "runtime/device/cuda/DriverTypes.h"
 
@@ -17,6 +19,7 @@ struct SimFunction {
   std::string name;
   LaminaSimulatedKernel kernel;
   int32_t parameters; ///< -1: the object does not say
+  bool waits;         ///< for the launches before
   uint32_t sharedLimit = 48 << 10;
 };
 
@@ -27,6 +30,8 @@ public:
   ~SimModule();
 
   cuda::CUresult find(const char *name, SimFunction **function);
+  /// The address of a variable; null: there is none.
+  void *findGlobal(const std::string &name) const;
 
 private:
   SimModule(void *handle, int file) : handle_(handle), file_(file) {}
@@ -41,10 +46,17 @@ struct SimLaunch {
   int32_t threads;
   uint32_t sharedBytes;
   std::vector<void *> parameters;
+  bool early; ///< may begin before the launch in front of it is done
 
-  /// A kernel that touches memory which is not there is an error, as on a GPU.
-  cuda::CUresult run() const;
+  Grid grid() const {
+    return {function->name.c_str(), function->kernel, parameters.data(), blocks, threads, sharedBytes,
+            function->waits};
+  }
 };
+
+/// A kernel that touches memory which is not there is an error, as on a GPU.
+cuda::CUresult beginEarly(GridRun &run, const SimLaunch &launch, int32_t block);
+cuda::CUresult finish(GridRun &run, const SimLaunch &launch);
 
 } // namespace lamina::cudasim
 

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <ctime>
 #include <sched.h>
+#include <span>
 
 using namespace lamina::cudasim;
 
@@ -47,13 +48,32 @@ CUresult cuFuncSetAttribute(CUfunction function, CUfunction_attribute attribute,
   return CUDA_SUCCESS;
 }
 
-CUresult cuLaunchKernel(CUfunction handle, unsigned int gridX, unsigned int gridY, unsigned int gridZ,
+CUresult cuModuleGetGlobal_v2(CUdeviceptr *address, size_t *bytes, CUmodule module, const char *name) {
+  SIM_CALL();
+  auto found = simulator().modules.find(module);
+  if (found == simulator().modules.end())
+    return CUDA_ERROR_INVALID_HANDLE;
+  void *global = found->second->findGlobal(name);
+  if (global == nullptr)
+    return CUDA_ERROR_NOT_FOUND;
+  *address = CUdeviceptr(reinterpret_cast<uintptr_t>(global));
+  *bytes = sizeof(int32_t); // all that modules have
+  return CUDA_SUCCESS;
+}
+
+CUresult cuLaunchKernel(CUfunction function, unsigned int gridX, unsigned int gridY, unsigned int gridZ,
                         unsigned int blockX, unsigned int blockY, unsigned int blockZ,
                         unsigned int sharedBytes, CUstream stream, void **parameters, void **extra) {
+  CUlaunchConfig config{gridX, gridY, gridZ, blockX, blockY, blockZ, sharedBytes, stream, nullptr, 0};
+  return cuLaunchKernelEx(&config, function, parameters, extra);
+}
+
+CUresult cuLaunchKernelEx(const CUlaunchConfig *config, CUfunction handle, void **parameters, void **extra) {
   SIM_CALL();
   const SimFunction *function = reinterpret_cast<SimFunction *>(handle);
-  if (gridX == 0 || gridX > INT32_MAX || gridY != 1 || gridZ != 1 || blockX == 0 ||
-      blockX > LAMINA_CUDA_MAX_BLOCK || blockY != 1 || blockZ != 1 || sharedBytes > function->sharedLimit)
+  if (config->gridDimX == 0 || config->gridDimX > INT32_MAX || config->gridDimY != 1 ||
+      config->gridDimZ != 1 || config->blockDimX == 0 || config->blockDimX > LAMINA_CUDA_MAX_BLOCK ||
+      config->blockDimY != 1 || config->blockDimZ != 1 || config->sharedMemBytes > function->sharedLimit)
     return refuse("a launch outside of the device's limits");
   const void *buffer = nullptr;
   size_t bytes = 0;
@@ -66,13 +86,21 @@ CUresult cuLaunchKernel(CUfunction handle, unsigned int gridX, unsigned int grid
   if (parameters != nullptr || buffer == nullptr || bytes % sizeof(void *) != 0 ||
       (function->parameters >= 0 && bytes / sizeof(void *) != size_t(function->parameters)))
     return refuse("a launch with other parameters than the kernel has");
-  SimLaunch launch{function, int32_t(gridX), int32_t(blockX), sharedBytes,
-                   std::vector<void *>(bytes / sizeof(void *))};
-  memcpy(launch.parameters.data(), buffer, bytes);
-  return enqueue(stream, [launch = std::move(launch)] {
-    simulator().failure = launch.run();
-    return Progress::Done;
-  });
+  bool early = false;
+  for (const CUlaunchAttribute &attribute : std::span(config->attrs, config->numAttrs)) {
+    if (attribute.id != CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION)
+      return refuse("a launch with an attribute that is not known");
+    early = attribute.value.programmaticStreamSerializationAllowed != 0;
+  }
+  if (early && !function->waits)
+    return refuse("an early launch of a kernel that does not wait for those before");
+  if (early && !config->hStream->followsLaunch)
+    return refuse("an early launch behind what is no launch");
+  auto launch = std::make_shared<SimLaunch>(SimLaunch{function, int32_t(config->gridDimX),
+                                                      int32_t(config->blockDimX), config->sharedMemBytes,
+                                                      std::vector<void *>(bytes / sizeof(void *)), early});
+  memcpy(launch->parameters.data(), buffer, bytes);
+  return enqueue(config->hStream, Work{nullptr, std::move(launch)});
 }
 
 //===--- Streams ------------------------------------------------------------------------------------===//
@@ -147,12 +175,14 @@ CUresult cuStreamBeginCapture_v2(CUstream stream, CUstreamCaptureMode mode) {
   if (stream->capture)
     return CUDA_ERROR_ILLEGAL_STATE;
   stream->capture = std::make_unique<CUgraph_st>();
+  stream->followsLaunch = false;
   return CUDA_SUCCESS;
 }
 
 CUresult cuStreamEndCapture(CUstream stream, CUgraph *graph) {
   SIM_CALL();
   *graph = stream->capture.release();
+  stream->followsLaunch = false;
   return *graph != nullptr ? CUDA_SUCCESS : CUDA_ERROR_ILLEGAL_STATE;
 }
 
@@ -168,6 +198,7 @@ CUresult cuGraphLaunch(CUgraphExec executable, CUstream stream) {
     return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
   for (const Work &work : executable->work)
     stream->work.push_back(work);
+  stream->followsLaunch = false;
   return CUDA_SUCCESS;
 }
 

@@ -28,12 +28,44 @@ CUcontext &currentContext() {
   return current;
 }
 
+/// By turns not at all, with its first block and with its last one.
+std::unique_ptr<GridRun> Simulator::begin(const SimLaunch &launch) {
+  uint32_t turn = early_++ % 3;
+  if (turn == 0)
+    return nullptr;
+  auto run = std::make_unique<GridRun>(launch.grid());
+  failure = beginEarly(*run, launch, turn == 1 ? 0 : launch.blocks - 1);
+  return run;
+}
+
+/// The launches that the work begins with. None begins before the second in front of it is done: its threads
+/// can let the next one begin when they have waited themselves.
+void Simulator::runLaunches(std::deque<Work> &work) {
+  std::unique_ptr<GridRun> begun; // of the first
+  while (!work.empty() && work.front().launch && failure == CUDA_SUCCESS) {
+    const SimLaunch &launch = *work.front().launch;
+    std::unique_ptr<GridRun> next;
+    if (work.size() > 1 && work[1].launch && work[1].launch->early)
+      next = begin(*work[1].launch);
+    if (!begun)
+      begun = std::make_unique<GridRun>(launch.grid());
+    if (failure == CUDA_SUCCESS)
+      failure = finish(*begun, launch);
+    begun = std::move(next);
+    work.pop_front();
+  }
+}
+
 bool Simulator::advance(CUstream stream) {
   if (stream->work.empty())
     return true;
   SimMemory::Access access(memory);
   while (!stream->work.empty() && failure == CUDA_SUCCESS) {
-    if (stream->work.front()() == Progress::Waiting)
+    if (stream->work.front().launch) {
+      runLaunches(stream->work);
+      continue;
+    }
+    if (stream->work.front().attempt() == Progress::Waiting)
       return false;
     stream->work.pop_front();
   }
@@ -61,6 +93,7 @@ CUresult refuse(const char *what) {
 CUresult enqueue(CUstream stream, Work work) {
   if (!simulator().streams.count(stream))
     return CUDA_ERROR_INVALID_HANDLE;
+  stream->followsLaunch = work.launch != nullptr;
   (stream->capture ? stream->capture->work : stream->work).push_back(std::move(work));
   return CUDA_SUCCESS;
 }

@@ -1,7 +1,9 @@
 //===- Simulator.h - the state of the simulated CUDA driver ---------------------------------*- C++ -*-===//
 //
 // Work waits in its stream until the host asks for it (synchronize, query) and runs then, in order, in the
-// thread that asks: whoever relies on something that was never waited for finds that it did not happen.
+// thread that asks: whoever relies on something that was never waited for finds that it did not happen. A
+// launch that may begin early does so by turns: a block of it runs as far as it gets before the launch in
+// front.
 //
 //===--------------------------------------------------------------------------------------------------------===//
 
@@ -21,9 +23,12 @@
 
 namespace lamina::cudasim {
 
-/// A piece of work. It says whether it is done or has to be tried again later.
+/// What is no launch says whether it is done or has to be tried again later.
 enum class Progress { Done, Waiting };
-using Work = std::function<Progress()>;
+struct Work {
+  std::function<Progress()> attempt;
+  std::shared_ptr<const SimLaunch> launch; ///< instead
+};
 
 } // namespace lamina::cudasim
 
@@ -44,6 +49,7 @@ struct CUevent_st {
 struct CUstream_st {
   std::deque<cudasim::Work> work;
   std::unique_ptr<CUgraph_st> capture; ///< what is recorded instead of run
+  bool followsLaunch = false;          ///< what was handed over last is a launch
 };
 
 } // namespace lamina::cuda
@@ -65,6 +71,11 @@ struct Simulator {
 
   /// Does what can be done; whether the stream is empty then.
   bool advance(cuda::CUstream stream);
+
+private:
+  std::unique_ptr<GridRun> begin(const SimLaunch &launch);
+  void runLaunches(std::deque<Work> &work);
+  uint32_t early_ = 0; // launches that might have begun early
 };
 
 Simulator &simulator();
@@ -85,6 +96,9 @@ cuda::CUresult refuse(const char *what);
 
 /// Appends to the stream, or to what it captures.
 cuda::CUresult enqueue(cuda::CUstream stream, Work work);
+inline cuda::CUresult enqueue(cuda::CUstream stream, std::function<Progress()> attempt) {
+  return enqueue(stream, Work{std::move(attempt), nullptr});
+}
 
 inline void *pointerTo(cuda::CUdeviceptr address) { return reinterpret_cast<void *>(uintptr_t(address)); }
 

@@ -8,6 +8,7 @@
 
 #include "lib/Target/CPU/AttentionTile.h"
 #include "lib/Target/CPU/KernelGenerators.h"
+#include "lib/Target/Kernels/AttentionRows.h"
 
 using namespace mlir;
 using namespace lamina;

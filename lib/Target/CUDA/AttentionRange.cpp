@@ -17,6 +17,14 @@ AttentionRange::AttentionRange(DeviceContext &kernel, lm::OnlineAttentionOp op, 
     cached_.emplace(kernel, op.getCached(), op.getQueryHeads(), valueLength_);
 }
 
+int64_t AttentionRange::headsTogether(lm::OnlineAttentionOp op, int64_t most) {
+  int64_t sharing = int64_t(op.getQueryHeads()) / op.getCache().getType().getHeads();
+  int64_t heads = std::min(sharing, most);
+  while (sharing % heads != 0)
+    --heads;
+  return heads;
+}
+
 int64_t lamina::mostAttentionRows(lm::OnlineAttentionOp op) {
   return TileAttention::takes(op.getCache().getType()) ? TileAttention::mostRows(op) : 1;
 }
@@ -38,13 +46,11 @@ AttentionRange::Partial AttentionRange::empty() {
 AttentionRange::Partial AttentionRange::merge(const Partial &into, const Partial &from) {
   Partial merged;
   for (int64_t q = 0; q < queries_; ++q) {
-    Value greatest = b_.maxf(from.maxima[q], into.maxima[q]);
-    Value a = b_.exp2(b_.subf(into.maxima[q], greatest)), c = b_.exp2(b_.subf(from.maxima[q], greatest));
-    auto add = [&](Value x, Value y) { return b_.fma(y, c, b_.mulf(x, a)); };
-    merged.maxima.push_back(greatest);
-    merged.sums.push_back(add(into.sums[q], from.sums[q]));
+    PartialMerge merge(b_, into.maxima[q], from.maxima[q]);
+    merged.maxima.push_back(merge.greatest());
+    merged.sums.push_back(merge.add(into.sums[q], from.sums[q]));
     for (int64_t i = q * elements_; i < (q + 1) * elements_; ++i)
-      merged.values.push_back(add(into.values[i], from.values[i]));
+      merged.values.push_back(merge.add(into.values[i], from.values[i]));
   }
   return merged;
 }
@@ -63,9 +69,9 @@ AttentionRange::Partial AttentionRange::unflat(ValueRange all) const {
 
 //===--- Queries and positions -------------------------------------------------------------------------===//
 
-Value AttentionRange::queryFactor() {
+double AttentionRange::queryFactor() {
   float scale = op_.getScale().convertToFloat();
-  return number(op_.getSoftCap() ? double(scale) / op_.getSoftCap()->convertToFloat() : scale * kLog2e);
+  return op_.getSoftCap() ? double(scale) / op_.getSoftCap()->convertToFloat() : scale * kLog2e;
 }
 
 Value AttentionRange::firstPosition(Value position) {

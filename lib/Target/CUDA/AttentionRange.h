@@ -11,6 +11,7 @@
 #define LAMINA_LIB_TARGET_CUDA_ATTENTIONRANGE_H
 
 #include "lib/Target/CUDA/KernelGenerators.h"
+#include "lib/Target/Kernels/AttentionRows.h"
 #include "lib/Target/Kernels/CachePage.h"
 #include "lib/Target/Kernels/PartialSlots.h"
 
@@ -19,6 +20,9 @@ namespace lamina {
 class AttentionRange {
 public:
   virtual ~AttentionRange() = default;
+
+  /// Query heads of an operation that go together, `most` at most: they share a key/value head.
+  static int64_t headsTogether(lm::OnlineAttentionOp op, int64_t most);
 
   /// Query heads of a row that go through a page together.
   int64_t heads() const { return heads_; }
@@ -53,7 +57,7 @@ protected:
 
   Value number(double value) { return b_.constant(b_.f32(0), value); }
   /// What queries are multiplied by.
-  Value queryFactor();
+  double queryFactor();
   Value sequenceOf(Value row) { return b_.loadIndex(kernel_.pointer(op_.getSequences()), row); }
   Value positionOf(Value row) { return b_.loadIndex(kernel_.pointer(op_.getPositions()), row); }
   /// The first position that a query attends to.

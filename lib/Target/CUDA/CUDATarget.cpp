@@ -47,8 +47,19 @@ FailureOr<std::vector<std::string>> compileEach(ArrayRef<KernelSource> kernels, 
 
 } // namespace
 
-FailureOr<std::string> lamina::compileToPTX(ArrayRef<KernelSource> kernels, unsigned threads) {
-  FailureOr<std::vector<std::string>> modules = compileEach(kernels, DeviceMachine::ptx, threads, emitPTX);
+PTXArchitecture lamina::ptxArchitecture(StringRef target) {
+  unsigned number = 0;
+  bool newer = target.consume_front("sm_") && !target.consumeInteger(10, number) && number >= 90;
+  return newer ? PTXArchitecture::sm_90 : PTXArchitecture::sm_80;
+}
+
+FailureOr<std::string> lamina::compileToPTX(ArrayRef<KernelSource> kernels, PTXArchitecture architecture,
+                                            unsigned threads) {
+  auto machine = architecture == PTXArchitecture::sm_90 ? DeviceMachine::sm_90 : DeviceMachine::sm_80;
+  FailureOr<std::vector<std::string>> modules =
+      compileEach(kernels, machine, threads, [&](ModuleOp module, ArrayRef<DeviceForm> forms) {
+        return emitPTX(module, forms, machine);
+      });
   if (failed(modules))
     return failure();
   return joinPTX(*modules);

@@ -24,9 +24,16 @@ namespace lamina {
 /// The forms of a kernel on a GPU, as describeKernel gives them for the CPU.
 mlir::FailureOr<std::vector<KernelVariant>> describeCudaKernel(const KernelSource &kernel);
 
-/// Compiles the kernels to PTX that any GPU from sm_80 on takes, on up to `threads` threads. Emits an error
-/// for a body that describeCudaKernel refuses.
-mlir::FailureOr<std::string> compileToPTX(llvm::ArrayRef<KernelSource> kernels, unsigned threads);
+/// What PTX is made for: any GPU from sm_80 on, or from sm_90 on, where kernels begin before those ahead of them are
+/// done and wait for these (CudaKernelABI.h).
+enum class PTXArchitecture { sm_80, sm_90 };
+
+/// What code for `target`, "ptx" or one of cudaArchitectures(), is made of.
+PTXArchitecture ptxArchitecture(llvm::StringRef target);
+
+/// Compiles the kernels on up to `threads` threads. Emits an error for a body that describeCudaKernel refuses.
+mlir::FailureOr<std::string> compileToPTX(llvm::ArrayRef<KernelSource> kernels, PTXArchitecture architecture,
+                                          unsigned threads);
 
 /// The same kernels as a shared object for this machine, of functions of the type LaminaSimulatedKernel: what
 /// tests run where there is no GPU.

@@ -7,6 +7,7 @@
 
 #include "lib/Target/CUDA/DeviceTail.h"
 #include "lib/Target/CUDA/KernelGenerators.h"
+#include "lib/Target/Kernels/AttentionRows.h"
 #include "lib/Target/Kernels/PartialSlots.h"
 
 #include <limits>
@@ -55,10 +56,8 @@ private:
     Values all =
         b_.loop(begin, b_.add(b_.div(position, op_.getRange()), 1), 1, none, [&](Value range, ValueRange so) {
           Merged next = load(b_.add(b_.mul(row_, op_.getRanges()), range), element);
-          Value greatest = b_.maxf(next.greatest, so[0]);
-          Value a = b_.exp2(b_.subf(so[0], greatest)), c = b_.exp2(b_.subf(next.greatest, greatest));
-          return Values{greatest, b_.fma(next.sum, c, b_.mulf(so[1], a)),
-                        b_.fma(next.value, c, b_.mulf(so[2], a))};
+          PartialMerge merge(b_, so[0], next.greatest);
+          return Values{merge.greatest(), merge.add(so[1], next.sum), merge.add(so[2], next.value)};
         });
     return {all[0], all[1], all[2]};
   }

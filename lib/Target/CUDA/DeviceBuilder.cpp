@@ -3,11 +3,12 @@
 #include "lib/Target/CUDA/DeviceBuilder.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 using namespace mlir;
 using namespace lamina;
 
-/// Numbers convert in hardware, multiply-adds are fused; tables are looked up by shifts.
+/// Numbers convert in hardware, multiply-adds are fused; tables are looked up by lookupBytes of DeviceBuilder.
 static constexpr TargetInfo kDevice = {.name = "cuda",
                                        .triple = "nvptx64-nvidia-cuda",
                                        .cpu = "sm_80",
@@ -25,14 +26,13 @@ static constexpr TargetInfo kDevice = {.name = "cuda",
 
 DeviceBuilder::DeviceBuilder(Location loc, Block *entry, DeviceMachine machine, int64_t threads)
     : KernelBuilder(loc, entry, kDevice), machine_(machine), threads_(threads) {
-  bool ptx = machine == DeviceMachine::ptx;
   auto id = [&](StringRef registerName, StringRef function) {
-    return toI64(ptx ? callIntrinsic(registerName, getI32Type(), {})
-                     : callSimulator(function, getI32Type(), {}));
+    return toI64(simulated() ? callSimulator(function, getI32Type(), {})
+                             : callIntrinsic(registerName, getI32Type(), {}));
   };
   thread_ = id("llvm.nvvm.read.ptx.sreg.tid.x", "lamina_sim_thread_id");
   block_ = id("llvm.nvvm.read.ptx.sreg.ctaid.x", "lamina_sim_block_id");
-  if (!ptx) {
+  if (simulated()) {
     shared_ = callSimulator("lamina_sim_shared", pointerType(), {});
     return;
   }
@@ -74,7 +74,7 @@ Value DeviceBuilder::shared(int64_t bytes) {
 }
 
 void DeviceBuilder::barrier() {
-  if (machine_ == DeviceMachine::simulator) {
+  if (simulated()) {
     callSimulator("lamina_sim_barrier", {}, {});
     return;
   }
@@ -82,10 +82,41 @@ void DeviceBuilder::barrier() {
                                 ValueRange{constant(getI32Type(), int64_t(0))});
 }
 
+/// No instruction, but one that could write memory.
+void DeviceBuilder::keepLoadsAhead() {
+  if (!simulated())
+    LLVM::InlineAsmOp::create(*this, TypeRange(), ValueRange(), "", "~{memory}", /*has_side_effects=*/true,
+                              /*is_align_stack=*/false, LLVM::TailCallKind::None, LLVM::AsmDialectAttr(), ArrayAttr());
+}
+
+/// Not before: what begins early brings its first weights, for which memory has time while this kernel's threads start.
+void DeviceBuilder::waitForKernels() {
+  if (simulated())
+    callSimulator("lamina_sim_grid_wait", {}, {});
+  if (machine_ != DeviceMachine::sm_90)
+    return;
+  callIntrinsic("llvm.nvvm.griddepcontrol.wait", ValueRange());
+  callIntrinsic("llvm.nvvm.griddepcontrol.launch.dependents", ValueRange());
+}
+
+/// The simulator reads a byte, so that a place that is not there shows.
+void DeviceBuilder::prefetchLine(Value pointer) {
+  if (simulated()) {
+    LLVM::LoadOp::create(*this, getI8Type(), pointer, /*alignment=*/1, /*isVolatile=*/true);
+    return;
+  }
+  auto global = LLVM::LLVMPointerType::get(getContext(), /*addressSpace=*/1);
+  callIntrinsic("llvm.nvvm.prefetch.global.L2", {LLVM::AddrSpaceCastOp::create(*this, global, pointer).getResult()});
+}
+
 Value DeviceBuilder::shuffleXor(Value value, int64_t mask) {
   Type type = value.getType(), word = getI32Type();
+  if (type == getI64Type()) {
+    auto half = [&](Value bits) { return toI64(shuffleXor(arith::TruncIOp::create(*this, word, bits), mask)); };
+    return add(shiftLeft(half(shiftRight(value, 32)), 32), bitAnd(half(value), 0xffffffff));
+  }
   Value bits = type == word ? value : bitcast(value, word);
-  if (machine_ == DeviceMachine::simulator) {
+  if (simulated()) {
     Value other = arith::TruncIOp::create(*this, word, lane());
     other = arith::XOrIOp::create(*this, other, constant(word, mask));
     bits = callSimulator("lamina_sim_shuffle", word, {bits, other});
@@ -117,12 +148,13 @@ Value DeviceBuilder::foldBlock(Value value, Combine combine) {
   value = foldWarp(value, combine);
   if (warps() == 1)
     return value;
-  Value places = shared(4 * warps());
-  store(value, offset(places, mul(warp(), 4))); // all lanes of a warp store the same
+  int64_t bytes = value.getType().getIntOrFloatBitWidth() / 8;
+  Value places = shared(bytes * warps());
+  store(value, offset(places, mul(warp(), bytes))); // all lanes of a warp store the same
   barrier();
   value = load(value.getType(), places);
   for (int64_t other = 1; other < warps(); ++other)
-    value = combine(value, load(value.getType(), offset(places, 4 * other)));
+    value = combine(value, load(value.getType(), offset(places, bytes * other)));
   barrier(); // the place may be used again
   return value;
 }
@@ -132,7 +164,7 @@ Value DeviceBuilder::sumBlock(Value value) {
 }
 
 Value DeviceBuilder::dotBytes(Value unsignedBytes, Value signedBytes, Value sum) {
-  if (machine_ == DeviceMachine::ptx)
+  if (!simulated())
     return callIntrinsic("llvm.nvvm.idp4a.u.s", getI32Type(), {unsignedBytes, signedBytes, sum});
   for (int64_t byte = 0; byte < 4; ++byte) {
     Value a = bitAnd(shiftRight(unsignedBytes, 8 * byte), 0xFF);
@@ -175,14 +207,14 @@ Values DeviceBuilder::simulateTileProduct(StringRef function, ValueRange a, Valu
 Values DeviceBuilder::multiplyTiles(ValueRange a, ValueRange b, Value start) {
   int64_t depth = 8 * a.size();
   Values sums(4, start);
-  if (machine_ == DeviceMachine::simulator)
+  if (simulated())
     return simulateTileProduct("lamina_sim_mma_s8", a, b, sums, depth);
   return callTileProduct("llvm.nvvm.mma.m16n8k" + std::to_string(depth) + ".row.col.s8", a, b, sums);
 }
 
 Values DeviceBuilder::multiplyTiles(PackedNumber number, ValueRange a, ValueRange b, ValueRange sums) {
   bool bfloat = number == PackedNumber::BF16;
-  if (machine_ == DeviceMachine::simulator)
+  if (simulated())
     return simulateTileProduct("lamina_sim_mma_f32", a, b, sums, bfloat);
   if (bfloat)
     return callTileProduct("llvm.nvvm.mma.m16n8k16.row.col.bf16", a, b, sums);
@@ -203,4 +235,45 @@ Value DeviceBuilder::lowerHalves(Value first, Value second) {
 
 Value DeviceBuilder::upperHalves(Value first, Value second) {
   return arith::OrIOp::create(*this, shiftRight(first, 16), bitAnd(second, -0x10000));
+}
+
+/// The exponent's four bits are the lower ones of five. All seven bits are a NaN: adding one carries into the fifth.
+Value DeviceBuilder::e4m3PairToHalves(Value pair) {
+  auto join = [&](Value a, Value b) { return arith::OrIOp::create(*this, a, b).getResult(); };
+  Value zero = constant(getI32Type(), int64_t(0)), wide = arith::ExtUIOp::create(*this, getI32Type(), pair);
+  Value upper = permuteBytes(wide, zero, constant(getI32Type(), int64_t(0x1404))); // the upper byte of each half
+  Value magnitudes = bitAnd(shiftRight(upper, 1), 0x3F803F80);
+  Value carried = bitAnd(add(magnitudes, constant(getI32Type(), int64_t(0x00800080))), 0x40004000);
+  return join(join(bitAnd(upper, -0x7FFF8000), magnitudes), carried);
+}
+
+Value DeviceBuilder::permuteBytes(Value low, Value high, Value selector) {
+  if (simulated())
+    return callSimulator("lamina_sim_permute", getI32Type(), {low, high, selector});
+  return callIntrinsic("llvm.nvvm.prmt", getI32Type(), {low, high, selector});
+}
+
+/// Four indices of four bits, one in each byte, of which a permutation takes three: the fourth chooses between two.
+Value DeviceBuilder::lookupWord(Value indices, llvm::ArrayRef<uint32_t> table) {
+  auto word = [&](uint32_t bits) { return constant(getI32Type(), int64_t(bits)); };
+  auto join = [&](Value a, Value b) { return arith::OrIOp::create(*this, a, b).getResult(); };
+  Value pairs = join(indices, shiftRight(indices, 4)), zero = word(0);
+  Value selector = bitAnd(permuteBytes(pairs, zero, word(0x4420)), 0x7777);
+  Value lower = permuteBytes(word(table[0]), word(table[1]), selector);
+  Value upper = permuteBytes(word(table[2]), word(table[3]), selector);
+  Value isUpper = permuteBytes(shiftLeft(indices, 4), zero, word(0xBA98)); // the highest bit of each byte, everywhere
+  Value difference = arith::XOrIOp::create(*this, lower, upper);
+  return arith::XOrIOp::create(*this, lower, arith::AndIOp::create(*this, difference, isUpper));
+}
+
+Value DeviceBuilder::lookupBytes(Value indices, llvm::ArrayRef<int8_t> table) {
+  std::array<uint32_t, 4> words = {};
+  for (size_t i = 0; i < 16; ++i)
+    words[i / 4] |= uint32_t(uint8_t(table[i % table.size()])) << 8 * (i % 4);
+  if (lanesOf(indices) == 0)
+    return lookupWord(indices, words);
+  Values looked;
+  for (int64_t lane = 0; lane < lanesOf(indices); ++lane)
+    looked.push_back(lookupWord(extract(indices, lane), words));
+  return vector::FromElementsOp::create(*this, cast<VectorType>(indices.getType()), looked);
 }

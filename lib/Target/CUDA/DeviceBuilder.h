@@ -16,8 +16,8 @@
 
 namespace lamina {
 
-/// What code is made for.
-enum class DeviceMachine { ptx, simulator };
+/// What code is made for: GPUs since sm_80 or since sm_90, or the machine that tests run on.
+enum class DeviceMachine { sm_80, sm_90, simulator };
 
 inline constexpr int64_t kWarp = LAMINA_CUDA_WARP;
 
@@ -45,8 +45,17 @@ public:
   /// Bytes of the block's memory so far.
   int64_t sharedBytes() const { return sharedBytes_; }
   void barrier();
+  /// Loads stay where they are, before this: otherwise LLVM moves those for a loop's next turn to where that turn begins,
+  /// and the thread waits for memory there.
+  void keepLoadsAhead();
 
-  /// `value` (i32 or f32) of the lane whose number differs in the bits of `mask`.
+  /// Returns once the kernels before this one are done, where it may begin before they are; those behind it may begin.
+  /// Every thread calls it, before it touches memory that kernels write.
+  void waitForKernels();
+  /// Asks for the cache line at `pointer`, which exists, to be brought to the second-level cache.
+  void prefetchLine(Value pointer);
+
+  /// `value` (i32, i64 or f32) of the lane whose number differs in the bits of `mask`.
   Value shuffleXor(Value value, int64_t mask);
   using Combine = llvm::function_ref<Value(Value, Value)>;
   /// Folds the values of lanes whose numbers differ in the bits from `from` up to below `to`; every lane gets
@@ -71,6 +80,8 @@ public:
 
   /// `sum` plus the products of the unsigned bytes of one i32 and the signed bytes of another.
   Value dotBytes(Value unsignedBytes, Value signedBytes, Value sum);
+  /// By permutations of bytes.
+  Value lookupBytes(Value indices, llvm::ArrayRef<int8_t> table) override;
   /// What a lane has of a tile of 16 × 8 sums, each `start` (i32) and the products of some signed bytes: 16 with two
   /// words in `a`, or 32 with four, as PTX's mma.m16n8k16 and m16n8k32 spread them over the lanes of a warp. All of them
   /// are here.
@@ -78,12 +89,20 @@ public:
   /// The same of 16 numbers, F16 or BF16, with four words in `a` and two in `b`: what they add to each of `sums` (f32), as
   /// mma.m16n8k16 does. In which order it adds is the machine's, but does not depend on other rows and columns.
   Values multiplyTiles(PackedNumber number, ValueRange a, ValueRange b, ValueRange sums);
+  /// Two numbers of F8E4M3 (i16) as a pair of F16 that stand for 2^kE4M3Power of them each: exact, NaNs too.
+  static constexpr int kE4M3Power = -8;
+  Value e4m3PairToHalves(Value pair);
   /// Pairs of 16-bit numbers as tiles have them, the first one below: of i16, and of the halves of i32.
   Value joinHalves(Value first, Value second);
   Value lowerHalves(Value first, Value second);
   Value upperHalves(Value first, Value second);
 
 private:
+  bool simulated() const { return machine_ == DeviceMachine::simulator; }
+  /// Bytes of two words as PTX's prmt chooses them: byte i is that of number (selector >> 4·i) & 7, or eight times its
+  /// highest bit if the fourth bit of the number is set.
+  Value permuteBytes(Value low, Value high, Value selector);
+  Value lookupWord(Value indices, llvm::ArrayRef<uint32_t> table);
   Value callSimulator(llvm::StringRef name, mlir::Type result, ValueRange arguments);
   Values callTileProduct(llvm::StringRef intrinsic, ValueRange a, ValueRange b, ValueRange sums);
   Values simulateTileProduct(llvm::StringRef function, ValueRange a, ValueRange b, ValueRange sums, int64_t which);

@@ -25,18 +25,37 @@ DeviceProduct::DeviceProduct(DeviceBuilder &builder, Value input, Value weight, 
       decoder_(builder, weight, {rowsEach_, b_.mul(b_.rem(thread, threadsOfTeam()), rowsEach_), {}}),
       integers_(isa<lm::Q8Type>(cast<RankedTensorType>(input.getType()).getElementType())) {}
 
+Values DeviceProduct::addStep(Value group, Value step, ValueRange inputRows, ValueRange before) {
+  Values sums(before);
+  if (integers_)
+    decoder_.decodeStepCodes(
+        group, step, WeightDecoder::CodeForm::Unsigned, sums,
+        [&](const WeightDecoder::Codes &codes, Values &current) { addCodes(codes, inputRows, current); });
+  else
+    addNumbers(group, step, inputRows, sums);
+  return sums;
+}
+
+/// Some steps stand together, so that their weights are on their way at once. More rows have more to do meanwhile.
 Values DeviceProduct::addSteps(Value group, ValueRange inputRows) {
-  Values zeros(inputRows.size(), b_.constant(b_.f32(rowsEach_), 0.0));
-  return b_.loop(team_, b_.i64(decoder_.steps()), teams_, zeros, [&](Value step, ValueRange state) {
-    Values sums(state);
-    if (integers_)
-      decoder_.decodeStepCodes(
-          group, step, WeightDecoder::CodeForm::Unsigned, sums,
-          [&](const WeightDecoder::Codes &codes, Values &current) { addCodes(codes, inputRows, current); });
-    else
-      addNumbers(group, step, inputRows, sums);
+  int64_t rounds = decoder_.steps() / teams_, together = !integers_ ? 1 : inputRows.size() == 1 ? 4 : 2;
+  int64_t inLoop = rounds / together * together;
+  auto addSome = [&](Value firstRound, int64_t count, ValueRange before) {
+    Values sums(before);
+    for (int64_t i = 0; i < count; ++i)
+      sums = addStep(group, b_.add(b_.mul(b_.add(firstRound, i), teams_), team_), inputRows, sums);
     return sums;
-  });
+  };
+  Values sums(inputRows.size(), b_.constant(b_.f32(rowsEach_), 0.0));
+  sums = b_.loop(b_.i64(0), b_.i64(inLoop), together, sums,
+                 [&](Value round, ValueRange before) { return addSome(round, together, before); });
+  sums = addSome(b_.i64(inLoop), rounds - inLoop, sums);
+  if (decoder_.steps() % teams_ == 0)
+    return sums;
+  Value last = b_.add(team_, rounds * teams_);
+  return b_.branchValues(
+      b_.less(last, b_.i64(decoder_.steps())), [&] { return addStep(group, last, inputRows, sums); },
+      [&] { return sums; });
 }
 
 void DeviceProduct::addNumbers(Value group, Value step, ValueRange inputRows, Values &sums) {

@@ -26,6 +26,7 @@ public:
   Values addSteps(Value group, ValueRange inputRows);
 
 private:
+  Values addStep(Value group, Value step, ValueRange inputRows, ValueRange before);
   void addNumbers(Value group, Value step, ValueRange inputRows, Values &sums);
   void addCodes(const WeightDecoder::Codes &codes, ValueRange inputRows, Values &sums);
 

@@ -17,10 +17,12 @@ bool HalfTileProduct::multiplies(Operation *op) {
   return number == PackedNumber::F16 || number == PackedNumber::BF16;
 }
 
-/// Many tokens need much of the block's memory, and have enough to do while the next step comes.
+/// Many tokens need much of the block's memory. With few a block, which may be alone on its multiprocessor, has 32 KB of
+/// weights on their way: as much as comes from memory while a load takes.
 HalfTileProduct::HalfTileProduct(DeviceContext &kernel, Value input, Value weight, int64_t tokens, int64_t teams,
                                  int64_t warps)
-    : TileProduct(kernel, {tokens, teams, /*folded=*/1, warps, /*slots=*/tokens > kTokens ? 1 : 2},
+    : TileProduct(kernel, {tokens, teams, /*folded=*/1, warps, /*slots=*/tokens > kTokens ? 1 : 2,
+                           /*ahead=*/2},
                   llvm::divideCeil(width(weight), kPackedStep)),
       number_(numberOf(weight)), row_(b_.div(b_.lane(), 4)), quarter_(b_.rem(b_.lane(), 4)), decoder_(b_, weight),
       input_(kernel, input, tokens, stage_, number_) {}

@@ -32,35 +32,40 @@ SmallVector<Value> bindings(Block &body) {
 LLVM::LLVMFuncOp createFunction(ImplicitLocOpBuilder &builder, StringRef symbol, DeviceMachine machine,
                                 size_t parameters) {
   Type pointer = LLVM::LLVMPointerType::get(builder.getContext());
-  SmallVector<Type> arguments(machine == DeviceMachine::ptx ? parameters : 1, pointer);
+  SmallVector<Type> arguments(machine == DeviceMachine::simulator ? 1 : parameters, pointer);
   auto type = LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(builder.getContext()), arguments);
   return LLVM::LLVMFuncOp::create(builder, symbol, type);
 }
 
-/// SYMBOL_parameters tells the simulator how many to expect.
-void exportCount(ImplicitLocOpBuilder &builder, StringRef symbol, size_t parameters) {
-  LLVM::GlobalOp::create(builder, builder.getI32Type(), /*isConstant=*/true, LLVM::Linkage::External,
-                         (symbol + "_parameters").str(), builder.getI32IntegerAttr(int32_t(parameters)));
+/// What the runtime and the simulator know of a kernel beside its code: CudaKernelABI.h.
+void exportNumber(ImplicitLocOpBuilder &builder, StringRef name, size_t number, DeviceMachine machine) {
+  unsigned space = machine == DeviceMachine::simulator ? 0 : 1; // on GPUs global memory
+  LLVM::GlobalOp::create(builder, builder.getI32Type(), /*isConstant=*/true, LLVM::Linkage::External, name,
+                         builder.getI32IntegerAttr(int32_t(number)), /*alignment=*/4, space);
 }
 
-/// Reads the parameters; returns how many workgroups the step has.
-Value bindParameters(DeviceContext &kernel, const KernelSource &source, const KernelVariant &variant,
-                     ArrayRef<Value> values, DeviceMachine machine, Block *entry) {
+/// Takes the parameters; returns the step.
+Value bindParameters(DeviceContext &kernel, ArrayRef<Value> values, DeviceMachine machine, Block *entry) {
   DeviceBuilder &b = kernel.device;
   auto parameter = [&](size_t index) -> Value {
-    if (machine == DeviceMachine::ptx)
+    if (machine != DeviceMachine::simulator)
       return entry->getArgument(index);
     return b.load(b.pointerType(), b.offset(entry->getArgument(0), 8 * int64_t(index)));
   };
   for (auto [index, value] : llvm::enumerate(values))
     kernel.pointers[value] = parameter(index);
-  Value step = parameter(values.size());
+  kernel.begin = b.block();
+  return parameter(values.size());
+}
+
+/// Returns how many workgroups it has.
+Value readStep(DeviceContext &kernel, Value step, const KernelSource &source, const KernelVariant &variant) {
+  DeviceBuilder &b = kernel.device;
   auto field = [&](size_t offset) { return b.load(b.getI64Type(), b.offset(step, int64_t(offset))); };
   kernel.tokens = field(offsetof(LaminaStep, tokens));
   kernel.rows =
       source.rows == plan::RowExtent::output_rows ? field(offsetof(LaminaStep, outputRows)) : kernel.tokens;
   kernel.blockTableStride = field(offsetof(LaminaStep, blockTableStride));
-  kernel.begin = b.block();
   Value rows = variant.extent == plan::RowExtent::fixed ? b.i64(1) : kernel.rows;
   return b.mul(rows, int64_t(variant.workgroups));
 }
@@ -98,11 +103,18 @@ int64_t lamina::emitDeviceKernel(const KernelSource &source, const DeviceForm &f
   SmallVector<Value> values = bindings(source.body->front());
   auto function = createFunction(builder, form.variant.symbol, machine, values.size() + 1);
   if (machine == DeviceMachine::simulator)
-    exportCount(builder, form.variant.symbol, values.size() + 1);
+    exportNumber(builder, form.variant.symbol + "_parameters", values.size() + 1, machine);
+  bool waits = machine != DeviceMachine::sm_80; // which knows no early beginning
+  if (waits)
+    exportNumber(builder, form.variant.symbol + "_waits", 1, machine);
   Block *entry = function.addEntryBlock(builder);
   DeviceBuilder b(loc, entry, machine, form.variant.blockThreads);
   DeviceContext kernel{{b, source.body->front(), llvm::DenseMap<Value, Value>(), {}, {}, {}, {}, {}}, b};
-  Value workgroups = bindParameters(kernel, source, form.variant, values, machine, entry);
+  Value step = bindParameters(kernel, values, machine, entry);
+  if (waits && form.kind == KernelKind::Linear)
+    prefetchDeviceWeights(kernel, form.product);
+  b.waitForKernels();
+  Value workgroups = readStep(kernel, step, source, form.variant);
   b.branch(b.less(kernel.begin, workgroups), [&] { emitBody(kernel, form); });
   LLVM::ReturnOp::create(b, ValueRange());
   return b.sharedBytes();

@@ -14,8 +14,8 @@ namespace {
 
 constexpr uint32_t kProductThreads = 256, kAttentionThreads = LAMINA_ATTENTION_BLOCK, kSmallThreads = 128;
 constexpr int64_t kMaxThreads = 1024;
-/// What any GPU gives a block without being asked for more.
-constexpr int64_t kMaxSharedBytes = 48 << 10;
+/// What every GPU since sm_80 can give a block: the least has sm_86.
+constexpr int64_t kMaxSharedBytes = 99 << 10;
 
 /// Threads for rows of `width` elements: four for each, in whole warps.
 uint32_t rowThreads(int64_t width) {
@@ -24,7 +24,8 @@ uint32_t rowThreads(int64_t width) {
 
 /// Forms for steps of ever more tokens. What goes to tensor cores does so first with the warps of a block side by side in
 /// a row, so that few rows bring enough of the weights at once; then with more rows in a block, for which activations
-/// are brought to it once.
+/// are brought to it once. Weights of 16 bits come from the second-level cache for each share of the tokens, which is slower
+/// than their products: there are fewer shares.
 using NamedForm = std::pair<const char *, ProductForm>;
 std::vector<NamedForm> productForms(Block &body) {
   auto linears = body.getOps<lm::LinearOp>();
@@ -41,8 +42,9 @@ std::vector<NamedForm> productForms(Block &body) {
   size_t products = 1; // that meet: their sums lie side by side in the block's memory
   for (const ProductPart &part : productParts(body))
     products = std::max(products, part.linears.size());
-  int64_t tiles = products > 2 ? 1 : 2;
-  forms.push_back({"$t64", {.groups = 2, .tokens = tiles * kTile, .shares = 4, .maxTokens = 64, .tiles = true}});
+  int64_t tiles = products > 2 ? 1 : halves ? 4 : 2;
+  forms.push_back({"$t64",
+                   {.groups = 2, .tokens = tiles * kTile, .shares = tiles > 2 ? 2 : 4, .maxTokens = 64, .tiles = true}});
   forms.push_back({"$any", {.groups = 8, .tokens = 2 * tiles * kTile, .shares = 16, .tiles = true}});
   return forms;
 }
@@ -55,12 +57,13 @@ DeviceForm productForm(Block &body, const std::string &symbol, const ProductForm
 }
 
 /// The plan chooses by tokens; a kernel on output rows, of which there are few, has one form: the first that is for more
-/// than eight.
+/// than eight, with at most two tiles of them.
 std::vector<DeviceForm> linearForms(Block &body, const std::string &name, bool outputRows) {
   auto forms = productForms(body);
   if (outputRows) {
     auto forMore = [](const NamedForm &form) { return form.second.maxTokens == 0 || form.second.maxTokens > 8; };
     ProductForm form = llvm::find_if(forms, forMore)->second;
+    form.tokens = std::min(form.tokens, 2 * TileProduct::kTokens);
     form.shares = 1;
     form.maxTokens = 0;
     return {productForm(body, name, form)};
@@ -142,7 +145,7 @@ FailureOr<std::vector<KernelVariant>> lamina::describeCudaKernel(const KernelSou
   OwningOpRef<ModuleOp> module = ModuleOp::create(UnknownLoc::get(&context));
   std::vector<KernelVariant> variants;
   for (DeviceForm &form : *forms) {
-    int64_t bytes = emitDeviceKernel(kernel, form, DeviceMachine::ptx, *module);
+    int64_t bytes = emitDeviceKernel(kernel, form, DeviceMachine::sm_80, *module);
     if (failed(checkShared(kernel.body->front(), form, bytes)))
       return failure();
     form.variant.sharedBytes = uint32_t(bytes);

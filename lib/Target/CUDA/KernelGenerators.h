@@ -24,7 +24,7 @@ struct ProductForm {
   int64_t tokens;         ///< that go through a weight together
   int64_t shares = 1;     ///< blocks of the same groups that share a step's tokens
   uint32_t maxTokens = 0; ///< of a step; 0: any
-  bool tiles = false;     ///< rounded activations on tensor cores; `tokens` are whole tiles of them
+  bool tiles = false;     ///< on tensor cores also where activations are rounded: `tokens` are whole tiles of them
 };
 
 /// What other forms fold their sums like.
@@ -54,6 +54,8 @@ void emitDeviceRows(DeviceContext &kernel);
 void emitDeviceEmbedding(DeviceContext &kernel);
 void emitDeviceRopeTable(DeviceContext &kernel);
 void emitDeviceCacheAppend(DeviceContext &kernel);
+/// Asks for the weights that the block begins with, before anything else of the kernel.
+void prefetchDeviceWeights(DeviceContext &kernel, const ProductForm &form);
 void emitDeviceLinear(DeviceContext &kernel, const ProductForm &form);
 void emitDeviceExpertLinear(DeviceContext &kernel);
 void emitDeviceRouteExperts(DeviceContext &kernel);

@@ -1,10 +1,13 @@
 //===- LinearKernel.cpp - products with weight matrices and what follows them -------------------------===//
 //
-// One or more lm.linear of one input, then elementwise operations on their results and rounding. A block has
-// some groups of 16 rows, equal shares of its threads each. Teams of threads share a row's steps (DeviceProduct);
-// a warp folds what its teams have, and a group's warps are added in ascending order. Which additions stand
-// behind an output follows from the weight alone: forms for more tokens do the same for several rows of the
-// input, on tensor cores (TileProduct).
+// One or more lm.linear of one input, then elementwise operations on their results and rounding. A block has some groups
+// of 16 rows, equal shares of its threads each, and multiplies on ordinary units or on tensor cores:
+//
+//   DeviceProduct  teams of threads share a row's steps; a warp folds what its teams have
+//   TileProduct    a warp has tiles of tokens: rounded activations of many tokens, weights of 16 bits in every form
+//
+// A group's warps are added in ascending order. Which additions stand behind an output follows from the weight alone,
+// whatever the form.
 //
 //===------------------------------------------------------------------------------------------------------------===//
 
@@ -22,6 +25,12 @@ namespace {
 
 /// Groups whose outputs of a token are finished by a warp.
 constexpr int64_t kGroupsOfWarp = kWarp / kPackedRows;
+
+/// Where a matrix has a group. Groups beyond the last repeat it.
+Value groupAddress(KernelBuilder &b, const WeightDecoder &decoder, Value matrix, Value group) {
+  Value existing = b.min(group, b.i64(decoder.groups() - 1));
+  return b.offset(matrix, b.mul(existing, decoder.groupBytes()));
+}
 
 /// Products of one input whose results meet, in the same rows of their weights, and what the kernel yields of
 /// them.
@@ -52,9 +61,7 @@ public:
       Value base = kernel_.pointer(weight);
       if (matrix)
         base = b_.offset(base, b_.mul(matrix, decoder.matrixBytes()));
-      // Groups beyond the last repeat it.
-      Value existing = b_.min(group, b_.i64(decoder.groups() - 1));
-      groups_.push_back(b_.offset(base, b_.mul(existing, decoder.groupBytes())));
+      groups_.push_back(groupAddress(b_, decoder, base, group));
       partials_.push_back(b_.shared(form.tokens * b_.warps() * kPackedRows * 4));
     }
   }
@@ -205,6 +212,34 @@ void emitPart(DeviceContext &kernel, const ProductPart &part, Value own, const P
 }
 
 } // namespace
+
+/// A line for each thread, from the beginning of the block's groups on: where memory is what binds, all teams' first steps.
+/// No branches, behind which LLVM might go on twice: a block that has nothing of a part asks for its nearest group.
+void lamina::prefetchDeviceWeights(DeviceContext &kernel, const ProductForm &form) {
+  constexpr int64_t kLineBytes = 128;
+  DeviceBuilder &b = kernel.device;
+  if (form.shares > 1) // for many tokens, which keep it busy for longer
+    return;
+  int64_t threads = b.threads() / form.groups, before = 0;
+  Values lines; // of weights that meet
+  for (const ProductPart &part : productParts(kernel.body)) {
+    Value own = b.max(b.sub(kernel.begin, b.i64(before)), b.i64(0));
+    Value group = b.add(b.mul(own, form.groups), b.div(b.thread(), threads));
+    for (auto [i, op] : llvm::enumerate(part.linears)) {
+      Value weight = lm::LinearOp(op).getWeight();
+      WeightDecoder decoder(b, weight);
+      Value place = b.min(b.mul(b.rem(b.thread(), threads), kLineBytes), b.i64(decoder.groupBytes() - 1));
+      Value line = b.offset(groupAddress(b, decoder, kernel.pointer(weight), group), place);
+      if (i == lines.size())
+        lines.push_back(line);
+      else
+        lines[i] = b.select(b.less(kernel.begin, b.i64(before)), lines[i], line);
+    }
+    before += part.workgroups(form.groups);
+  }
+  for (Value line : lines)
+    b.prefetchLine(line);
+}
 
 void lamina::emitDeviceLinear(DeviceContext &kernel, const ProductForm &form) {
   DeviceBuilder &b = kernel.device;

@@ -16,10 +16,11 @@ using namespace lamina;
 
 namespace {
 
-/// PTX of CUDA 11 for the oldest architecture: what newer drivers and assemblers take as well.
-constexpr llvm::StringLiteral kTriple = "nvptx64-nvidia-cuda", kArchitecture = "sm_80", kFeatures = "+ptx70";
-
-std::unique_ptr<llvm::TargetMachine> createMachine(std::string &error) {
+/// The oldest PTX that the architecture and what kernels use of it are known to: newer drivers and assemblers take it as
+/// well.
+std::unique_ptr<llvm::TargetMachine> createMachine(DeviceMachine machine, std::string &error) {
+  bool newer = machine == DeviceMachine::sm_90;
+  StringRef architecture = newer ? "sm_90" : "sm_80", features = newer ? "+ptx80" : "+ptx70";
   static bool initialized = [] {
     LLVMInitializeNVPTXTargetInfo();
     LLVMInitializeNVPTXTarget();
@@ -28,14 +29,14 @@ std::unique_ptr<llvm::TargetMachine> createMachine(std::string &error) {
     return true;
   }();
   (void)initialized;
-  llvm::Triple triple(kTriple);
+  llvm::Triple triple("nvptx64-nvidia-cuda");
   const llvm::Target *backend = llvm::TargetRegistry::lookupTarget(triple, error);
   if (!backend)
     return nullptr;
   llvm::TargetOptions options;
   options.AllowFPOpFusion = llvm::FPOpFusion::Strict; // a product and a sum stay two operations
   return std::unique_ptr<llvm::TargetMachine>(
-      backend->createTargetMachine(triple, kArchitecture, kFeatures, options, llvm::Reloc::PIC_, std::nullopt,
+      backend->createTargetMachine(triple, architecture, features, options, llvm::Reloc::PIC_, std::nullopt,
                                    llvm::CodeGenOptLevel::Default));
 }
 
@@ -52,13 +53,14 @@ void setAttributes(llvm::Module &module, ArrayRef<DeviceForm> forms) {
 
 } // namespace
 
-llvm::Expected<std::string> lamina::emitPTX(ModuleOp module, ArrayRef<DeviceForm> forms) {
+llvm::Expected<std::string> lamina::emitPTX(ModuleOp module, ArrayRef<DeviceForm> forms,
+                                           DeviceMachine target) {
   llvm::LLVMContext context;
   llvm::Expected<std::unique_ptr<llvm::Module>> code = translateKernels(module, context);
   if (!code)
     return code.takeError();
   std::string error;
-  std::unique_ptr<llvm::TargetMachine> machine = createMachine(error);
+  std::unique_ptr<llvm::TargetMachine> machine = createMachine(target, error);
   if (!machine)
     return llvm::createStringError("LLVM has no back end for PTX: " + error);
   (*code)->setTargetTriple(machine->getTargetTriple());

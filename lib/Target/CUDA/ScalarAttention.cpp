@@ -7,18 +7,10 @@
 using namespace mlir;
 using namespace lamina;
 
-/// Query heads that go together: they share a key/value head.
-static int64_t headsTogether(lm::OnlineAttentionOp op) {
-  constexpr int64_t kMaxHeads = 8;
-  int64_t sharing = int64_t(op.getQueryHeads()) / op.getCache().getType().getHeads();
-  int64_t heads = std::min(sharing, kMaxHeads);
-  while (sharing % heads != 0)
-    --heads;
-  return heads;
-}
+static constexpr int64_t kMaxHeads = 8;
 
 ScalarAttention::ScalarAttention(DeviceContext &kernel, lm::OnlineAttentionOp op)
-    : AttentionRange(kernel, op, headsTogether(op), headsTogether(op),
+    : AttentionRange(kernel, op, headsTogether(op, kMaxHeads), headsTogether(op, kMaxHeads),
                      llvm::divideCeil(op.getCache().getType().getValueLength(), kernel.device.threads())),
       pieces_(llvm::divideCeil(valueLength_, b_.threads())) {
   queries_ = b_.shared(heads() * keyLength_ * 4);
@@ -78,7 +70,7 @@ void ScalarAttention::open(Value row, Value, Value head, Value queryHead) {
   b_.barrier(); // the queries before have been used
   b_.forThreads(heads() * keyLength_, [&](Value i) {
     Value offset = b_.mul(i, 4);
-    b_.store(b_.mulf(b_.loadF32(b_.offset(from, offset), 0), queryFactor()), b_.offset(queries_, offset));
+    b_.store(b_.mulf(b_.loadF32(b_.offset(from, offset), 0), number(queryFactor())), b_.offset(queries_, offset));
   });
   b_.barrier();
 }

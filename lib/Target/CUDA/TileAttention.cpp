@@ -2,7 +2,8 @@
 
 #include "lib/Target/CUDA/TileAttention.h"
 
-#include <numeric>
+#include <algorithm>
+#include <cmath>
 
 using namespace mlir;
 using namespace lamina;
@@ -10,20 +11,18 @@ using namespace lamina;
 namespace {
 
 constexpr int64_t kMaxColumns = 16, kMaxKeyLength = 256; // of queries in the block's memory
-constexpr int64_t kMaxValueLength = 512;                 // of sums in registers
-constexpr double kWeightFactor = 0x1p14;                 // weights are at most 1, terms of F16 2^15
-
-/// Query heads that go together: they share a key/value head.
-int64_t headsTogether(lm::OnlineAttentionOp op) {
-  int64_t sharing = int64_t(op.getQueryHeads()) / op.getCache().getType().getHeads();
-  int64_t heads = std::min(sharing, kMaxColumns);
-  while (sharing % heads != 0)
-    --heads;
-  return heads;
-}
+constexpr int64_t kMaxValueLength = 256;                 // of sums in registers: twice as many would spill
+constexpr int64_t kMaxUnrolled = 8;                      // depths of keys in registers
 
 int64_t tilesOfColumns(lm::OnlineAttentionOp op, int64_t rows) {
-  return llvm::divideCeil(headsTogether(op) * rows, TileTerms::kColumns);
+  return llvm::divideCeil(AttentionRange::headsTogether(op, kMaxColumns) * rows, TileTerms::kColumns);
+}
+
+bool ofEightBits(lm::KVCacheType type) { return isa<Float8E4M3FNType>(type.getElementType()); }
+
+/// What tiles are of.
+PackedNumber numberOf(lm::KVCacheType type) {
+  return type.getElementType().isBF16() ? PackedNumber::BF16 : PackedNumber::F16;
 }
 
 /// A power of two, so that a lane's elements are all there or none.
@@ -34,23 +33,24 @@ int64_t tilesOfValue(lm::OnlineAttentionOp op, int64_t warps) {
 } // namespace
 
 bool TileAttention::takes(lm::KVCacheType type) {
-  bool halves = type.getElementType().isF16() || type.getElementType().isBF16();
-  return halves && type.getKeyLength() % kDepth == 0 && type.getValueLength() % kPackedRows == 0 &&
+  bool fits = type.getElementType().isF16() || type.getElementType().isBF16() || ofEightBits(type);
+  return fits && type.getKeyLength() % kDepth == 0 && type.getValueLength() % kPackedRows == 0 &&
          type.getKeyLength() <= kMaxKeyLength && type.getValueLength() <= kMaxValueLength;
 }
 
 int64_t TileAttention::mostRows(lm::OnlineAttentionOp op) {
   int64_t rows = 1;
-  while (2 * rows * headsTogether(op) <= kMaxColumns)
+  while (2 * rows * headsTogether(op, kMaxColumns) <= kMaxColumns)
     rows *= 2;
   return rows;
 }
 
 TileAttention::TileAttention(DeviceContext &kernel, lm::OnlineAttentionOp op, int64_t rows)
-    : AttentionRange(kernel, op, headsTogether(op), 2 * tilesOfColumns(op, rows),
+    : AttentionRange(kernel, op, headsTogether(op, kMaxColumns), 2 * tilesOfColumns(op, rows),
                      2 * tilesOfValue(op, kernel.device.warps())),
       tiles_(tilesOfColumns(op, rows)), tilesOfValue_(tilesOfValue(op, b_.warps())),
-      queries_(b_, page_.number(), keyLength_ / kDepth, tiles_), weights_(b_, page_.number(), kBlock / kDepth, tiles_),
+      power_(ofEightBits(type_) ? DeviceBuilder::kE4M3Power : 0),
+      queries_(b_, numberOf(type_), keyLength_ / kDepth, tiles_), weights_(b_, numberOf(type_), kBlock / kDepth, tiles_),
       inverses_(b_.shared(4 * columns())), maxima_(b_.shared(4 * columns() * b_.warps())),
       sums_(b_.shared(4 * columns() * b_.warps())), group_(b_.div(b_.lane(), 4)), quarter_(b_.rem(b_.lane(), 4)) {
   assert(kBlock == kPage * kPagesOfWarp * b_.warps() && kPage == kDepth);
@@ -83,6 +83,7 @@ void TileAttention::open(Value row, Value count, Value head, Value queryHead) {
 void TileAttention::storeQuery(Value column) {
   Value query = b_.offset(kernel_.rowPointer(op_.getQuery(), b_.add(row_, rowOf(column))),
                           b_.mul(headOf(column), 4 * keyLength_));
+  Value factor = number(std::ldexp(queryFactor(), -power_)); // what keys lack
   struct Pair {
     Value depth, word, first, second;
   };
@@ -93,7 +94,7 @@ void TileAttention::storeQuery(Value column) {
     Value depth = b_.div(pair, kDepth / 2), word = b_.rem(pair, kDepth / 2);
     Value element = b_.add(b_.mul(depth, kDepth), b_.add(b_.div(word, 2), b_.mul(b_.rem(word, 2), 8)));
     Value place = b_.offset(query, b_.mul(element, 4));
-    auto load = [&](int64_t offset) { return b_.mulf(b_.loadF32(b_.offset(place, offset), 0), queryFactor()); };
+    auto load = [&](int64_t offset) { return b_.mulf(b_.loadF32(b_.offset(place, offset), 0), factor); };
     pairs.push_back({depth, word, load(0), load(16)});
     numbers.append({pairs.back().first, pairs.back().second});
   }
@@ -116,15 +117,18 @@ AttentionRange::Partial TileAttention::compute(Value range) {
   Value begin = b_.div(b_.max(first_, b_.mul(range, op_.getRange())), kBlock);
   Value last = b_.min(b_.add(b_.mul(range, op_.getRange()), op_.getRange() - 1), last_);
   Value end = b_.add(b_.div(last, kBlock), 1);
+  auto greater = [&](Value a, Value b) { return b_.maxf(a, b); };
   Partial result = unflat(b_.loop(begin, end, 1, flat(empty()), [&](Value block, ValueRange state) {
     Partial before = unflat(state), next;
-    Value page = b_.add(b_.mul(block, kBlock / kPage), b_.mul(b_.warp(), kPagesOfWarp));
-    Values own[kPagesOfWarp], greatest;
-    for (int64_t p = 0; p < kPagesOfWarp; ++p)
-      own[p] = scores(b_.add(page, p));
+    Value page = b_.mul(block, kBlock / kPage);
+    std::array<Values, kPagesOfWarp> own = scores(b_.add(page, b_.mul(b_.warp(), kPagesOfWarp)));
+    Values words = loadValues(page), greatest;
+    b_.keepLoadsAhead();
     for (int64_t i = 0; i < ownColumns(); ++i)
       greatest.push_back(b_.maxf(b_.maxf(own[0][2 * i], own[0][2 * i + 1]), b_.maxf(own[1][2 * i], own[1][2 * i + 1])));
-    next.maxima = foldMaxima(greatest, before.maxima);
+    next.maxima = foldColumns(maxima_, greatest, greater);
+    for (auto [maximum, earlier] : llvm::zip(next.maxima, before.maxima))
+      maximum = greater(maximum, earlier);
     Values rescale;
     for (int64_t i = 0; i < ownColumns(); ++i) {
       rescale.push_back(b_.exp2(b_.subf(before.maxima[i], next.maxima[i])));
@@ -140,29 +144,57 @@ AttentionRange::Partial TileAttention::compute(Value range) {
     for (int64_t p = 0; p < kPagesOfWarp; ++p)
       storeWeights(p, own[p]);
     b_.barrier();
-    for (auto [i, value] : llvm::enumerate(addValues(block)))
+    for (auto [i, value] : llvm::enumerate(addValues(page, std::move(words))))
       next.values.push_back(b_.fma(before.values[i], rescale[i / (2 * tilesOfValue_)], value));
     return flat(next);
   }));
-  result.sums = foldSums(result.sums);
+  result.sums = foldColumns(sums_, result.sums, [&](Value a, Value b) { return b_.addf(a, b); });
   return result;
 }
 
-Values TileAttention::scores(Value page) {
-  Value keys = page_.keys(pageAddress(sequence_, page, last_), head_);
-  Value own = b_.offset(b_.offset(keys, b_.mul(quarter_, page_.keyBytes())), b_.mul(group_, 2 * page_.elementBytes()));
-  int64_t depths = keyLength_ / kDepth, unroll = std::gcd(depths, int64_t(4));
-  Values zeros(tiles_ * kSumsOfTile, number(0.0));
+Values TileAttention::tileOf(TileTerms &terms, ArrayRef<Value> pairs, int64_t first) {
+  Values words(pairs.slice(first, 4));
+  if (power_ != 0)
+    for (Value &word : words)
+      word = b_.e4m3PairToHalves(word);
+  return terms.tileOf(words[0], words[1], words[2], words[3]);
+}
+
+/// All words that go through an unrolled part are on their way before the first is multiplied.
+std::array<Values, TileAttention::kPagesOfWarp> TileAttention::scores(Value firstPage) {
+  Value keys[kPagesOfWarp];
+  for (int64_t p = 0; p < kPagesOfWarp; ++p) {
+    Value ofPage = page_.keys(pageAddress(sequence_, b_.add(firstPage, p), last_), head_);
+    keys[p] = b_.offset(b_.offset(ofPage, b_.mul(quarter_, page_.keyBytes())),
+                        b_.mul(group_, 2 * page_.elementBytes()));
+  }
+  int64_t depths = keyLength_ / kDepth, unroll = std::min(depths, kMaxUnrolled);
+  while (depths % unroll != 0)
+    --unroll;
+  int64_t sumsOfPage = tiles_ * kSumsOfTile;
+  Values zeros(kPagesOfWarp * sumsOfPage, number(0.0));
   Values sums = b_.loop(b_.i64(0), b_.i64(depths), unroll, zeros, [&](Value depth, ValueRange state) {
-    Values current(state), words;
-    Value place = b_.offset(own, b_.mul(depth, kDepth * page_.keyBytes()));
-    for (int64_t i = 0; i < 4 * unroll; ++i)
-      words.push_back(b_.load(b_.i32(0), b_.offset(place, 4 * i * page_.keyBytes())));
-    for (int64_t u = 0; u < unroll; ++u)
-      current = queries_.multiply(queries_.tileOf(words[4 * u], words[4 * u + 1], words[4 * u + 2], words[4 * u + 3]),
-                                  b_.add(depth, u), current);
-    return current;
+    Values words, next;
+    for (Value ofPage : keys)
+      for (int64_t i = 0; i < 4 * unroll; ++i)
+        words.push_back(b_.load(pairType(), b_.offset(b_.offset(ofPage, b_.mul(depth, kDepth * page_.keyBytes())),
+                                                      4 * i * page_.keyBytes())));
+    b_.keepLoadsAhead();
+    for (int64_t p = 0; p < kPagesOfWarp; ++p) {
+      Values current(state.slice(p * sumsOfPage, sumsOfPage));
+      for (int64_t u = 0; u < unroll; ++u)
+        current = queries_.multiply(tileOf(queries_, words, 4 * (p * unroll + u)), b_.add(depth, u), current);
+      llvm::append_range(next, current);
+    }
+    return next;
   });
+  std::array<Values, kPagesOfWarp> all;
+  for (int64_t p = 0; p < kPagesOfWarp; ++p)
+    all[p] = finishedScores(b_.add(firstPage, p), ValueRange(sums).slice(p * sumsOfPage, sumsOfPage));
+  return all;
+}
+
+Values TileAttention::finishedScores(Value page, ValueRange sums) {
   Values scores;
   for (int64_t i = 0; i < ownColumns(); ++i)
     for (int64_t r = 0; r < 2; ++r) {
@@ -175,100 +207,21 @@ Values TileAttention::scores(Value page) {
   return scores;
 }
 
-Values TileAttention::foldMaxima(ValueRange own, ValueRange before) {
+Values TileAttention::foldColumns(Value memory, ValueRange own, DeviceBuilder::Combine combine) {
   auto place = [&](Value warp, int64_t i) {
-    return b_.offset(maxima_, b_.mul(b_.add(b_.mul(warp, columns()), ownColumn(i)), 4));
+    return b_.offset(memory, b_.mul(b_.add(b_.mul(warp, columns()), ownColumn(i)), 4));
   };
-  auto greater = [&](Value a, Value b) { return b_.maxf(a, b); };
   for (int64_t i = 0; i < ownColumns(); ++i) // lanes of the same columns store the same
-    b_.store(b_.foldWarp(own[i], greater, 4), place(b_.warp(), i));
+    b_.store(b_.foldWarp(own[i], combine, 4), place(b_.warp(), i));
   b_.barrier();
-  Values greatest(before);
-  for (int64_t i = 0; i < ownColumns(); ++i)
-    for (int64_t w = 0; w < b_.warps(); ++w)
-      greatest[i] = b_.maxf(b_.loadF32(place(b_.i64(w), i), 0), greatest[i]);
-  return greatest;
-}
-
-Values TileAttention::foldSums(ValueRange sums) {
-  auto place = [&](Value warp, int64_t i) {
-    return b_.offset(sums_, b_.mul(b_.add(b_.mul(warp, columns()), ownColumn(i)), 4));
-  };
-  auto add = [&](Value a, Value b) { return b_.addf(a, b); };
-  for (int64_t i = 0; i < ownColumns(); ++i)
-    b_.store(b_.foldWarp(sums[i], add, 4), place(b_.warp(), i));
-  b_.barrier();
-  Values all;
+  Values folded;
   for (int64_t i = 0; i < ownColumns(); ++i) {
-    Value sum = b_.loadF32(place(b_.i64(0), i), 0);
+    Value all = b_.loadF32(place(b_.i64(0), i), 0);
     for (int64_t w = 1; w < b_.warps(); ++w)
-      sum = b_.addf(sum, b_.loadF32(place(b_.i64(w), i), 0));
-    all.push_back(sum);
+      all = combine(all, b_.loadF32(place(b_.i64(w), i), 0));
+    folded.push_back(all);
   }
-  return all;
-}
-
-//===--- Values ----------------------------------------------------------------------------------------===//
-
-/// Two neighbouring positions are a word, the fourth but one after it the lane's other.
-void TileAttention::storeWeights(int64_t page, ValueRange weights) {
-  Value depth = b_.add(b_.mul(b_.warp(), kPagesOfWarp), page);
-  Value word = b_.add(b_.mul(b_.rem(group_, 4), 2), b_.div(group_, 4));
-  for (int64_t i = 0; i < ownColumns(); ++i) {
-    Value first = weights[2 * i], second = weights[2 * i + 1];
-    if (weights_.hasScale()) {
-      first = b_.mulf(first, number(kWeightFactor));
-      second = b_.mulf(second, number(kWeightFactor));
-    }
-    weights_.store(depth, ownColumn(i), word, first, second);
-  }
-}
-
-Value TileAttention::ownElement() {
-  Value group = b_.add(b_.mul(b_.warp(), kPackedRows / 2), group_);
-  return b_.mul(group, 2 * tilesOfValue_);
-}
-
-Value TileAttention::existingElement() { return b_.min(ownElement(), b_.i64(valueLength_ - 2 * tilesOfValue_)); }
-
-/// What lies in places of a page that no query attends to is unknown and could be infinite.
-Values TileAttention::loadValues(Value values, Value page, Value slot) {
-  Value position = b_.add(b_.mul(page, kPage), slot), none = b_.constant(b_.i32(0), int64_t(0));
-  Value element = existingElement();
-  Value place = b_.offset(b_.offset(values, b_.mul(slot, page_.valueBytes())), b_.mul(element, page_.elementBytes()));
-  Values words;
-  for (int64_t i = 0; i < tilesOfValue_; ++i) {
-    Value word = b_.load(b_.i32(0), b_.offset(place, 4 * i));
-    word = b_.select(b_.less(last_, position), none, word);
-    words.push_back(op_.getWindow() ? b_.select(b_.less(position, first_), none, word) : word);
-  }
-  return words;
-}
-
-Values TileAttention::addValues(Value block) {
-  Value firstPage = b_.mul(block, kBlock / kPage);
-  Value begin = b_.max(b_.div(first_, kPage), firstPage);
-  Value end = b_.add(b_.min(b_.div(last_, kPage), b_.add(firstPage, kBlock / kPage - 1)), 1);
-  int64_t sumsOfValue = tiles_ * kSumsOfTile;
-  Values zeros(tilesOfValue_ * sumsOfValue, number(0.0));
-  Values sums = b_.loop(begin, end, 1, zeros, [&](Value page, ValueRange state) {
-    Value values = page_.values(pageAddress(sequence_, page, last_), head_);
-    SmallVector<Values> words;
-    for (int64_t slot : {0, 1, 8, 9})
-      words.push_back(loadValues(values, page, b_.add(b_.mul(quarter_, 2), slot)));
-    Values current;
-    for (int64_t i = 0; i < tilesOfValue_; ++i)
-      llvm::append_range(current, weights_.multiply(weights_.tileOf(words[0][i], words[1][i], words[2][i], words[3][i]),
-                                                    b_.sub(page, firstPage), state.slice(i * sumsOfValue, sumsOfValue)));
-    return current;
-  });
-  Values ordered;
-  for (int64_t column = 0; column < ownColumns(); ++column)
-    for (int64_t element = 0; element < 2 * tilesOfValue_; ++element) {
-      Value sum = sums[element / 2 * sumsOfValue + column / 2 * kSumsOfTile + element % 2 * 2 + column % 2];
-      ordered.push_back(weights_.hasScale() ? b_.mulf(sum, number(1 / kWeightFactor)) : sum);
-    }
-  return ordered;
+  return folded;
 }
 
 //===--- Partial results ------------------------------------------------------------------------------===//

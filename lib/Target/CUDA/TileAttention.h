@@ -6,9 +6,10 @@
 //   softmax         in the lanes that have the scores; maxima and sums are folded over lanes, then over warps
 //   values  Vᵀ·w    a warp has some elements of the value, the rows of tiles; a page's positions are the depth
 //
-// Keys and values go to tensor cores as the cache has them, F16 or BF16; queries and weights as terms of the same type
-// (TileTerms), through the block's memory. A column does not depend on the others, so it does not matter which rows go
-// together. As in HalfTileProduct neighbours are the rows i and i + 8 of a tile, so that a lane loads both at once.
+// Keys and values go to tensor cores as the cache has them, F16 or BF16, or of F8E4M3 as F16, which has all of its numbers;
+// queries and weights as terms of the same type (TileTerms), through the block's memory. A column does not depend on the
+// others, so it does not matter which rows go together. As in HalfTileProduct neighbours are the rows i and i + 8 of a
+// tile, so that a lane loads both at once.
 //
 //===--------------------------------------------------------------------------------------------------------===//
 
@@ -17,6 +18,8 @@
 
 #include "lib/Target/CUDA/AttentionRange.h"
 #include "lib/Target/CUDA/TileTerms.h"
+
+#include <array>
 
 namespace lamina {
 
@@ -48,18 +51,27 @@ private:
   Value existingElement();
 
   void storeQuery(Value column);
-  /// The scores of a page at the lane's positions, number 2·column + row.
-  Values scores(Value page);
-  /// The greatest of all lanes' and warps' and of those before.
-  Values foldMaxima(ValueRange own, ValueRange before);
+  /// Two neighbouring numbers of a page.
+  mlir::Type pairType() { return power_ == 0 ? b_.i32(0) : b_.getI16Type(); }
+  /// Four neighbouring pairs as a tile of keys or values, which are 2^power_ of what they stand for.
+  Values tileOf(TileTerms &terms, llvm::ArrayRef<Value> pairs, int64_t first);
+  /// The scores of the warp's pages at the lane's positions, number 2·column + row.
+  std::array<Values, kPagesOfWarp> scores(Value firstPage);
+  Values finishedScores(Value page, ValueRange sums);
+  /// Folds a number of each of the lane's columns over all lanes and warps that have some of it, warps in ascending order.
+  Values foldColumns(Value memory, ValueRange own, DeviceBuilder::Combine combine);
   void storeWeights(int64_t page, ValueRange weights);
-  /// Sums of a block's values by weight, as Partial has them.
-  Values addValues(Value block);
-  /// The words of a position's elements that the lane has: zeros where no query attends.
-  Values loadValues(Value values, Value page, Value slot);
-  Values foldSums(ValueRange sums);
+  /// Sums of the values of a block's pages by weight, as Partial has them. `words` are those of the first pages.
+  Values addValues(Value firstPage, Values words);
+  /// The lane's words of the values of pagesAhead() pages: for each tile four, of these positions in a page and twice the
+  /// lane's quarter behind them.
+  Values loadValues(Value firstPage);
+  static constexpr int64_t kSlotsOfLane[] = {0, 1, 8, 9}, kWordsOfTile = 4;
+  int64_t pagesAhead() const;
+  void clearUnattended(Value page, llvm::MutableArrayRef<Value> words);
 
   int64_t tiles_, tilesOfValue_; ///< of columns; of rows that a warp has of a value
+  int power_; ///< 0 but for numbers of eight bits
   TileTerms queries_, weights_;
   Value inverses_, maxima_, sums_;                     ///< shared
   Value group_, quarter_;                              ///< of the lane: its rows of tiles, and columns and depths

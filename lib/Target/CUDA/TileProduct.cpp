@@ -8,19 +8,34 @@ using namespace lamina;
 TileProduct::TileProduct(DeviceContext &kernel, const Division &division, int64_t steps)
     : b_(kernel.device), tokens_(division.tokens),
       stage_{division.warps, division.folded, division.slots, division.teams, steps}, teams_(division.teams),
-      folded_(division.folded) {
+      folded_(division.folded), ahead_(division.ahead) {
   assert(teams_ % (folded_ * division.warps) == 0 && "warps have whole rounds of teams");
   assert((division.warps == 1 || rounds() == 1) && "the team after a round's last is the next one's first");
 }
 
 //===--- Teams -----------------------------------------------------------------------------------------===//
 
-Values TileProduct::loadStage(Value firstStep) {
-  Values loaded;
+Value TileProduct::stageAfter(Value firstStep) {
+  Value next = b_.add(firstStep, stage_.slots * teams_);
+  if (folded_ == 1 && rounds() == 1) // no team comes next, and beyond the last step what is there already is loaded
+    return next;
+  Value nextTeam = b_.add(b_.rem(firstStep, teams_), 1);
+  return b_.select(b_.less(next, b_.i64(stage_.steps)), next, nextTeam);
+}
+
+void TileProduct::loadStage(Value firstStep, Values &loaded) {
   for (int64_t slot = 0; slot < stage_.slots; ++slot)
     loadWeights(stage_.step(b_, firstStep, warp_, slot), loaded);
-  llvm::append_range(loaded, input().fetch(firstStep));
-  return loaded;
+}
+
+Values TileProduct::firstAhead() {
+  Values ahead;
+  Value first = b_.i64(0), stage = first;
+  for (int64_t i = 0; i < ahead_; ++i, stage = stageAfter(stage))
+    loadStage(stage, ahead);
+  llvm::append_range(ahead, input().fetch(first));
+  ahead.push_back(b_.i64(0));
+  return ahead;
 }
 
 Values TileProduct::addTeam(Value team, Values ahead) {
@@ -30,12 +45,17 @@ Values TileProduct::addTeam(Value team, Values ahead) {
   return b_.loop(team, steps, stage_.slots * teams_, state, [&](Value first, ValueRange current) {
     Values sums(current.take_front(sumsOfLane()));
     Value which = current.back(), buffer = b_.offset(buffers_, b_.mul(which, input().bufferBytes()));
-    Value next = b_.add(first, stage_.slots * teams_);
     ValueRange loaded = current.drop_front(sumsOfLane()).drop_back();
-    size_t weights = weightValues();
-    input().store(loaded.drop_front(stage_.slots * weights), buffer);
+    size_t weights = weightValues(), stage = valuesOfStage();
+    input().store(loaded.drop_front(ahead_ * stage), buffer);
     b_.barrier(); // and what was read of the other buffer has been used
-    Values upcoming = loadStage(b_.select(b_.less(next, steps), next, b_.add(team, 1)));
+    Values upcoming(loaded.slice(stage, (ahead_ - 1) * stage));
+    Value next = stageAfter(first), last = next;
+    for (int64_t i = 1; i < ahead_; ++i)
+      last = stageAfter(last);
+    loadStage(last, upcoming);
+    llvm::append_range(upcoming, input().fetch(next));
+    b_.keepLoadsAhead();
     // No branches: what is loaded ahead is waited for behind the products.
     for (int64_t slot = 0; slot < stage_.slots; ++slot) {
       Values added = sums;
@@ -101,9 +121,7 @@ void TileProduct::multiply(Value group, Value warp, Value first, Body body) {
   input().open(first);
   buffers_ = b_.shared(2 * input().bufferBytes());
   b_.barrier(); // whoever had that memory is done with it
-  Values ahead = loadStage(b_.i64(0));
-  ahead.push_back(b_.i64(0));
-  b_.loop(b_.i64(0), b_.i64(rounds()), 1, ahead, [&](Value round, ValueRange carried) {
+  b_.loop(b_.i64(0), b_.i64(rounds()), 1, firstAhead(), [&](Value round, ValueRange carried) {
     Values state = addRound(round, Values(carried));
     forEachSum(round, ValueRange(state).take_front(sumsOfLane()), body);
     return Values(ArrayRef<Value>(state).drop_front(sumsOfLane()));

@@ -2,8 +2,8 @@
 //
 // A warp multiplies a group of 16 rows by tiles of 8 tokens. A group has teams: team i takes the row's step i and
 // every `teams` steps another, in one chain of additions. A warp goes through the steps of one of its teams after
-// another, with the weights of a stage ahead in registers and activations on their way through the block's memory
-// (TileInput), and folds what its teams have as the lanes of a warp do: neighbours, neighbouring pairs, halves.
+// another, with the weights of one or more stages ahead in registers and activations on their way through the block's
+// memory (TileInput), and folds what its teams have as the lanes of a warp do: neighbours, neighbouring pairs, halves.
 //
 //===--------------------------------------------------------------------------------------------------------===//
 
@@ -33,9 +33,10 @@ public:
   void multiply(Value group, Value warp, Value first, Body body);
 
 protected:
-  /// How the teams of a group divide over its warps. `folded` teams, a power of two, make a round of a warp.
+  /// How the teams of a group divide over its warps. `folded` teams, a power of two, make a round of a warp. The weights
+  /// of `ahead` stages are on their way.
   struct Division {
-    int64_t tokens, teams, folded, warps, slots;
+    int64_t tokens, teams, folded, warps, slots, ahead;
   };
   TileProduct(DeviceContext &kernel, const Division &division, int64_t steps);
 
@@ -58,9 +59,13 @@ protected:
 
 private:
   int64_t sumsOfLane() const { return tiles() * kSumsOfTile; }
-  /// What the warp has ahead of its work, from stage to stage: weights of its steps, what the thread brings of the
-  /// input, and which buffer is next.
-  Values loadStage(Value firstStep);
+  size_t valuesOfStage() { return stage_.slots * weightValues(); }
+  /// The first step of the stage behind another: behind a team's last one that of the next team.
+  Value stageAfter(Value firstStep);
+  void loadStage(Value firstStep, Values &loaded);
+  /// What a warp has ahead of its work: weights of the stages from the first on, what the thread brings of the input for
+  /// the first of them, and which buffer that goes to.
+  Values firstAhead();
   /// Takes the teams at `team` of all warps through their steps: sums, then what is ahead.
   Values addTeam(Value team, Values ahead);
   /// The same for a warp's teams of a round, folded.
@@ -69,7 +74,7 @@ private:
   Values foldTeam(Value team, Values sums, Values before, int64_t level = 0);
   void forEachSum(Value round, ValueRange sums, Body body);
 
-  int64_t teams_, folded_;
+  int64_t teams_, folded_, ahead_;
   Value buffers_;
 };
 

@@ -30,6 +30,8 @@ public:
     setInsertionPointToEnd(entry);
   }
 
+  virtual ~KernelBuilder() = default;
+
   const TargetInfo &target() const { return target_; }
 
   //===--- Types and constants
@@ -99,7 +101,7 @@ public:
   /// A vector of the maxima of each of some vectors, whose number is a power of two.
   Value maxOfEach(llvm::ArrayRef<Value> vectors);
   /// Bytes of `indices` (i32 lanes, each byte < 16) looked up in `table` of 16 bytes.
-  Value lookupBytes(Value indices, llvm::ArrayRef<int8_t> table);
+  virtual Value lookupBytes(Value indices, llvm::ArrayRef<int8_t> table);
 
   //===--- Memory
   Value offset(Value pointer, Value bytes);

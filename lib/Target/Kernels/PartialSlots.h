@@ -1,4 +1,4 @@
-//===- PartialSlots.h - where partial results of attention lie ------------------------------*- C++ -*-===//
+//===- PartialSlots.h - partial results of attention: where they lie, how they merge -------------*- C++ -*-===//
 
 #ifndef LAMINA_LIB_TARGET_KERNELS_PARTIALSLOTS_H
 #define LAMINA_LIB_TARGET_KERNELS_PARTIALSLOTS_H
@@ -30,20 +30,21 @@ private:
   int64_t heads_, valueLength_;
 };
 
-/// The first range that a token at `position` attends to.
-Value attentionFirstRange(KernelBuilder &b, Value position, std::optional<uint64_t> window, int64_t range);
+/// How the results of later positions merge into those of earlier ones, of which each has the greatest score.
+class PartialMerge {
+public:
+  PartialMerge(KernelBuilder &b, Value earlier, Value later)
+      : b_(b), greatest_(b.maxf(later, earlier)), ofEarlier_(b.exp2(b.subf(earlier, greatest_))),
+        ofLater_(b.exp2(b.subf(later, greatest_))) {}
 
-/// The ranges of `row`'s token, each a number: cached ones are [first, cachedEnd), the others [cachedEnd, end).
-struct AttentionRanges {
-  Value first, cachedEnd, end;
+  Value greatest() const { return greatest_; }
+  /// A sum of both.
+  Value add(Value earlier, Value later) { return b_.fma(later, ofLater_, b_.mulf(earlier, ofEarlier_)); }
+
+private:
+  KernelBuilder &b_;
+  Value greatest_, ofEarlier_, ofLater_;
 };
-AttentionRanges attentionRanges(KernelContext &kernel, lm::OnlineAttentionOp op, Value row);
-
-/// Whether `row` goes with the one before it: the next position of the same sequence, and not the first of `rows` aligned
-/// positions.
-Value attentionRowFollows(KernelContext &kernel, lm::OnlineAttentionOp op, Value row, int64_t rows);
-/// How many rows go together from `row` on, which does not go with the one before it.
-Value attentionRowsTogether(KernelContext &kernel, lm::OnlineAttentionOp op, Value row, int64_t rows);
 
 } // namespace lamina
 

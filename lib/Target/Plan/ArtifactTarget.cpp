@@ -14,6 +14,7 @@
 #include "llvm/Support/Path.h"
 
 #include <future>
+#include <map>
 
 using namespace mlir;
 using namespace lamina;
@@ -36,24 +37,41 @@ LogicalResult emit(ModuleOp module, const absl::Status &status) {
   return mlir::emitError(module.getLoc()) << std::string(status.message());
 }
 
+/// What the code for GPUs is made of.
+using PTXTexts = std::map<PTXArchitecture, std::string>;
+FailureOr<PTXTexts> compilePTX(const KernelSet &kernels, const ArtifactOptions &options) {
+  PTXTexts texts;
+  for (StringRef target : options.targets.cuda) {
+    std::string &text = texts[ptxArchitecture(target)];
+    if (!text.empty())
+      continue;
+    FailureOr<std::string> compiled = compileToPTX(kernels.sources(), ptxArchitecture(target), options.threads);
+    if (failed(compiled))
+      return failure();
+    text = std::move(*compiled);
+  }
+  return texts;
+}
+
 /// A file for each target, in their order.
 FailureOr<std::vector<std::string>> compileProgram(plan::ProgramOp program, const KernelSet &kernels,
                                                    const ArtifactOptions &options) {
   if (!runsOnCuda(program))
     return compileKernels(program.getLoc(), kernels.sources(), options.targets.cpu, options.threads);
-  FailureOr<std::string> ptx = compileToPTX(kernels.sources(), options.threads);
+  FailureOr<PTXTexts> ptx = compilePTX(kernels, options);
   if (failed(ptx))
     return failure();
   std::vector<std::string> files;
   for (StringRef target : options.targets.cuda) {
+    const std::string &text = ptx->at(ptxArchitecture(target));
     if (target == "ptx") {
-      files.push_back(*ptx);
+      files.push_back(text);
     } else if (target == kSimulatedTarget) {
       FailureOr<std::string> object = compileForSimulator(kernels.sources(), options.threads);
       if (failed(object))
         return failure();
       files.push_back(std::move(*object));
-    } else if (llvm::Expected<std::string> cubin = assemble(*findAssembler(), *ptx, target)) {
+    } else if (llvm::Expected<std::string> cubin = assemble(*findAssembler(), text, target)) {
       files.push_back(std::move(*cubin));
     } else {
       return program.emitError() << llvm::toString(cubin.takeError());
@@ -156,7 +174,7 @@ FailureOr<std::string> lamina::printLoweredKernels(ModuleOp module, const Artifa
         return failure();
       continue;
     }
-    FailureOr<std::string> ptx = compileToPTX(KernelSet(program).sources(), options.threads);
+    FailureOr<std::string> ptx = compileToPTX(KernelSet(program).sources(), PTXArchitecture::sm_80, options.threads);
     if (failed(ptx))
       return failure();
     os << *ptx;

@@ -16,6 +16,8 @@ namespace {
 constexpr int64_t kMaxBlocks = INT32_MAX;
 /// A kernel's parameters have 4 KiB.
 constexpr size_t kMaxParameters = 4096 / sizeof(uint64_t);
+/// Of GPUs on which a kernel can wait for those before it.
+constexpr int kFirstGenerationThatWaits = 9;
 
 CUdeviceptr addressOf(const void *device) { return CUdeviceptr(reinterpret_cast<uintptr_t>(device)); }
 std::byte *pointerTo(CUdeviceptr address) { return reinterpret_cast<std::byte *>(uintptr_t(address)); }
@@ -94,7 +96,7 @@ absl::StatusOr<CUdeviceptr> CudaDevice::allocateMemory(uint64_t bytes, const std
 absl::StatusOr<std::byte *> CudaDevice::allocate(uint64_t bytes, const std::string &what) {
   LAMINA_ASSIGN_OR_RETURN(CUdeviceptr address, allocateMemory(bytes, what));
   if (bytes != 0)
-    LAMINA_CUDA_CHECK(driver_, cuMemsetD8Async(address, 0, bytes, stream_), "cannot clear ", what);
+    LAMINA_CUDA_CHECK(driver_, cuMemsetD8Async(address, 0, bytes, stream()), "cannot clear ", what);
   LAMINA_CUDA_CHECK(driver_, cuStreamSynchronize(stream_), "cannot clear ", what);
   return pointerTo(address);
 }
@@ -127,15 +129,38 @@ absl::StatusOr<KernelHandle> CudaDevice::findKernel(const KernelForm &form) {
         driver_,
         cuFuncSetAttribute(function, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, int(form.sharedBytes)),
         "kernel ", form.symbol, " cannot have ", form.sharedBytes, " bytes of shared memory");
-  kernels_.push_back({form.symbol, function, form.blockThreads, form.sharedBytes});
+  LAMINA_ASSIGN_OR_RETURN(bool waits, module_->waits(form.symbol));
+  kernels_.push_back({form.symbol, function, form.blockThreads, form.sharedBytes, waits});
   return KernelHandle(reinterpret_cast<uintptr_t>(&kernels_.back()));
 }
 
 absl::Status CudaDevice::beginStep(const LaminaStep &step) {
   LAMINA_RETURN_IF_ERROR(synchronize()); // the copy of the step before may still read hostStep_
   *hostStep_ = step;
-  return driver_.check(driver_.cuMemcpyHtoDAsync(deviceStep_, hostStep_, sizeof(LaminaStep), stream_),
+  return driver_.check(driver_.cuMemcpyHtoDAsync(deviceStep_, hostStep_, sizeof(LaminaStep), stream()),
                        "cannot copy the step to the GPU");
+}
+
+/// A kernel may overlap the launch in front of it alone: what else may lie between two kernels is waited for
+/// as a whole, whatever the driver would make of it.
+CUresult CudaDevice::submit(const Kernel &kernel, unsigned blocks, void **extra) const {
+  if (!kernel.waits || !followsLaunch_ || !driver_.overlapsLaunches() ||
+      capability_.major < kFirstGenerationThatWaits)
+    return driver_.cuLaunchKernel(kernel.function, blocks, 1, 1, kernel.blockThreads, 1, 1,
+                                  kernel.sharedBytes, stream_, nullptr, extra);
+  CUlaunchAttribute overlap{.id = CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION, .value = {}};
+  overlap.value.programmaticStreamSerializationAllowed = 1;
+  CUlaunchConfig config{.gridDimX = blocks,
+                        .gridDimY = 1,
+                        .gridDimZ = 1,
+                        .blockDimX = kernel.blockThreads,
+                        .blockDimY = 1,
+                        .blockDimZ = 1,
+                        .sharedMemBytes = kernel.sharedBytes,
+                        .hStream = stream_,
+                        .attrs = &overlap,
+                        .numAttrs = 1};
+  return driver_.cuLaunchKernelEx(&config, kernel.function, nullptr, extra);
 }
 
 absl::Status CudaDevice::launch(KernelHandle handle, std::span<void *const> bindings, int64_t workgroups) {
@@ -154,22 +179,21 @@ absl::Status CudaDevice::launch(KernelHandle handle, std::span<void *const> bind
   void *extra[] = {reinterpret_cast<void *>(CU_LAUNCH_PARAM_BUFFER_POINTER), parameters,
                    reinterpret_cast<void *>(CU_LAUNCH_PARAM_BUFFER_SIZE), &bytes,
                    reinterpret_cast<void *>(CU_LAUNCH_PARAM_END)};
-  LAMINA_CUDA_CHECK(driver_,
-                    cuLaunchKernel(kernel.function, unsigned(workgroups), 1, 1, kernel.blockThreads, 1, 1,
-                                   kernel.sharedBytes, stream_, nullptr, extra),
-                    "cannot launch kernel ", kernel.symbol);
+  LAMINA_RETURN_IF_ERROR(
+      driver_.check(submit(kernel, unsigned(workgroups), extra), "cannot launch kernel ", kernel.symbol));
+  followsLaunch_ = true;
   (isRecording_ ? recording_ : pending_).add({1, &kernel, &kernel});
   return absl::OkStatus();
 }
 
 absl::Status CudaDevice::copyToHost(void *host, const void *device, uint64_t bytes) {
-  LAMINA_CUDA_CHECK(driver_, cuMemcpyDtoHAsync(host, addressOf(device), bytes, stream_),
+  LAMINA_CUDA_CHECK(driver_, cuMemcpyDtoHAsync(host, addressOf(device), bytes, stream()),
                     "cannot copy from the GPU");
   return synchronize();
 }
 
 absl::Status CudaDevice::copyFromHost(void *device, const void *host, uint64_t bytes) {
-  LAMINA_CUDA_CHECK(driver_, cuMemcpyHtoDAsync(addressOf(device), host, bytes, stream_),
+  LAMINA_CUDA_CHECK(driver_, cuMemcpyHtoDAsync(addressOf(device), host, bytes, stream()),
                     "cannot copy to the GPU");
   return synchronize();
 }

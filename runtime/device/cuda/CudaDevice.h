@@ -64,6 +64,7 @@ private:
     CUfunction function;
     uint32_t blockThreads;
     uint32_t sharedBytes;
+    bool waits; // so it may begin early
   };
 
   /// Launches under way, to name them when one of them failed.
@@ -90,11 +91,18 @@ private:
   absl::Status open(int ordinal);
   absl::StatusOr<CUdeviceptr> allocateMemory(uint64_t bytes, const std::string &what);
   absl::StatusOr<CUdeviceptr> addressOfWord(const uint32_t *word) const;
+  CUresult submit(const Kernel &kernel, unsigned blocks, void **extra) const;
+  /// The stream, for what is no launch: the next launch waits for all of it.
+  CUstream stream() {
+    followsLaunch_ = false;
+    return stream_;
+  }
 
   const Driver &driver_;
   CUdevice device_ = 0;
   CUcontext context_ = nullptr; // the device's primary one, shared with other workers of the process
-  CUstream stream_ = nullptr;
+  CUstream stream_ = nullptr;   // for launches, and to ask about; what else is handed over takes stream()
+  bool followsLaunch_ = false;  // what was handed over last is a launch
   std::string name_;
   Capability capability_;
   std::optional<CudaModule> module_;

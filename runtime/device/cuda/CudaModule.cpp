@@ -91,4 +91,14 @@ absl::StatusOr<CUfunction> CudaModule::find(const std::string &symbol) const {
   return function;
 }
 
+absl::StatusOr<bool> CudaModule::waits(const std::string &symbol) const {
+  CUdeviceptr address = 0;
+  size_t bytes = 0;
+  CUresult result = driver_->cuModuleGetGlobal(&address, &bytes, module_, (symbol + "_waits").c_str());
+  if (result == CUDA_ERROR_NOT_FOUND)
+    return false;
+  LAMINA_RETURN_IF_ERROR(driver_->check(result, "cannot tell whether kernel ", symbol, " waits"));
+  return true;
+}
+
 } // namespace lamina::cuda

@@ -38,6 +38,8 @@ public:
   ~CudaModule();
 
   absl::StatusOr<CUfunction> find(const std::string &symbol) const;
+  /// Whether the kernel itself waits for the launches before it (CudaKernelABI.h).
+  absl::StatusOr<bool> waits(const std::string &symbol) const;
   const std::string &target() const { return file_.target; }
 
 private:

@@ -16,17 +16,17 @@ CUdeviceptr addressOf(const std::byte *device) { return CUdeviceptr(reinterpret_
 } // namespace
 
 absl::Status CudaDevice::enqueueCopyToHost(std::byte *host, const std::byte *device, uint64_t bytes) {
-  return driver_.check(driver_.cuMemcpyDtoHAsync(host, addressOf(device), bytes, stream_),
+  return driver_.check(driver_.cuMemcpyDtoHAsync(host, addressOf(device), bytes, stream()),
                        "cannot copy from the GPU");
 }
 
 absl::Status CudaDevice::enqueueCopyFromHost(std::byte *device, const std::byte *host, uint64_t bytes) {
-  return driver_.check(driver_.cuMemcpyHtoDAsync(addressOf(device), host, bytes, stream_),
+  return driver_.check(driver_.cuMemcpyHtoDAsync(addressOf(device), host, bytes, stream()),
                        "cannot copy to the GPU");
 }
 
 absl::Status CudaDevice::enqueueCopy(std::byte *to, const std::byte *from, uint64_t bytes) {
-  return driver_.check(driver_.cuMemcpyDtoDAsync(addressOf(to), addressOf(from), bytes, stream_),
+  return driver_.check(driver_.cuMemcpyDtoDAsync(addressOf(to), addressOf(from), bytes, stream()),
                        "cannot copy on the GPU");
 }
 
@@ -73,13 +73,13 @@ absl::StatusOr<CUdeviceptr> CudaDevice::addressOfWord(const uint32_t *word) cons
 
 absl::Status CudaDevice::writeWord(uint32_t *word, uint32_t value) {
   LAMINA_ASSIGN_OR_RETURN(CUdeviceptr address, addressOfWord(word));
-  return driver_.check(driver_.cuStreamWriteValue32(stream_, address, value, CU_STREAM_WRITE_VALUE_DEFAULT),
+  return driver_.check(driver_.cuStreamWriteValue32(stream(), address, value, CU_STREAM_WRITE_VALUE_DEFAULT),
                        "the GPU cannot write a word for its peers");
 }
 
 absl::Status CudaDevice::waitForWord(const uint32_t *word, uint32_t value) {
   LAMINA_ASSIGN_OR_RETURN(CUdeviceptr address, addressOfWord(word));
-  return driver_.check(driver_.cuStreamWaitValue32(stream_, address, value, CU_STREAM_WAIT_VALUE_GEQ),
+  return driver_.check(driver_.cuStreamWaitValue32(stream(), address, value, CU_STREAM_WAIT_VALUE_GEQ),
                        "the GPU cannot wait for its peers");
 }
 
@@ -94,7 +94,7 @@ absl::StatusOr<bool> CudaDevice::finished() {
 }
 
 absl::Status CudaDevice::beginRecording() {
-  LAMINA_CUDA_CHECK(driver_, cuStreamBeginCapture(stream_, CU_STREAM_CAPTURE_MODE_THREAD_LOCAL),
+  LAMINA_CUDA_CHECK(driver_, cuStreamBeginCapture(stream(), CU_STREAM_CAPTURE_MODE_THREAD_LOCAL),
                     "cannot record launches");
   isRecording_ = true;
   recording_ = {};
@@ -104,7 +104,7 @@ absl::Status CudaDevice::beginRecording() {
 absl::StatusOr<RecordedHandle> CudaDevice::endRecording() {
   isRecording_ = false;
   CUgraph graph = nullptr;
-  LAMINA_CUDA_CHECK(driver_, cuStreamEndCapture(stream_, &graph), "cannot record launches");
+  LAMINA_CUDA_CHECK(driver_, cuStreamEndCapture(stream(), &graph), "cannot record launches");
   CUgraphExec executable = nullptr;
   absl::Status status =
       driver_.check(driver_.cuGraphInstantiate(&executable, graph, 0), "cannot prepare recorded launches");
@@ -116,7 +116,7 @@ absl::StatusOr<RecordedHandle> CudaDevice::endRecording() {
 
 absl::Status CudaDevice::replay(RecordedHandle handle) {
   const Recorded &recorded = *reinterpret_cast<const Recorded *>(uintptr_t(handle));
-  LAMINA_CUDA_CHECK(driver_, cuGraphLaunch(recorded.graph, stream_), "cannot launch recorded kernels");
+  LAMINA_CUDA_CHECK(driver_, cuGraphLaunch(recorded.graph, stream()), "cannot launch recorded kernels");
   pending_.add(recorded.launches);
   return absl::OkStatus();
 }
@@ -133,7 +133,7 @@ absl::Status CudaDevice::mark(size_t index) {
     LAMINA_RETURN_IF_ERROR(synchronize());
     firstMark_ = monotonicNanoseconds();
   }
-  return driver_.check(driver_.cuEventRecord(marks_[index], stream_), "cannot record an event");
+  return driver_.check(driver_.cuEventRecord(marks_[index], stream()), "cannot record an event");
 }
 
 absl::StatusOr<uint64_t> CudaDevice::markTime(size_t index) {

@@ -11,6 +11,9 @@
 namespace lamina::cuda {
 namespace {
 
+/// CUDA 12.3: its graphs know dependencies of one kernel on another that are less than all of it.
+constexpr int kFirstVersionThatOverlaps = 12030;
+
 absl::Status noDevice(const std::string &reason) {
   return absl::FailedPreconditionError(absl::StrCat(
       "no CUDA device was found (", reason,
@@ -41,14 +44,20 @@ absl::Status Driver::load(const std::string &library) {
   void *handle = dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (handle == nullptr)
     return noDevice(dlerror());
+#define LAMINA_CUDA_OPTIONAL_FUNCTION(name, symbol, ...)                                                     \
+  name = reinterpret_cast<CUresult (*)(__VA_ARGS__)>(dlsym(handle, #symbol));
 #define LAMINA_CUDA_FUNCTION(name, symbol, ...)                                                              \
-  name = reinterpret_cast<CUresult (*)(__VA_ARGS__)>(dlsym(handle, #symbol));                                \
+  LAMINA_CUDA_OPTIONAL_FUNCTION(name, symbol, __VA_ARGS__)                                                   \
   if (name == nullptr)                                                                                       \
     return noDevice(absl::StrCat(library, " is too old: it has no ", #symbol));
 #include "runtime/device/cuda/DriverFunctions.def"
 #undef LAMINA_CUDA_FUNCTION
   if (CUresult result = cuInit(0); result != CUDA_SUCCESS)
     return noDevice(describe(result));
+  int version = 0;
+  if (CUresult result = cuDriverGetVersion(&version); result != CUDA_SUCCESS)
+    return noDevice(describe(result));
+  overlapsLaunches_ = cuLaunchKernelEx != nullptr && version >= kFirstVersionThatOverlaps;
   if (CUresult result = cuDeviceGetCount(&deviceCount_); result != CUDA_SUCCESS)
     return noDevice(describe(result));
   return deviceCount_ > 0 ? absl::OkStatus() : noDevice("the driver offers none");

@@ -35,6 +35,9 @@ public:
 
   int deviceCount() const { return deviceCount_; }
 
+  /// Whether a kernel can begin before the one launched in front of it is done, recorded launches included.
+  bool overlapsLaunches() const { return overlapsLaunches_; }
+
 #define LAMINA_CUDA_FUNCTION(name, symbol, ...) CUresult (*name)(__VA_ARGS__) = nullptr;
 #include "runtime/device/cuda/DriverFunctions.def"
 #undef LAMINA_CUDA_FUNCTION
@@ -44,6 +47,7 @@ private:
   absl::Status error(CUresult result, const std::string &what) const;
   std::string describe(CUresult result) const;
   int deviceCount_ = 0;
+  bool overlapsLaunches_ = false;
 };
 
 } // namespace lamina::cuda

@@ -109,6 +109,27 @@ TEST(AttentionTest, AgreesWithTheReferenceHoweverThePromptIsCut) {
     }
 }
 
+/// Positions before a window are masked, not multiplied by 0; a tile of some rows may see those of its first row.
+TEST(AttentionTest, WhatLiesBeforeAWindowDoesNotCount) {
+  Random random(9);
+  constexpr int64_t count = 75, window = 20, rowsOfTile = 16;
+  const Shape shapes[] = {{8, 1, 32, 32, "f16", window}, {4, 2, 16, 32, "bf16", window}, {2, 2, 32, 32, "f32", window}};
+  for (const Shape &shape : shapes) {
+    auto library = KernelLibrary::compile(shape.text(), runnableTargets().back());
+    ASSERT_TRUE(library);
+    Tokens tokens(random, shape, count);
+    Rows expected = converse(shape, runnerOf(*library), tokens, count);
+    for (Rows *rows : {&tokens.k, &tokens.v})
+      std::fill_n(rows->row(0), rows->width, std::numeric_limits<float>::infinity());
+    for (int64_t chunk : {int64_t(1), count}) {
+      Rows actual = converse(shape, runnerOf(*library), tokens, chunk);
+      int64_t first = window + rowsOfTile;
+      EXPECT_TRUE(slice(actual, first, count - first).sameBits(slice(expected, first, count - first))) << shape.text();
+      EXPECT_FALSE(std::isfinite(actual.row(window - 1)[0])) << "position 0 does count here";
+    }
+  }
+}
+
 /// Several ranges: split over workgroups or not, in one step or token by token.
 TEST(AttentionTest, RangesMergeToTheSameBits) {
   Random random(4);

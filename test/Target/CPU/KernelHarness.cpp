@@ -5,6 +5,9 @@
 #include "dialects/LM/IR/LM.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Parser/Parser.h"
 
@@ -19,7 +22,8 @@ using namespace lamina::test;
 namespace {
 
 void loadDialects(mlir::MLIRContext &context) {
-  context.loadDialect<lm::LMDialect, plan::PlanDialect, mlir::arith::ArithDialect>();
+  context.loadDialect<lm::LMDialect, plan::PlanDialect, mlir::arith::ArithDialect, mlir::func::FuncDialect, mlir::memref::MemRefDialect,
+                      mlir::scf::SCFDialect>();
 }
 
 /// Parses and compiles; the sources are kept alive by `context`.
@@ -66,6 +70,15 @@ std::vector<std::string> test::compileText(const std::string &mlir, const std::v
   auto objects = compileForDevice(parsed.kernels, names);
   EXPECT_TRUE(succeeded(objects));
   return succeeded(objects) ? *objects : std::vector<std::string>();
+}
+
+std::map<std::string, std::vector<KernelVariant>> test::describeText(const std::string &mlir) {
+  Parsed parsed(mlir, plan::RowExtent::tokens);
+  EXPECT_TRUE(parsed.module);
+  std::map<std::string, std::vector<KernelVariant>> forms;
+  for (const KernelSource &kernel : parsed.kernels)
+    forms[kernel.name] = *describeForDevice(kernel);
+  return forms;
 }
 
 std::string test::compileErrors(const std::string &mlir, const std::string &target) {

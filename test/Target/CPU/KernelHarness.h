@@ -70,6 +70,9 @@ private:
 /// What one module's compilation gives for each of `targets`.
 std::vector<std::string> compileText(const std::string &mlir, const std::vector<std::string> &targets);
 
+/// The forms of each kernel of a module.
+std::map<std::string, std::vector<KernelVariant>> describeText(const std::string &mlir);
+
 /// The errors that compiling a module for a target gives, one a line; empty if there are none.
 std::string compileErrors(const std::string &mlir, const std::string &target);
 

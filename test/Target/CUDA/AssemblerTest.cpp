@@ -19,14 +19,15 @@ void expectNoSpills(const std::string &text) {
   std::optional<std::string> assembler = findAssembler();
   if (!assembler)
     GTEST_SKIP() << "skipped: no ptxas";
-  std::vector<std::string> ptx = compileText(text, {"ptx"});
-  ASSERT_EQ(ptx.size(), 1);
   ASSERT_TRUE(knowsArchitecture(*assembler, cudaArchitectures().front()));
+  std::map<PTXArchitecture, std::string> ptx;
   for (llvm::StringRef architecture : cudaArchitectures()) {
     if (!knowsArchitecture(*assembler, architecture))
       continue;
-    std::string report;
-    llvm::Expected<std::string> cubin = assemble(*assembler, ptx[0], architecture, &report);
+    std::string report, &code = ptx[ptxArchitecture(architecture)];
+    if (code.empty())
+      code = compileText(text, {architecture.str()}).at(0);
+    llvm::Expected<std::string> cubin = assemble(*assembler, code, architecture, &report);
     ASSERT_TRUE(bool(cubin)) << llvm::toString(cubin.takeError());
     EXPECT_FALSE(cubin->empty());
     EXPECT_NE(report.find("registers"), std::string::npos) << "the report says nothing of registers";
@@ -54,20 +55,36 @@ TEST(AssemblerTest, ProductsOfEveryFormatFit) {
   expectNoSpills(text);
 }
 
+/// Steps that go together need rows of more than four for each team.
+TEST(AssemblerTest, ProductsOfLongRowsFit) {
+  std::string text;
+  for (const char *name : {"Q4_0", "Q5_1", "Q8_0", "Q4_K", "Q6_K", "IQ4_XS", "MXFP4"})
+    text += linearText(lowerName(*findBlockFormat(name)), *findBlockFormat(name), 64, 25 * 256, "!lm.q8");
+  for (const char *name : {"F16", "BF16"})
+    text += linearText(lowerName(*findBlockFormat(name)), *findBlockFormat(name), 64, 25 * 256);
+  expectNoSpills(text);
+}
+
 TEST(AssemblerTest, AttentionOverEveryCacheFits) {
-  for (const char *element : {"f16", "bf16", "f32", "q8_0"})
-    for (int64_t sharing : {1, 4, 7, 8}) {
+  for (const char *element : {"f16", "bf16", "f32", "q8_0", "fp8_e4m3"})
+    for (int64_t sharing : {1, 4, 7, 8, 16}) {
       SCOPED_TRACE(element + std::to_string(sharing));
       expectNoSpills(AttentionShape{2 * sharing, 2, 128, 128, element}.text());
     }
   expectNoSpills(AttentionShape{16, 2, 256, 256, "bf16", 1024, 30.0}.text());
+  for (const char *element : {"f16", "bf16", "fp8_e4m3"})
+    for (int64_t value : {256, 512}) { // the most that goes to tensor cores, and more
+      SCOPED_TRACE(element + std::to_string(value));
+      expectNoSpills(AttentionShape{16, 1, 256, value, element, 1024}.text());
+    }
 }
 
 /// What needs the most registers and shared memory: two products that meet, a residual, both forms of the result.
 TEST(AssemblerTest, ProductsThatMeetFit) {
   std::string text;
   for (const char *format : {"q4_k", "q6_k", "q2_k", "f16", "bf16"}) {
-    const std::string name = format, rows = name.ends_with("f16") ? "tensor<?x1024xf32>" : "tensor<?x1024x!lm.q8>", h = "tensor<?x64xf32>", h8 = "tensor<?x64x!lm.q8>";
+    const std::string name = format, h = "tensor<?x64xf32>", h8 = "tensor<?x64x!lm.q8>";
+    const std::string rows = name.ends_with("f16") ? "tensor<?x1024xf32>" : "tensor<?x1024x!lm.q8>";
     const std::string weight = "tensor<64x1024x!lm.block<" + name + ">>", product = " : (" + rows + ", " + weight + ") -> " + h;
     text += "plan.kernel @gated_" + name + " {\n^bb0(%x: " + rows + ", %g: " + weight + ", %u: " + weight + ", %r: " + h +
             "):\n  %0 = lm.linear %x, %g" + product + "\n  %1 = lm.linear %x, %u" + product +
@@ -105,12 +122,20 @@ TEST(AssemblerTest, RowsFit) {
   std::string text = kernelText("norm", {rows, vector, rows}, "lm.rms_norm %a, %b {epsilon = 1.0e-5 : f32} : " + rows + ", " + vector);
   text += kernelText("layer_norm", {rows, vector, vector, rows},
                      "lm.layer_norm %a, %b, %c {epsilon = 1.0e-5 : f32} : " + rows + ", " + vector + ", " + vector);
+  text += kernelText("layer_norm_without_bias", {rows, vector, rows},
+                     "lm.layer_norm %a, %b {epsilon = 1.0e-5 : f32} : " + rows + ", " + vector);
   text += kernelText("rotate", {rows, table, rows}, "lm.rotary_embedding %a, %b {head_length = 128 : i64} : " + rows + ", " + table);
   text += kernelText("round", {rows, "tensor<?x4096x!lm.q8>"}, "lm.quantize %a : " + rows + " -> tensor<?x4096x!lm.q8>");
   text += kernelText("gather", {rows, "tensor<?xi32>", rows}, "lm.gather_rows %a, %b : (" + rows + ", tensor<?xi32>) -> " + rows);
   for (const char *activation : {"silu", "gelu", "gelu_tanh", "sigmoid", "relu"})
     text += kernelText(activation, {rows, rows, rows}, "lm.gated_activation " + std::string(activation) + " %a, %b : " + rows);
   expectNoSpills(text);
+}
+
+TEST(AssemblerTest, CandidatesFit) {
+  const std::string logits = "tensor<?x128256xf32>", values = "tensor<?x64xf32>", ids = "tensor<?x64xi32>";
+  expectNoSpills("plan.kernel @top_k {\n^bb0(%l: " + logits + "):\n  %v, %i = lm.top_k %l : (" + logits + ") -> (" + values +
+                 ", " + ids + ")\n  plan.yield %v, %i : " + values + ", " + ids + "\n}\n");
 }
 
 } // namespace

@@ -15,14 +15,16 @@ mlir::FailureOr<std::vector<KernelVariant>> test::describeForDevice(const Kernel
   return describeCudaKernel(kernel);
 }
 
-/// The other target is ptx, as text. Artifacts too are described before they are compiled.
+/// The other targets are "ptx" and those of cudaArchitectures(): the PTX that their code is made of. Artifacts too are
+/// described before they are compiled.
 mlir::FailureOr<std::vector<std::string>> test::compileForDevice(llvm::ArrayRef<KernelSource> kernels,
                                                                  llvm::ArrayRef<llvm::StringRef> targets) {
   for (const KernelSource &kernel : kernels)
     if (failed(describeCudaKernel(kernel)))
       return mlir::failure();
-  mlir::FailureOr<std::string> object =
-      targets.front() == "ptx" ? compileToPTX(kernels, 2) : compileForSimulator(kernels, 2);
+  llvm::StringRef target = targets.front();
+  mlir::FailureOr<std::string> object = target == "cuda_sim" ? compileForSimulator(kernels, 2)
+                                                             : compileToPTX(kernels, ptxArchitecture(target), 2);
   if (failed(object))
     return mlir::failure();
   return std::vector{*object};
@@ -34,5 +36,5 @@ void test::launchOnDevice(void *symbol, const KernelVariant &form, const std::ve
   std::vector<void *> parameters = bindings;
   parameters.push_back(const_cast<LaminaStep *>(&step));
   cudasim::runGrid({form.symbol.c_str(), reinterpret_cast<LaminaSimulatedKernel>(symbol), parameters.data(),
-                    int32_t(workgroups + 1), int32_t(form.blockThreads), form.sharedBytes});
+                    int32_t(workgroups + 1), int32_t(form.blockThreads), form.sharedBytes, /*waits=*/true});
 }

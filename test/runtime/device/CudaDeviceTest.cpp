@@ -2,6 +2,7 @@
 
 #include "runtime/device/cuda/CudaDevice.h"
 
+#include "runtime/base/MappedFile.h"
 #include "runtime/transport/SharedSegment.h"
 
 #include <gmock/gmock.h>
@@ -9,14 +10,19 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <functional>
+#include <numeric>
 #include <sys/wait.h>
 #include <unistd.h>
 
 namespace lamina::cuda {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
+using ::testing::Gt;
 using ::testing::HasSubstr;
+using ::testing::Lt;
 
 std::unique_ptr<CudaDevice> makeDevice() {
   auto device = CudaDevice::create(LAMINA_CUDA_SIM, 0);
@@ -92,7 +98,7 @@ TEST(CudaDevice, WorkersBeyondTheGpusShareThem) {
 
 TEST(CudaDevice, TellsHowMuchMemoryThereIs) {
   EXPECT_THAT(std::string(makeDevice()->allocate(uint64_t(1) << 50, "activations").status().message()),
-              HasSubstr("bytes of GPU memory for activations, 68719476704 of 68719476736 are free: "
+              HasSubstr("bytes of GPU memory for activations, 68719476696 of 68719476736 are free: "
                         "CUDA_ERROR_OUT_OF_MEMORY: out of memory"));
 }
 
@@ -115,7 +121,9 @@ TEST(CudaDevice, KernelsHaveThreadsAndSharedMemory) {
   SharedSegment host = std::move(*SharedSegment::create(4096, "a test"));
   auto device = makeDevice();
   std::byte *mapped = *device->mapHost(host.data(), host.bytes());
+#if !__has_feature(thread_sanitizer) // which must see that both are the same
   EXPECT_NE(mapped, host.data()) << "the simulator shows who mixes the two up";
+#endif
   ASSERT_TRUE(device->loadCode(testCode()).ok());
   ASSERT_TRUE(device->beginStep({}).ok());
   KernelHandle kernel = *device->findKernel({"test_sum", 64, 65536});
@@ -141,6 +149,116 @@ TEST(CudaDevice, LaunchesOutsideTheLimitsAreErrors) {
       << "a parameter too many";
   kernel = *device->findKernel({"test_sum", 2048, 256});
   EXPECT_FALSE(device->launch(kernel, std::span(bindings, 1), 1).ok());
+}
+
+/// A chain of launches of test_early, each with what the one in front of it has written.
+class EarlyTest : public ::testing::Test {
+protected:
+  static constexpr int kLaunches = 12;
+
+  void open(const std::string &driver) {
+    auto device = CudaDevice::create(driver, 0);
+    ASSERT_TRUE(device.ok()) << device.status();
+    device_ = std::move(*device);
+    memory_ = *device_->allocate(2 * (kLaunches + 1) * sizeof(int32_t), "a test");
+    ASSERT_TRUE(device_->mapHost(host_.data(), host_.bytes()).ok());
+    ASSERT_TRUE(device_->loadCode(testCode()).ok());
+    kernel_ = *device_->findKernel({"test_early", 64});
+    ASSERT_TRUE(device_->beginStep({}).ok());
+  }
+  void launch(int i) {
+    std::byte *input = memory_ + i * sizeof(int32_t), *stale = input + (kLaunches + 1) * sizeof(int32_t);
+    void *bindings[] = {input, input + sizeof(int32_t), stale};
+    ASSERT_TRUE(device_->launch(kernel_, bindings, 1).ok());
+  }
+  void launchAll() {
+    for (int i = 0; i < kLaunches; ++i)
+      launch(i);
+  }
+  /// How many launches began before their input was there; all had it when they used it.
+  int early() {
+    EXPECT_TRUE(device_->copyToHost(host_.data(), memory_, 2 * (kLaunches + 1) * sizeof(int32_t)).ok());
+    const auto *results = reinterpret_cast<const int32_t *>(host_.data());
+    EXPECT_EQ(results[kLaunches], kLaunches);
+    return std::accumulate(results + kLaunches + 1, results + 2 * kLaunches + 1, 0);
+  }
+
+  SharedSegment host_ = std::move(*SharedSegment::create(4096, "a test"));
+  std::unique_ptr<CudaDevice> device_;
+  std::byte *memory_ = nullptr;
+  KernelHandle kernel_;
+};
+
+TEST_F(EarlyTest, KernelsThatWaitBeginBeforeTheLaunchInFrontIsDone) {
+  open(LAMINA_CUDA_SIM);
+  launchAll();
+  EXPECT_THAT(early(), AllOf(Gt(0), Lt(kLaunches)));
+}
+
+TEST_F(EarlyTest, SoDoThoseThatAreReplayed) {
+  open(LAMINA_CUDA_SIM);
+  ASSERT_TRUE(device_->beginRecording().ok());
+  launchAll();
+  RecordedHandle recorded = *device_->endRecording();
+  ASSERT_TRUE(device_->replay(recorded).ok());
+  EXPECT_THAT(early(), AllOf(Gt(0), Lt(kLaunches)));
+}
+
+TEST_F(EarlyTest, WhatIsNoLaunchIsWaitedForAsAWhole) {
+  open(LAMINA_CUDA_SIM);
+  auto *word = reinterpret_cast<uint32_t *>(host_.data() + 2048);
+  std::byte *spare = memory_ + kLaunches * sizeof(int32_t);
+  const std::function<absl::Status()> between[] = {
+      [&] { return device_->enqueueCopyToHost(host_.data(), spare, 4); },
+      [&] { return device_->enqueueCopyFromHost(spare, host_.data(), 4); },
+      [&] { return device_->enqueueCopy(spare, memory_, 4); },
+      [&] { return device_->writeWord(word, 1); },
+      [&] { return device_->waitForWord(word, 1); },
+      [&] { return device_->mark(1); },
+  };
+  for (int i = 0; i < kLaunches; ++i) {
+    launch(i);
+    if (i < kLaunches - 1)
+      ASSERT_TRUE(between[size_t(i) % std::size(between)]().ok());
+  }
+  EXPECT_EQ(early(), 0);
+}
+
+TEST_F(EarlyTest, ADriverOfBeforeLaunchesOneBehindTheOther) {
+  setenv("LAMINA_CUDA_SIM_VERSION", "12020", 1);
+  open("/././" LAMINA_CUDA_SIM); // not yet open by this name
+  unsetenv("LAMINA_CUDA_SIM_VERSION");
+  launchAll();
+  EXPECT_EQ(early(), 0);
+}
+
+TEST(CudaSimulator, RefusesEarlyLaunchesOfWhatDoesNotWaitAndBehindWhatIsNoLaunch) {
+  auto device = makeDevice(); // and its context
+  const Driver &driver = **Driver::open(LAMINA_CUDA_SIM);
+  absl::StatusOr<MappedFile> image = MappedFile::open(LAMINA_CUDA_TEST_KERNELS);
+  ASSERT_TRUE(image.ok()) << image.status();
+  CUmodule module = nullptr;
+  CUstream stream = nullptr;
+  ASSERT_EQ(driver.cuModuleLoadData(&module, image->data()), CUDA_SUCCESS);
+  ASSERT_EQ(driver.cuStreamCreate(&stream, CU_STREAM_NON_BLOCKING), CUDA_SUCCESS);
+  auto launch = [&](const char *name, size_t parameters, int early) {
+    CUfunction function = nullptr;
+    EXPECT_EQ(driver.cuModuleGetFunction(&function, module, name), CUDA_SUCCESS);
+    CUlaunchAttribute overlap{.id = CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION, .value = {}};
+    overlap.value.programmaticStreamSerializationAllowed = early;
+    CUlaunchConfig config{1, 1, 1, 64, 1, 1, 256, stream, &overlap, 1};
+    CUdeviceptr values[4] = {};
+    size_t bytes = parameters * sizeof(CUdeviceptr);
+    void *extra[] = {reinterpret_cast<void *>(CU_LAUNCH_PARAM_BUFFER_POINTER), values,
+                     reinterpret_cast<void *>(CU_LAUNCH_PARAM_BUFFER_SIZE), &bytes,
+                     reinterpret_cast<void *>(CU_LAUNCH_PARAM_END)};
+    return driver.cuLaunchKernelEx(&config, function, nullptr, extra);
+  };
+  // Nothing of it runs: nobody waits for the stream.
+  EXPECT_EQ(launch("test_early", 4, 1), CUDA_ERROR_INVALID_VALUE) << "the first in its stream";
+  EXPECT_EQ(launch("test_sum", 2, 0), CUDA_SUCCESS);
+  EXPECT_EQ(launch("test_sum", 2, 1), CUDA_ERROR_INVALID_VALUE) << "does not wait";
+  EXPECT_EQ(launch("test_early", 4, 1), CUDA_SUCCESS);
 }
 
 TEST(CudaDevice, CopiesWithStrangeMemoryAreErrors) {

@@ -31,6 +31,19 @@ EXPORT void test_sum(void *const *parameters) {
     output[lamina_sim_block_id()] = shared[0];
 }
 
+/* input, output, stale: output = input + 1; stale is whether the input was another one before the wait */
+EXPORT const int32_t test_early_parameters = 4;
+EXPORT const int32_t test_early_waits = 1;
+EXPORT void test_early(void *const *parameters) {
+  const volatile int32_t *input = parameters[0];
+  int32_t *output = parameters[1], *stale = parameters[2], before = *input;
+  lamina_sim_grid_wait();
+  if (lamina_sim_thread_id() == 0) {
+    *output = *input + 1;
+    *stale = *input != before;
+  }
+}
+
 /* output: writes where nothing is */
 EXPORT const int32_t test_fault_parameters = 2;
 EXPORT void test_fault(void *const *parameters) {

@@ -46,6 +46,7 @@ TEST(DriverTypes, AgreeWithTheDriversHeader) {
   SAME(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR);
   SAME(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR);
   SAME(CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES);
+  SAME(CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION);
   SAME(CU_STREAM_CAPTURE_MODE_THREAD_LOCAL);
   SAME(CU_STREAM_NON_BLOCKING);
   SAME(CU_STREAM_WAIT_VALUE_GEQ);
@@ -61,6 +62,12 @@ TEST(DriverTypes, AgreeWithTheDriversHeader) {
   EXPECT_EQ(kSize, uintptr_t(CU_LAUNCH_PARAM_BUFFER_SIZE));
   EXPECT_EQ(sizeof(cuda::CUdeviceptr), sizeof(::CUdeviceptr));
   EXPECT_EQ(sizeof(cuda::CUipcMemHandle), sizeof(::CUipcMemHandle));
+  EXPECT_EQ(sizeof(cuda::CUlaunchAttribute), sizeof(::CUlaunchAttribute));
+  EXPECT_EQ(offsetof(cuda::CUlaunchAttribute, value), offsetof(::CUlaunchAttribute, value));
+  EXPECT_EQ(sizeof(cuda::CUlaunchConfig), sizeof(::CUlaunchConfig));
+  EXPECT_EQ(offsetof(cuda::CUlaunchConfig, hStream), offsetof(::CUlaunchConfig, hStream));
+  EXPECT_EQ(offsetof(cuda::CUlaunchConfig, attrs), offsetof(::CUlaunchConfig, attrs));
+  EXPECT_EQ(offsetof(cuda::CUlaunchConfig, numAttrs), offsetof(::CUlaunchConfig, numAttrs));
 #else
   GTEST_SKIP() << "skipped: the CUDA Toolkit's cuda.h is not installed";
 #endif
