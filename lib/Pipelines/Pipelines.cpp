@@ -184,6 +184,8 @@ static void buildSchedule(OpPassManager &pm, const CompileOptions &options) {
   pm.addPass(lm::createLMSplitAttentionPass(ranges));
   // Now that there are ranges: those that are cached go before keys and values.
   pm.addPass(mpmd::createMPMDOverlapAttentionPass());
+  // An operation more behind the logits, before it is grouped like all others.
+  pm.addPass(mpmd::createMPMDOfferCandidatesPass());
   // Dispatches are formed inside fragments, so that fusion never reaches over a transfer.
   pm.addPass(plan::createPlanFormDispatchesPass());
   MPMDToPlanPassOptions sizes;

@@ -14,6 +14,13 @@
 extern "C" {
 #endif
 
+/// What a field is in C++ if nothing is said of it; in C everything is said.
+#ifdef __cplusplus
+#define LAMINA_UNLESS_SAID(value) = value
+#else
+#define LAMINA_UNLESS_SAID(value)
+#endif
+
 /// Sizes of one step: everything about a ragged batch that a kernel may need beside its buffers.
 /// Offsets of the fields are part of the artifact format (docs/formats/artifact.md).
 typedef struct LaminaStep {
@@ -21,6 +28,8 @@ typedef struct LaminaStep {
   int64_t outputRows;  ///< R, rows whose logits are wanted; 0 <= R <= max_output_rows
   int64_t sequences;   ///< sequences in the batch (slots may be sparse)
   int64_t blockTableStride; ///< int32 entries per sequence slot in the block table
+  /// 0: whole rows of logits are wanted; otherwise so many of the largest of each, up to LAMINA_CANDIDATES.
+  int64_t candidates LAMINA_UNLESS_SAID(0);
 } LaminaStep;
 
 /// Runs the workgroups [begin, end) of one dispatch. `bindings` holds one pointer per operand in the order of the
@@ -55,6 +64,9 @@ static_assert(sizeof(LaminaQuantizedBlock) == LAMINA_BUFFER_ALIGNMENT, "a block 
 #else
 _Static_assert(sizeof(LaminaQuantizedBlock) == LAMINA_BUFFER_ALIGNMENT, "a block is a cache line");
 #endif
+
+/// How many of a row's largest logits a device can tell: more than sampling usually chooses from.
+enum { LAMINA_CANDIDATES = 64 };
 
 /// Tokens in one page of the KV cache.
 enum { LAMINA_KV_PAGE_TOKENS = 16 };

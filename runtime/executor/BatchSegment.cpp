@@ -50,30 +50,38 @@ absl::StatusOr<BatchSegment> BatchSegment::create(const plan::Plan &plan) {
     batch.fieldOffsets_[size_t(field)] = bytes;
     bytes = alignUp(bytes + 4 * batchFieldEntries(plan.limits(), plan::BatchField(field)), kFieldAlignment);
   }
-  batch.logitsOffset_ = alignUp(bytes, kPageBytes);
-  for (const plan::Worker &worker : plan.workers())
-    for (const plan::Buffer &buffer : worker.buffers())
-      if (!isFunction(plan) && buffer.name() == kLogitsBuffer) {
-        batch.logitsRowBytes_ = buffer.row_bytes();
-        bytes = batch.logitsOffset_ + buffer.bytes();
-      }
+  auto add = [&](int worker, int buffer) {
+    uint64_t offset = alignUp(bytes, kPageBytes);
+    batch.hostOffsets_[{uint32_t(worker), uint32_t(buffer)}] = offset;
+    bytes = offset + plan.workers(worker).buffers(buffer).bytes();
+    return offset;
+  };
+  for (int w = 0; w < plan.workers_size() && !isFunction(plan); ++w)
+    for (int b = 0; b < plan.workers(w).buffers_size(); ++b)
+      if (Rows *rows = batch.rowsOf(plan.workers(w).buffers(b).name()))
+        *rows = {add(w, b), plan.workers(w).buffers(b).row_bytes()};
   for (const auto *ports : {&plan.inputs(), &plan.outputs()})
-    for (const plan::Port &port : *ports) {
-      bytes = alignUp(bytes, kPageBytes);
-      batch.portOffsets_[{port.worker(), port.buffer()}] = bytes;
-      bytes += plan.workers(int(port.worker())).buffers(int(port.buffer())).bytes();
-    }
+    for (const plan::Port &port : *ports)
+      add(int(port.worker()), int(port.buffer()));
   LAMINA_ASSIGN_OR_RETURN(batch.segment_, SharedSegment::create(bytes, "the batch and its logits"));
   return batch;
 }
 
-std::optional<uint64_t> BatchSegment::portOffset(uint32_t worker, uint32_t buffer) const {
-  auto found = portOffsets_.find({worker, buffer});
-  return found == portOffsets_.end() ? std::nullopt : std::optional(found->second);
+BatchSegment::Rows *BatchSegment::rowsOf(const std::string &buffer) {
+  if (buffer == kLogitsBuffer)
+    return &logits_;
+  if (buffer == kCandidateLogitsBuffer)
+    return &candidateLogits_;
+  return buffer == kCandidateIdsBuffer ? &candidateIds_ : nullptr;
+}
+
+std::optional<uint64_t> BatchSegment::hostOffset(uint32_t worker, uint32_t buffer) const {
+  auto found = hostOffsets_.find({worker, buffer});
+  return found == hostOffsets_.end() ? std::nullopt : std::optional(found->second);
 }
 
 std::span<std::byte> BatchSegment::port(const plan::Plan &plan, const plan::Port &port) const {
-  return {data() + *portOffset(port.worker(), port.buffer()),
+  return {data() + *hostOffset(port.worker(), port.buffer()),
           plan.workers(int(port.worker())).buffers(int(port.buffer())).bytes()};
 }
 
@@ -99,6 +107,9 @@ absl::Status checkBatch(const plan::Plan &plan, const BatchView &batch, const La
   if (step.sequences < 1 || step.sequences > limits.max_sequences())
     return absl::InvalidArgumentError(
         absl::StrCat("a step has 1 to ", limits.max_sequences(), " sequences, got ", step.sequences));
+  if (step.candidates < 0 || step.candidates > candidatesOf(plan))
+    return absl::InvalidArgumentError(
+        absl::StrCat("a step asks for 0 to ", candidatesOf(plan), " candidates, got ", step.candidates));
   if (step.blockTableStride != batch.blockTableStride)
     return absl::InvalidArgumentError(absl::StrCat("the block table has ", batch.blockTableStride,
                                                    " entries per sequence, the step says ",

@@ -1,7 +1,7 @@
 //===- BatchSegment.h - what the front end and all workers share of a batch -----------------*- C++ -*-===//
 //
-// One shared segment with the arrays that describe the batch, written by the front end, and the rows of the
-// logits, written by the worker that computes them; or with a plan's inputs and outputs.
+// One shared segment with the arrays that describe the batch, written by the front end, and the rows of logits and
+// candidates, written by the worker that computes them; or with a plan's inputs and outputs.
 //
 //===--------------------------------------------------------------------------------------------------------===//
 
@@ -20,28 +20,35 @@ namespace lamina {
 
 class BatchSegment {
 public:
-  /// Sized by the limits and the logits buffer of a checked plan.
+  /// Sized by the limits of a checked plan and what the front end reads.
   static absl::StatusOr<BatchSegment> create(const plan::Plan &plan);
 
   std::byte *data() const { return segment_.data(); }
   uint64_t bytes() const { return segment_.bytes(); }
   /// Offset of each field's array in the segment, by plan::BatchField.
   const std::array<uint64_t, plan::BatchField_ARRAYSIZE> &fieldOffsets() const { return fieldOffsets_; }
-  uint64_t logitsOffset() const { return logitsOffset_; }
-  uint64_t logitsRowBytes() const { return logitsRowBytes_; }
+  /// Rows that the front end reads; of 0 bytes where the plan has none.
+  struct Rows {
+    uint64_t offset = 0;
+    uint64_t rowBytes = 0;
+  };
+  const Rows &logits() const { return logits_; }
+  const Rows &candidateLogits() const { return candidateLogits_; }
+  const Rows &candidateIds() const { return candidateIds_; }
 
-  /// Where a buffer that is an input or output of the plan lies, instead of in its worker's arena.
-  std::optional<uint64_t> portOffset(uint32_t worker, uint32_t buffer) const;
+  /// Where a buffer lies that the front end fills or reads, instead of in its worker's arena.
+  std::optional<uint64_t> hostOffset(uint32_t worker, uint32_t buffer) const;
   std::span<std::byte> port(const plan::Plan &plan, const plan::Port &port) const;
 
   BatchView view(const plan::Limits &limits) const;
 
 private:
+  Rows *rowsOf(const std::string &buffer); // null for those that the front end does not read
+
   SharedSegment segment_;
   std::array<uint64_t, plan::BatchField_ARRAYSIZE> fieldOffsets_{};
-  std::map<std::pair<uint32_t, uint32_t>, uint64_t> portOffsets_; // by worker and buffer
-  uint64_t logitsOffset_ = 0;
-  uint64_t logitsRowBytes_ = 0;
+  std::map<std::pair<uint32_t, uint32_t>, uint64_t> hostOffsets_; // by worker and buffer
+  Rows logits_, candidateLogits_, candidateIds_;
 };
 
 /// InvalidArgument if the step or what the batch holds for it is outside the plan's limits.

@@ -116,11 +116,20 @@ public:
   std::span<std::byte> input(int index) const { return segment_.port(plan_, plan_.inputs(index)); }
   std::span<const std::byte> output(int index) const { return segment_.port(plan_, plan_.outputs(index)); }
   const float *logits(int64_t row) const {
-    return reinterpret_cast<const float *>(segment_.data() + segment_.logitsOffset()) + row * logitsStride();
+    return rowOf<float>(segment_.logits(), row).data();
   }
-  int64_t logitsStride() const { return int64_t(segment_.logitsRowBytes() / sizeof(float)); }
+  int64_t logitsStride() const { return int64_t(segment_.logits().rowBytes / sizeof(float)); }
+  Candidates candidates(int64_t row) const {
+    return {rowOf<float>(segment_.candidateLogits(), row).first(size_t(control_->step.candidates)),
+            rowOf<int32_t>(segment_.candidateIds(), row).first(size_t(control_->step.candidates))};
+  }
 
 private:
+  template <typename T> std::span<const T> rowOf(const BatchSegment::Rows &rows, int64_t row) const {
+    const std::byte *begin = segment_.data() + rows.offset + uint64_t(row) * rows.rowBytes;
+    return {reinterpret_cast<const T *>(begin), rows.rowBytes / sizeof(T)};
+  }
+
   /// Everything that is shared, before the first fork.
   absl::Status mapSegments() {
     LAMINA_ASSIGN_OR_RETURN(segment_, BatchSegment::create(plan_));
@@ -273,6 +282,7 @@ BatchView &Engine::batch() { return impl_->batch(); }
 absl::Status Engine::step(const LaminaStep &step, StepTimings *timings) { return impl_->step(step, timings); }
 const float *Engine::logits(int64_t row) const { return impl_->logits(row); }
 int64_t Engine::logitsStride() const { return impl_->logitsStride(); }
+Candidates Engine::candidates(int64_t row) const { return impl_->candidates(row); }
 std::span<std::byte> Engine::input(int index) { return impl_->input(index); }
 std::span<const std::byte> Engine::output(int index) const { return impl_->output(index); }
 std::vector<WorkerInfo> Engine::workers() const { return impl_->workers(); }

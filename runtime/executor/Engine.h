@@ -62,6 +62,13 @@ struct BatchView {
   int64_t blockTableStride = 0; ///< entries per sequence slot; belongs into LaminaStep.blockTableStride
 };
 
+/// The largest logits of a row in descending order, the lower id first of equal ones; what is no number counts as plus
+/// infinity.
+struct Candidates {
+  std::span<const float> logits;
+  std::span<const int32_t> ids;
+};
+
 /// What one step took. Reuse one object for all steps: then its vector is allocated once.
 struct StepTimings {
   struct Worker {
@@ -122,10 +129,13 @@ public:
   /// EngineOptions.interrupted said so, otherwise what a worker reported. `timings` may be null.
   absl::Status step(const LaminaStep &step, StepTimings *timings = nullptr);
 
-  /// Row `row` (of step.outputRows) of the last step's logits: Model.vocab_size floats, valid until the next
-  /// step. Rows are `logitsStride()` floats apart.
+  /// Row `row` (of step.outputRows) of the logits of the last step, which asked for no candidates: Model.vocab_size
+  /// floats, valid until the next step. Rows are `logitsStride()` floats apart.
   const float *logits(int64_t row) const;
   int64_t logitsStride() const;
+  /// The step.candidates largest of a row of the last step, valid until the next. Plans for some devices offer them
+  /// (candidatesOf in PlanCheck.h); then logits that are not asked for stay where they are.
+  Candidates candidates(int64_t row) const;
 
   /// Of a plan with inputs and outputs: the memory of one, by its number. Inputs are filled before a step, which is
   /// `step({.tokens = 1, .outputRows = 0, .sequences = 1})`, and outputs read after it.

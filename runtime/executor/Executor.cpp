@@ -69,6 +69,8 @@ absl::StatusOr<bool> Executor::runProgram() {
     if (traced() && queue != nullptr)
       LAMINA_RETURN_IF_ERROR(queue->mark(next_));
   }
+  if (queue != nullptr)
+    LAMINA_RETURN_IF_ERROR(program_.copyLogits(step_, *queue));
   LAMINA_RETURN_IF_ERROR(transport_.endStep());
   if (traced() && queue != nullptr)
     LAMINA_RETURN_IF_ERROR(traceMarked(*queue));

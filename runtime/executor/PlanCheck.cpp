@@ -8,7 +8,9 @@
 #include "runtime/executor/WorkerCheck.h"
 #include "runtime/io/NpyFile.h"
 
+#include <algorithm>
 #include <set>
+#include <vector>
 
 namespace lamina {
 namespace {
@@ -98,6 +100,29 @@ absl::Status checkLogits(const plan::Plan &plan) {
   return absl::OkStatus();
 }
 
+/// Both or neither, beside the logits, with as many rows that are no longer.
+absl::Status checkCandidates(const plan::Plan &plan) {
+  std::vector<uint64_t> rowBytes[2];
+  for (const plan::Worker &worker : plan.workers()) {
+    auto isLogits = [](const plan::Buffer &buffer) { return buffer.name() == kLogitsBuffer; };
+    bool hasLogits = std::any_of(worker.buffers().begin(), worker.buffers().end(), isLogits);
+    for (const plan::Buffer &buffer : worker.buffers()) {
+      bool isIds = buffer.name() == kCandidateIdsBuffer;
+      if (!isIds && buffer.name() != kCandidateLogitsBuffer)
+        continue;
+      if (!hasLogits || buffer.kind() != plan::Buffer::ARENA || buffer.extent() != plan::OUTPUT_ROWS ||
+          buffer.row_bytes() / 4 > plan.model().vocab_size())
+        return brokenPlan("the candidates of worker ", worker.name(), " (", buffer.name(),
+                          ") are not an activation beside the logits with one row per output");
+      rowBytes[isIds].push_back(buffer.row_bytes());
+    }
+  }
+  if (rowBytes[0] != rowBytes[1] || rowBytes[0].size() > 1)
+    return brokenPlan("expected one buffer named ", kCandidateLogitsBuffer, " and one of the same size named ",
+                      kCandidateIdsBuffer, ", or neither");
+  return absl::OkStatus();
+}
+
 /// Inputs or outputs: each is all of a buffer of its own, and has a name of its own.
 absl::Status checkPorts(const plan::Plan &plan, const google::protobuf::RepeatedPtrField<plan::Port> &ports,
                         const char *kind, std::set<std::pair<uint32_t, uint32_t>> &taken) {
@@ -144,6 +169,14 @@ uint64_t maxRows(const plan::Limits &limits, plan::Extent extent) {
   }
 }
 
+int64_t candidatesOf(const plan::Plan &plan) {
+  for (const plan::Worker &worker : plan.workers())
+    for (const plan::Buffer &buffer : worker.buffers())
+      if (!isFunction(plan) && buffer.name() == kCandidateIdsBuffer)
+        return int64_t(buffer.row_bytes() / 4);
+  return 0;
+}
+
 int64_t blockTableStride(const plan::Limits &limits) {
   return (int64_t(limits.max_context()) + LAMINA_KV_PAGE_TOKENS - 1) / LAMINA_KV_PAGE_TOKENS;
 }
@@ -174,6 +207,8 @@ absl::Status checkPlan(const plan::Plan &plan) {
       return brokenPlan("two workers are named ", worker.name());
   }
   LAMINA_RETURN_IF_ERROR(isFunction(plan) ? checkFunction(plan) : checkLogits(plan));
+  if (!isFunction(plan))
+    LAMINA_RETURN_IF_ERROR(checkCandidates(plan));
   for (int i = 0; i < plan.transfers_size(); ++i)
     LAMINA_RETURN_IF_ERROR(checkTransfer(plan, i));
   return sizeChannels(plan).status();

@@ -27,6 +27,13 @@ inline bool isFunction(const plan::Plan &plan) { return plan.outputs_size() != 0
 /// The name of the buffer whose rows are the logits.
 inline constexpr char kLogitsBuffer[] = "logits";
 
+/// The names of the buffers that have the largest logits of each row in descending order, and their ids. A plan has both or
+/// neither.
+inline constexpr char kCandidateLogitsBuffer[] = "candidate_logits", kCandidateIdsBuffer[] = "candidate_ids";
+
+/// How many of each row there are; 0 without such buffers.
+int64_t candidatesOf(const plan::Plan &plan);
+
 /// Rows of a leading dimension at the limits; FIXED counts as one row.
 uint64_t maxRows(const plan::Limits &limits, plan::Extent extent);
 

@@ -62,6 +62,8 @@ absl::Status WorkerProgram::allocateBuffers(const plan::Plan &plan, const std::s
     caches.push_back(pages);
   }
   LAMINA_ASSIGN_OR_RETURN(std::byte * shared, device.mapHost(batch.data(), batch.bytes()));
+  // Where all of a row is seldom wanted it does not go over the bus unasked.
+  bool logitsStay = device.queue() != nullptr && candidatesOf(plan) != 0;
   for (uint32_t i = 0; i < uint32_t(worker.buffers_size()); ++i) {
     const plan::Buffer &buffer = worker.buffers(int(i));
     std::byte *address = nullptr;
@@ -76,13 +78,14 @@ absl::Status WorkerProgram::allocateBuffers(const plan::Plan &plan, const std::s
       address = shared + batch.fieldOffsets()[buffer.offset()];
       break;
     default:
+      address = arena + buffer.offset();
       // What the front end fills or reads lies where it does so instead of in the arena.
-      if (std::optional<uint64_t> port = batch.portOffset(uint32_t(index_), i))
-        address = shared + *port;
-      else if (!isFunction(plan) && buffer.name() == kLogitsBuffer)
-        address = shared + batch.logitsOffset();
-      else
-        address = arena + buffer.offset();
+      if (std::optional<uint64_t> host = batch.hostOffset(uint32_t(index_), i)) {
+        if (logitsStay && buffer.name() == kLogitsBuffer)
+          logits_ = {address, batch.data() + *host, buffer.row_bytes()};
+        else
+          address = shared + *host;
+      }
     }
     buffers_.push_back(address);
   }
@@ -134,6 +137,13 @@ absl::Status WorkerProgram::launch(const Op &op, const LaminaStep &sizes, Device
     ++variant;
   return device.launch(variant->kernel, {bindings_.data() + op.firstBinding, op.bindingCount},
                        variant->workgroupsPerRow * rowsOf(variant->extent, sizes));
+}
+
+absl::Status WorkerProgram::copyLogits(const LaminaStep &step, DeviceQueue &queue) const {
+  uint64_t bytes = logits_.rowBytes * uint64_t(step.outputRows);
+  if (bytes == 0 || step.candidates != 0)
+    return absl::OkStatus();
+  return queue.enqueueCopyToHost(logits_.host, logits_.device, bytes);
 }
 
 std::vector<int64_t> WorkerProgram::variantBounds() const {

@@ -41,6 +41,9 @@ public:
   const std::vector<Op> &ops() const { return ops_; }
   /// Launches the kernel of a dispatch in the form and with the workgroups for a step of these sizes.
   absl::Status launch(const Op &op, const LaminaStep &sizes, Device &device) const;
+  /// At the end of a step on a device with a queue: brings its logits to the front end, if it wants them and they are not
+  /// written there.
+  absl::Status copyLogits(const LaminaStep &step, DeviceQueue &queue) const;
 
   int64_t maxTokens() const { return maxTokens_; }
   int64_t maxOutputRows() const { return maxOutputRows_; }
@@ -55,6 +58,13 @@ private:
     plan::Extent extent;
   };
 
+  /// Logits that stay on the device.
+  struct Logits {
+    std::byte *device;
+    std::byte *host;
+    uint64_t rowBytes;
+  };
+
   WorkerProgram(const plan::Plan &plan, int index)
       : index_(index), maxTokens_(plan.limits().max_batch_tokens()),
         maxOutputRows_(plan.limits().max_output_rows()) {}
@@ -67,6 +77,7 @@ private:
   int64_t maxTokens_;
   int64_t maxOutputRows_;
   std::vector<std::byte *> buffers_;    // by plan buffer
+  Logits logits_{};                     // of no bytes where they are written for the front end
   std::vector<uint32_t> firstVariants_; // by plan kernel
   std::vector<Variant> variants_;
   std::vector<void *> bindings_;

@@ -2,6 +2,7 @@
 
 #include "runtime/generate/EngineRunner.h"
 
+#include "runtime/executor/PlanCheck.h"
 #include "runtime/io/plan.pb.h"
 
 #include <algorithm>
@@ -15,7 +16,8 @@ RunnerLimits limitsOf(const plan::Plan &plan) {
           .context = plan.limits().max_context(),
           .pages = plan.limits().kv_pages(),
           .vocabulary = plan.model().vocab_size(),
-          .trainedContext = plan.model().context_length()};
+          .trainedContext = plan.model().context_length(),
+          .candidates = candidatesOf(plan)};
 }
 
 EngineRunner::EngineRunner(Engine &engine, const plan::Plan &plan)

@@ -31,6 +31,7 @@ public:
   BatchView &batch() override { return engine_.batch(); }
   absl::Status step(const LaminaStep &step) override;
   std::span<const float> logits(int64_t row) const override;
+  Candidates candidates(int64_t row) const override { return engine_.candidates(row); }
 
   const StepTotals &totals() const { return totals_; }
 

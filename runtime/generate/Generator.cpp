@@ -4,40 +4,12 @@
 
 #include "runtime/base/Clock.h"
 #include "runtime/base/StrCat.h"
-#include "runtime/generate/Sequence.h"
+#include "runtime/generate/Batch.h"
 
 #include <algorithm>
 #include <utility>
 
 namespace lamina {
-namespace {
-
-double milliseconds(uint64_t nanoseconds) { return static_cast<double>(nanoseconds) * 1e-6; }
-
-} // namespace
-
-std::string_view finishReasonName(FinishReason reason) {
-  switch (reason) {
-  case FinishReason::Length:
-    return "length";
-  case FinishReason::Stop:
-    return "stop";
-  case FinishReason::Interrupted:
-    return "interrupted";
-  }
-  return "";
-}
-
-struct Generator::Batch {
-  struct Entry {
-    Sequence *sequence;
-    int64_t count;
-    int64_t firstRow; ///< of the step's output rows
-  };
-  int64_t tokens = 0;
-  int64_t rows = 0;
-  std::vector<Entry> entries;
-};
 
 Generator::Generator(StepRunner &runner, const Tokenizer *tokenizer, GenerationListener &listener,
                      GeneratorOptions options)
@@ -91,6 +63,8 @@ void Generator::addToBatch(Batch &batch, Sequence &sequence, int64_t count) {
   int64_t end = sequence.processed + count;
   int64_t wanted = sequence.wantedBegin(end);
   batch.entries.push_back({&sequence, count, batch.rows});
+  if (wanted < end)
+    batch.need(sequence.candidatesNeeded(), runner_.limits().candidates);
   for (int64_t position = sequence.processed; position < end; ++position) {
     auto row = static_cast<size_t>(batch.tokens++);
     view.tokenIds[row] = sequence.tokens[static_cast<size_t>(position)];
@@ -182,11 +156,12 @@ absl::Status Generator::step() {
   LaminaStep step = {.tokens = batch.tokens,
                      .outputRows = batch.rows,
                      .sequences = static_cast<int64_t>(batch.entries.size()),
-                     .blockTableStride = runner_.batch().blockTableStride};
-  uint64_t began = monotonicNanoseconds();
+                     .blockTableStride = runner_.batch().blockTableStride,
+                     .candidates = batch.candidatesAsked()};
+  batch.began = monotonicNanoseconds();
   LAMINA_RETURN_IF_ERROR(runner_.step(step));
   for (const Batch::Entry &entry : batch.entries)
-    LAMINA_RETURN_IF_ERROR(collect(*entry.sequence, entry.count, entry.firstRow, began));
+    LAMINA_RETURN_IF_ERROR(collect(*entry.sequence, entry.count, entry.firstRow, batch));
   dropFinished();
   return absl::OkStatus();
 }
@@ -195,104 +170,6 @@ absl::Status Generator::run() {
   while (!idle())
     LAMINA_RETURN_IF_ERROR(step());
   return absl::OkStatus();
-}
-
-//===--------------------------------------------------------------------------------------------------------===//
-// Taking the results
-//===--------------------------------------------------------------------------------------------------------===//
-
-absl::Status Generator::collect(Sequence &sequence, int64_t count, int64_t firstRow, uint64_t began) {
-  GenerationTimings &timings = sequence.result.timings;
-  int64_t end = sequence.processed + count;
-  // After a preemption generated tokens are rebuilt as well; they are no prompt.
-  if (int64_t prompt = std::min(end, sequence.promptSize()) - sequence.processed; prompt > 0) {
-    timings.prefillMs += milliseconds(monotonicNanoseconds() - began);
-    timings.prefillTokens += prompt;
-  }
-  int64_t wanted = sequence.wantedBegin(end);
-  if (sequence.request.promptLogits)
-    for (; sequence.logitsDelivered >= wanted &&
-           sequence.logitsDelivered < std::min(end, sequence.promptSize());
-         ++sequence.logitsDelivered)
-      LAMINA_RETURN_IF_ERROR(
-          listener_.onPromptLogits(sequence.id, static_cast<size_t>(sequence.logitsDelivered),
-                                   runner_.logits(firstRow + sequence.logitsDelivered - wanted)));
-  sequence.processed = end;
-  if (end < sequence.size())
-    return absl::OkStatus();
-  if (sequence.request.maxTokens == 0) {
-    finish(sequence, FinishReason::Length);
-    return absl::OkStatus();
-  }
-  return takeToken(sequence, runner_.logits(firstRow + end - 1 - wanted));
-}
-
-absl::Status Generator::takeToken(Sequence &sequence, std::span<const float> logits) {
-  absl::StatusOr<int32_t> token = sequence.sampler.sample(logits, sequence.tokens);
-  if (!token.ok())
-    return absl::Status(token.status().code(), strCat("request ", sequence.id, ", position ", sequence.size(),
-                                                      ": ", token.status().message()));
-  uint64_t now = monotonicNanoseconds();
-  GenerationResult &result = sequence.result;
-  if (sequence.generated() == 0) {
-    sequence.firstToken = now;
-    result.timings.firstTokenMs = milliseconds(now - sequence.submitted);
-  }
-  if (tokenizer_ && tokenizer_->isEndOfGeneration(*token) && !sequence.request.ignoreEndOfText) {
-    finish(sequence, FinishReason::Stop);
-    return absl::OkStatus();
-  }
-  if (sequence.generated() > 0) {
-    ++result.timings.decodeTokens;
-    result.timings.decodeMs = milliseconds(now - sequence.firstToken);
-  }
-  sequence.tokens.push_back(*token);
-  result.tokens.push_back(*token);
-  if (sequence.decoder) {
-    std::string text = sequence.matcher.push(sequence.decoder->push(*token));
-    result.text += text;
-    if (!text.empty())
-      listener_.onText(sequence.id, text);
-  }
-  if (sequence.matcher.stopped()) {
-    finish(sequence, FinishReason::Stop);
-  } else if (sequence.generated() == sequence.request.maxTokens) {
-    finish(sequence, FinishReason::Length);
-  } else if (sequence.size() > context_) {
-    // The last token has no position of its own any more; it is a result nevertheless.
-    result.contextFull = true;
-    finish(sequence, FinishReason::Length);
-  }
-  return absl::OkStatus();
-}
-
-void Generator::finish(Sequence &sequence, FinishReason reason) {
-  GenerationResult &result = sequence.result;
-  if (sequence.decoder) {
-    std::string rest = sequence.matcher.push(sequence.decoder->finish()) + sequence.matcher.finish();
-    result.text += rest;
-    if (!rest.empty())
-      listener_.onText(sequence.id, rest);
-  }
-  result.finishReason = reason;
-  sequence.finished = true;
-  listener_.onFinished(sequence.id, result);
-}
-
-void Generator::dropFinished() {
-  for (const SequencePtr &sequence : running_)
-    if (sequence->finished)
-      pages_.closeSequence(sequence->slot).IgnoreError(); // it is open: it is running
-  std::erase_if(running_, [](const SequencePtr &sequence) { return sequence->finished; });
-}
-
-void Generator::interrupt() {
-  for (SequencePtr &sequence : running_)
-    finish(*sequence, FinishReason::Interrupted);
-  for (SequencePtr &sequence : waiting_)
-    finish(*sequence, FinishReason::Interrupted);
-  dropFinished();
-  waiting_.clear();
 }
 
 } // namespace lamina

@@ -69,8 +69,9 @@ private:
   void preemptYoungest();
   void addToBatch(Batch &batch, Sequence &sequence, int64_t count);
   int64_t chunkFor(const Batch &batch, const Sequence &sequence) const;
-  absl::Status collect(Sequence &sequence, int64_t count, int64_t firstRow, uint64_t began);
-  absl::Status takeToken(Sequence &sequence, std::span<const float> logits);
+  absl::Status collect(Sequence &sequence, int64_t count, int64_t firstRow, const Batch &batch);
+  absl::StatusOr<int32_t> sample(Sequence &sequence, int64_t row, const Batch &batch);
+  absl::Status takeToken(Sequence &sequence, int32_t token);
   void finish(Sequence &sequence, FinishReason reason);
   void dropFinished();
 

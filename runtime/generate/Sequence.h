@@ -39,6 +39,12 @@ struct Generator::Sequence {
     return end == size() && request.maxTokens != 0 ? end - 1 : end;
   }
 
+  /// Of each row whose logits are wanted; 0: all of it.
+  int64_t candidatesNeeded() const {
+    bool hasLogitsToDeliver = request.promptLogits && logitsDelivered < promptSize();
+    return hasLogitsToDeliver ? 0 : sampler.candidatesNeeded();
+  }
+
   const size_t id;
   const GenerationRequest request;
   Sampler sampler;

@@ -16,7 +16,7 @@
 
 namespace lamina {
 
-/// The plan's bounds, see Limits in plan.proto; positive but for the last.
+/// The plan's bounds, see Limits in plan.proto; positive but for the last two.
 struct RunnerLimits {
   int64_t batchTokens = 0;
   int64_t outputRows = 0;
@@ -25,6 +25,7 @@ struct RunnerLimits {
   int64_t pages = 0;
   int64_t vocabulary = 0;
   int64_t trainedContext = 0; ///< what the model was trained for; 0: unknown
+  int64_t candidates = 0;     ///< that a step may ask for instead of logits
 };
 
 class StepRunner {
@@ -35,6 +36,8 @@ public:
   virtual absl::Status step(const LaminaStep &step) = 0;
   /// Logits of an output row of the last step, valid until the next.
   virtual std::span<const float> logits(int64_t row) const = 0;
+  /// The same after a step that asked for candidates: so many.
+  virtual Candidates candidates(int64_t row) const = 0;
 };
 
 } // namespace lamina

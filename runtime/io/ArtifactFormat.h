@@ -18,8 +18,8 @@ inline constexpr uint32_t kArtifactFormatVersion = 2;
 inline constexpr uint32_t kOldestArtifactFormatVersion = 1;
 /// The first version whose files have digests of chunks instead of one over all bytes.
 inline constexpr uint32_t kChunkDigestFormatVersion = 2;
-/// Version of plan.proto's meaning (Plan.format_version), with the same rule.
-inline constexpr uint32_t kPlanFormatVersion = 1;
+/// Version of plan.proto's meaning (Plan.format_version), with the same rule. 2: kernels may read LaminaStep.candidates.
+inline constexpr uint32_t kPlanFormatVersion = 2;
 inline constexpr uint32_t kOldestPlanFormatVersion = 1;
 
 inline constexpr char kArtifactSuffix[] = ".lamina";

@@ -39,6 +39,32 @@ absl::Status outside(const char *name, double value, const char *expected) {
   return absl::InvalidArgumentError(strCat(name, " is ", value, ", expected ", expected));
 }
 
+bool isDamaged(float logit) { return std::isnan(logit) || logit == std::numeric_limits<float>::infinity(); }
+
+absl::Status damaged(size_t token, float logit) {
+  return absl::InvalidArgumentError(
+      strCat("the logit of token ", token, " is ", logit, ": the model's weights or its input are damaged"));
+}
+
+absl::Status nothingToChoose(size_t logits) {
+  return absl::InvalidArgumentError(strCat("none of ", logits, " logits is finite: no token to choose"));
+}
+
+/// The largest, the first of equal ones.
+absl::StatusOr<int32_t> largest(std::span<const float> logits) {
+  float best = -std::numeric_limits<float>::infinity();
+  size_t id = logits.size();
+  for (size_t i = 0; i < logits.size(); ++i) {
+    if (isDamaged(logits[i]))
+      return damaged(i, logits[i]);
+    if (logits[i] > best)
+      best = logits[i], id = i;
+  }
+  if (id == logits.size())
+    return nothingToChoose(logits.size());
+  return static_cast<int32_t>(id);
+}
+
 } // namespace
 
 absl::Status SamplerOptions::validate() const {
@@ -79,45 +105,32 @@ absl::StatusOr<Sampler> Sampler::create(const SamplerOptions &options) {
   return Sampler(options);
 }
 
-absl::Status Sampler::checkLogits(std::span<const float> logits) const {
-  bool any = false;
+absl::Status Sampler::collect(std::span<const float> logits) {
+  candidates_.clear();
   for (size_t i = 0; i < logits.size(); ++i) {
-    if (std::isnan(logits[i]) || logits[i] == std::numeric_limits<float>::infinity())
-      return absl::InvalidArgumentError(strCat("the logit of token ", i, " is ", logits[i],
-                                               ": the model's weights or its input are damaged"));
-    any |= std::isfinite(logits[i]);
+    if (isDamaged(logits[i]))
+      return damaged(i, logits[i]);
+    if (std::isfinite(logits[i]))
+      candidates_.push_back({logits[i], static_cast<int32_t>(i)});
   }
-  if (!any)
-    return absl::InvalidArgumentError(
-        strCat("none of ", logits.size(), " logits is finite: no token to choose"));
-  return absl::OkStatus();
+  return candidates_.empty() ? nothingToChoose(logits.size()) : absl::OkStatus();
 }
 
+/// Candidates are still in the order of their ids.
 void Sampler::penalize(std::span<const int32_t> history) {
-  if (options_.repetitionPenalty == 1.0f)
-    return;
   size_t window = std::min<size_t>(history.size(), options_.repetitionWindow);
   std::vector<int32_t> recent(history.end() - window, history.end());
   std::sort(recent.begin(), recent.end());
   recent.erase(std::unique(recent.begin(), recent.end()), recent.end());
   for (int32_t id : recent) {
-    if (id < 0 || static_cast<size_t>(id) >= logits_.size())
+    auto found = std::lower_bound(candidates_.begin(), candidates_.end(), id,
+                                  [](const Candidate &candidate, int32_t id) { return candidate.id < id; });
+    if (found == candidates_.end() || found->id != id)
       continue;
-    float &logit = logits_[id];
+    float &logit = found->logit;
     logit = logit <= 0.0f ? logit * options_.repetitionPenalty : logit / options_.repetitionPenalty;
     // A huge penalty must not make a token vanish from the arithmetic.
     logit = std::max(logit, -std::numeric_limits<float>::max());
-  }
-}
-
-void Sampler::collect() {
-  candidates_.clear();
-  best_ = -std::numeric_limits<float>::infinity();
-  for (size_t i = 0; i < logits_.size(); ++i) {
-    if (!std::isfinite(logits_[i]))
-      continue;
-    candidates_.push_back({logits_[i], static_cast<int32_t>(i)});
-    best_ = std::max(best_, logits_[i]);
   }
 }
 
@@ -182,12 +195,40 @@ int32_t Sampler::draw() {
 }
 
 absl::StatusOr<int32_t> Sampler::sample(std::span<const float> logits, std::span<const int32_t> history) {
-  LAMINA_RETURN_IF_ERROR(checkLogits(logits));
-  logits_.assign(logits.begin(), logits.end());
-  penalize(history);
+  bool penalizes = options_.repetitionPenalty != 1.0f;
+  if (options_.temperature == 0.0f && !penalizes)
+    return largest(logits);
+  LAMINA_RETURN_IF_ERROR(collect(logits));
+  if (penalizes)
+    penalize(history);
+  auto best = std::max_element(candidates_.begin(), candidates_.end(),
+                               [](const Candidate &a, const Candidate &b) { return a.logit < b.logit; });
   if (options_.temperature == 0.0f)
-    return static_cast<int32_t>(std::max_element(logits_.begin(), logits_.end()) - logits_.begin());
-  collect();
+    return best->id;
+  best_ = best->logit;
+  return choose();
+}
+
+int64_t Sampler::candidatesNeeded() const {
+  if (options_.repetitionPenalty != 1.0f && options_.repetitionWindow != 0)
+    return 0;
+  return options_.temperature == 0.0f ? 1 : options_.topK;
+}
+
+absl::StatusOr<int32_t> Sampler::sampleAmong(std::span<const float> logits, std::span<const int32_t> ids,
+                                             int64_t vocabulary) {
+  if (isDamaged(logits[0]))
+    return damaged(static_cast<size_t>(ids[0]), logits[0]);
+  candidates_.clear();
+  for (size_t i = 0; i < logits.size() && std::isfinite(logits[i]); ++i)
+    candidates_.push_back({logits[i], ids[i]});
+  if (candidates_.empty())
+    return nothingToChoose(static_cast<size_t>(vocabulary));
+  best_ = candidates_[0].logit;
+  return options_.temperature == 0.0f ? candidates_[0].id : choose();
+}
+
+int32_t Sampler::choose() {
   if (options_.topK > 0)
     keepTopK();
   if (options_.topP < 1.0f)

@@ -61,6 +61,12 @@ public:
   /// infinity, or says that all are excluded.
   absl::StatusOr<int32_t> sample(std::span<const float> logits, std::span<const int32_t> history);
 
+  /// How many of the largest logits give the same token as all of them; 0: all are needed.
+  int64_t candidatesNeeded() const;
+  /// The same token, errors included, from the `ids` of at least so many: in descending order of their `logits`, the lower
+  /// id first of equal ones, what is no number as if it were plus infinity. `vocabulary`: how many logits there are.
+  absl::StatusOr<int32_t> sampleAmong(std::span<const float> logits, std::span<const int32_t> ids, int64_t vocabulary);
+
 private:
   struct Candidate {
     float logit;
@@ -69,9 +75,9 @@ private:
 
   explicit Sampler(const SamplerOptions &options) : options_(options), random_(options.seed) {}
 
-  absl::Status checkLogits(std::span<const float> logits) const;
+  absl::Status collect(std::span<const float> logits);
   void penalize(std::span<const int32_t> history);
-  void collect();
+  int32_t choose();
   /// exp((logit - best) / temperature): its probability up to a common factor.
   double weight(const Candidate &candidate, double temperature) const;
   void sortFirst(size_t count);
@@ -82,8 +88,7 @@ private:
 
   SamplerOptions options_;
   RandomGenerator random_;
-  std::vector<float> logits_; ///< after penalties
-  float best_ = 0.0f;         ///< the largest logit
+  float best_ = 0.0f; ///< the largest logit after penalties
   std::vector<Candidate> candidates_;
 };
 

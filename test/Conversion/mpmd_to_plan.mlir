@@ -159,3 +159,13 @@ func.func @result_without_place(%x: tensor<?x16xf32>) -> tensor<?x16xf32> {
   // expected-error @below {{'func.return' op expected results with a place; run the comm phase first}}
   return %x : tensor<?x16xf32>
 }
+
+// -----
+
+mpmd.topology @cluster {
+  mpmd.device_class @compute : compute on cpu
+}
+// expected-error @below {{expected argument 1 on a device class of the topology, got: @nowhere}}
+func.func @argument_on_an_unknown_class(%batch: !lm.batch, %cache: !mpmd.placed<!lm.kv_cache<1 x 16 x 16, f16>, @nowhere>) {
+  return
+}

@@ -78,6 +78,26 @@ func.func @together(%batch: !lm.batch, %cache: !cache, %x: !on_compute) -> !on_m
   return %o : !on_memory
 }
 
+// The cache is another one's result: what is in it when the query comes is not what was cached before the step.
+// CHECK-LABEL: func.func @cache_of_another(
+// CHECK-NOT: cached
+func.func @cache_of_another(%batch: !lm.batch, %before: !cache, %x: !on_compute) -> !on_memory {
+  %cache = mpmd.fragment @memory "earlier"(%c = %before) : (!cache) -> (!cache) {
+    mpmd.return %c : !lm.kv_cache<2 x 16 x 16, f16>
+  }
+  %q = mpmd.transfer %x : (!on_compute) -> !on_memory
+  %k = mpmd.transfer %x : (!on_compute) -> !on_memory
+  %o = mpmd.fragment @memory "attention0"(%b = %batch, %c = %cache, %ka = %k, %qa = %q) : (!lm.batch, !cache, !on_memory, !on_memory) -> (!on_memory) {
+    %p = lm.batch_field %b, positions : tensor<?xi32>
+    %t = lm.batch_field %b, block_table : tensor<?x?xi32>
+    %d = lm.cache_append %c, %ka, %ka at %p, %p, %t : !lm.kv_cache<2 x 16 x 16, f16>, !act, !act, tensor<?xi32>, tensor<?xi32>, tensor<?x?xi32>
+    %y = lm.online_attention %qa, %d at %p, %p, %t {scale = 0.25 : f32, range = 512, ranges = 8, split_tokens = 8} : !act, !lm.kv_cache<2 x 16 x 16, f16>, tensor<?xi32>, tensor<?xi32>, tensor<?x?xi32> -> tensor<?x48xf32>
+    %z = lm.attention_combine %y at %p {heads = 2, range = 512, ranges = 8, split_tokens = 8} : (tensor<?x48xf32>, tensor<?xi32>) -> !act
+    mpmd.return %z : !act
+  }
+  return %o : !on_memory
+}
+
 // -----
 
 // Two workers on one machine's processors share these.

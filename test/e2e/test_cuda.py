@@ -1,13 +1,16 @@
 """Workers on GPUs, on the simulated one: the placements of compute and memory, against the float64 references. A kernel
 runs a thread of a block after the other, so prompts are short and few ids are generated."""
 
+import concurrent.futures
 import json
 import os
 import pathlib
+import re
+import sys
 import unittest
 
-from harness import (BENCH, BUILD, DEMO, F32_LIMIT, OPT, Q8_LIMIT, RUN, WORK, agreeing_prefix, compiled, data, generate, program,
-                     random_model, read_npy, relative_l2, succeed)
+from harness import (BENCH, BUILD, DEMO, F32_LIMIT, OPT, Q8_LIMIT, ROOT, RUN, WORK, agreeing_prefix, compiled, data, generate,
+                     ids_text, program, random_model, read_npy, relative_l2, succeed)
 
 COMPUTE, MEMORY = "--target=compute=cuda:sim", "--target=memory=cuda:sim"
 PLACEMENTS = {"compute on a GPU": (COMPUTE,), "both on GPUs": (COMPUTE, MEMORY), "memory on a GPU": (MEMORY,),
@@ -17,6 +20,11 @@ GOLDEN = ("gemma2-f16", "llama-f16", "phi3-f16", "qwen3moe-f16")
 EXACT = ("--activations=f32", "--kv-type=f32")
 NO_GPU = r"^lamina-run: error: worker (compute|memory)0: no CUDA device was found \(.*\); install .*\n$"
 CASE = min(json.loads(pathlib.Path(DEMO).with_suffix(".json").read_text()), key=lambda c: len(c["prompt_ids"]))
+
+
+def long_model():
+    return random_model("long", "--layers", 2, "--width", 64, "--ffn", 128, "--heads", 4, "--kv-heads", 2, "--vocab", 300,
+                        "--context", 1536, "--type", "f32")
 
 
 def without_gpu(artifact):
@@ -70,8 +78,7 @@ class Simulated(unittest.TestCase):
 
     def test_what_is_cached_is_attended_to_before_keys_and_values_arrive(self):
         """Behind 512 positions a range is cached: the memory device has two operations, with the results of one."""
-        model = random_model("long", "--layers", 2, "--width", 64, "--ffn", 128, "--heads", 4, "--kv-heads", 2, "--vocab", 300,
-                             "--context", 1536, "--type", "f32")
+        model = long_model()
         ids = [(7 * i * i + 3) % 300 for i in range(520)]
         one, two = (generate(compiled(model, *EXACT, *flags), ids, count=8) for flags in ((), (COMPUTE,)))
         self.assertEqual(one.json["tokens"], two.json["tokens"])
@@ -84,6 +91,55 @@ class Simulated(unittest.TestCase):
             read = sum(k["bytes_read"] for k in kernels if k["worker"] == worker["name"])
             self.assertEqual(read, worker["bytes_read_per_step"], worker["name"])
 
+    def test_choosing_on_the_gpu_changes_no_token(self):
+        """With --logits-out a prompt's logits come to the host whole, and its token is chosen there."""
+        artifact, ids = compiled(DEMO, COMPUTE, MEMORY), CASE["prompt_ids"]
+        self.assertIn("lm.top_k", succeed([OPT, DEMO, COMPUTE, MEMORY, "--compile-to=schedule"]).out)
+        chosen = generate(artifact, ids, count=6, logits=False).json["tokens"]
+        for i in range(6):
+            self.assertEqual(generate(artifact, ids + chosen[:i], count=1).json["tokens"], chosen[i:i + 1])
+        sampled = set()
+        for seed in range(5):
+            here, there = (json.loads(succeed([RUN, artifact, "--prompt-tokens", ids_text(ids), "-n", 1, "--temperature", 2,
+                                               "--top-k", 40, "--top-p", 0.95, "--min-p", 0.01, "--seed", seed, "--output=json",
+                                               "--threads", 1, *flags]).out)["tokens"]
+                           for flags in (["--logits-out", WORK / "logits.npy"], []))
+            self.assertEqual(here, there)
+            sampled.update(there)
+        self.assertGreater(len(sampled), 1)
+
+    def test_a_trace_shows_that_q_goes_first(self):
+        """On the simulated GPU nothing overlaps as it would, but each does its own in the order that lets it."""
+        trace, layers, steps = WORK / "trace.json", 2, 3
+        succeed([BENCH, compiled(long_model(), *EXACT, COMPUTE), "--npl", 1, "--npp", 600, "--ntg", steps, "--no-fill", "-t", 1,
+                 "--trace", trace])
+        events = json.loads(trace.read_text())["traceEvents"]
+        lanes = {e["args"]["name"]: e["tid"] for e in events if e["ph"] == "M"}
+        self.assertEqual(set(lanes), {"compute0", "memory0", "communication"})
+        last = max(e["args"]["step"] for e in events if e["ph"] == "X")
+        for step in range(last - steps + 1, last + 1):
+            of = {lane: sorted((e for e in events if e["ph"] == "X" and e["tid"] == tid and e["args"]["step"] == step),
+                               key=lambda e: e["ts"]) for lane, tid in lanes.items()}
+            names = {lane: [(e["cat"], e["name"]) for e in bars] for lane, bars in of.items()}
+            for layer in range(layers):
+                q, k, attention = (f"blk.{layer}.{what}" for what in ("attn_q", "attn_k", "attention"))
+                place = names["compute0"].index
+                self.assertLess(place(("send", q)), place(("dispatch", k)))
+                self.assertLess(place(("dispatch", k)), place(("send", k)))
+                place = names["memory0"].index
+                self.assertLess(place(("wait", q)), place(("dispatch", attention)))
+                self.assertLess(place(("dispatch", attention)), place(("wait", k)))
+                sources = {e["name"]: e["args"]["from"] for e in of["communication"]}
+                self.assertEqual([sources[name] for name in (q, k, attention)], ["compute0", "compute0", "memory0"])
+                sent = next(e for e in of["compute0"] if (e["cat"], e["name"]) == ("send", q))
+                first = next(e for e in of["memory0"] if (e["cat"], e["name"]) == ("dispatch", attention))
+                self.assertGreaterEqual(first["ts"], sent["ts"])
+        sys.path.insert(0, str(ROOT / "tools/dev"))
+        from bench_gpu.trace import overlap_of
+        making, hidden, attending, count = overlap_of(events)
+        self.assertGreaterEqual(count, layers * steps)
+        self.assertTrue(0 <= hidden <= making and hidden <= attending and making > 0, (making, hidden, attending))
+
     def test_workers_in_one_process_can_be_measured(self):
         artifact = compiled(DEMO, COMPUTE, MEMORY)
         result = succeed([BENCH, artifact, "--inproc", "-p", 4, "-n", 2, "-r", 1, "-t", 1, "-o", "jsonl"])
@@ -91,20 +147,35 @@ class Simulated(unittest.TestCase):
             self.assertEqual((test["backends"], test["gpu_info"]), ("CUDA", "simulated GPU 0"))
             self.assertTrue(all(worker["bandwidth_share"] > 0 for worker in test["workers"]), test["workers"])
 
+    def golden_error(self, model, flags):
+        artifact = compiled(data("golden") / model["file"], *EXACT, *flags)
+        self.assertRegex(without_gpu(artifact), NO_GPU)
+        run = generate(artifact, model["prompt_ids"], count=2)
+        return relative_l2(run.logits[-1], read_npy(data("golden") / model["logits_file"])[0])
+
     def test_golden_models_agree_with_float64(self):
-        golden = json.loads(data("golden/golden.json").read_text())["models"]
-        for name in sorted(golden.keys() & set(GOLDEN)):
-            model = golden[name]
-            with self.subTest(name):
-                ids = model["prompt_ids"]
-                run = generate(compiled(data("golden") / model["file"], *EXACT, COMPUTE, MEMORY), ids, count=2)
-                want = read_npy(data("golden") / model["logits_file"])[0]
-                self.assertLess(relative_l2(run.logits[-1], want), F32_LIMIT)
+        """Those of GOLDEN on all placements of two workers, the others on one of them by turns."""
+        models = json.loads(data("golden/golden.json").read_text())["models"]
+        placements = list(PLACEMENTS)[:3]
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            jobs = {(name, placement): pool.submit(self.golden_error, model, PLACEMENTS[placement])
+                    for i, (name, model) in enumerate(sorted(models.items()))
+                    for placement in (placements if name in GOLDEN else [placements[i % 3]])}
+        for case, job in jobs.items():
+            with self.subTest(case):
+                self.assertLess(job.result(), F32_LIMIT)
 
 
 class Artifacts(unittest.TestCase):
     def test_no_driver_is_one_line(self):
         self.assertRegex(without_gpu(compiled(DEMO, "--target=compute=cuda:sm_90a")), NO_GPU)
+
+    def test_every_kernel_says_that_it_waits_for_those_before(self):
+        for worker in ("compute0", "memory0"):
+            code = (compiled(DEMO, COMPUTE, MEMORY) / f"code/{worker}.sim.so").read_bytes()
+            kernels, waiting = (set(re.findall(rb"\0([^\0]+)_" + what + rb"(?=\0)", code)) for what in (b"parameters", b"waits"))
+            self.assertGreater(len(kernels), 1)
+            self.assertEqual(kernels, waiting)
 
     def test_a_cluster_file_does_what_targets_do(self):
         cluster = WORK / "gpus.yaml"

@@ -136,6 +136,31 @@ def MPMDOverlapAttentionPass : Pass<"mpmd-overlap-attention", "::mlir::ModuleOp"
   let dependentDialects = ["::lamina::mpmd::MPMDDialect"];
 }
 
+def MPMDOfferCandidatesPass : Pass<"mpmd-offer-candidates", "::mlir::ModuleOp"> {
+  let summary = "chooses the largest logits where they are computed, on a GPU";
+  let description = [{
+    Logits of a GPU would be sampled on the host: all of a row would have to go there for one token. Where the fragment that
+    computes them runs on `cuda`, it gives the largest of each row with their ids too, as results of the step behind the
+    logits, which then move only in steps that ask for them. On CPUs the host reads logits in place.
+
+    Before:
+    ```mlir
+    %l = mpmd.fragment @gpu "slice1.q" … { … mpmd.return %logits }
+    return %l
+    ```
+    After:
+    ```mlir
+    %l, %v, %i = mpmd.fragment @gpu "slice1.q" … {
+      …
+      %values, %ids = lm.top_k %logits : (tensor<?x512xf32>) -> (tensor<?x64xf32>, tensor<?x64xi32>)
+      mpmd.return %logits, %values, %ids
+    }
+    return %l, %v, %i
+    ```
+  }];
+  let dependentDialects = ["::lamina::mpmd::MPMDDialect"];
+}
+
 def MPMDMergeTransfersPass : Pass<"mpmd-merge-transfers", "::mlir::ModuleOp"> {
   let summary = "makes one message of what is made and needed together";
   let description = [{

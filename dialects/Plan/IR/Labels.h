@@ -4,6 +4,7 @@
 #define LAMINA_DIALECTS_PLAN_IR_LABELS_H
 
 #include "mlir/IR/Location.h"
+#include "llvm/ADT/StringRef.h"
 
 namespace lamina::plan {
 
@@ -12,6 +13,9 @@ inline llvm::StringRef labelOf(mlir::Location loc) {
   auto name = loc->findInstanceOf<mlir::NameLoc>();
   return name ? name.getName().getValue() : llvm::StringRef();
 }
+
+/// The buffers of what the step returns, in this order; the runtime finds them by name (runtime/executor/PlanCheck.h).
+inline constexpr llvm::StringLiteral kResultNames[] = {"logits", "candidate_logits", "candidate_ids"};
 
 } // namespace lamina::plan
 

@@ -3,6 +3,7 @@
 #include "dialects/Plan/Transforms/Lifetimes.h"
 
 #include "dialects/LM/IR/LM.h"
+#include "dialects/Plan/IR/Labels.h"
 #include "lib/Target/Kernels/PackedWeight.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -58,7 +59,7 @@ ArenaUse plan::collectArenaUse(ProgramOp program, const StepLimits &limits) {
   for (auto [op, buffer] : llvm::zip(use.ops, use.buffers)) {
     if (buffer.firstUse > buffer.lastUse) // never used
       buffer.firstUse = buffer.lastUse = 0;
-    if (op.getName() == "logits")
+    if (llvm::is_contained(kResultNames, op.getName()))
       buffer.lastUse = time;
   }
   return use;

@@ -4,6 +4,7 @@
 
 #include "dialects/LM/Transforms/Passes.h"
 #include "dialects/MPMD/IR/MPMD.h"
+#include "dialects/Plan/IR/Labels.h"
 #include "dialects/Plan/IR/Plan.h"
 #include "lib/Conversion/MPMDToPlan/ProgramSet.h"
 #include "runtime/device/KernelABI.h"
@@ -28,7 +29,7 @@ public:
   LogicalResult run() {
     if (step_.isExternal())
       return step_.emitOpError("has no body to convert");
-    if (failed(programs_.create(step_->getParentOfType<ModuleOp>(), builder_)))
+    if (failed(programs_.create(step_, builder_)))
       return failure();
     for (BlockArgument argument : step_.getArguments())
       bindArgument(argument);
@@ -49,15 +50,20 @@ private:
       return convertFragment(fragment);
     if (auto transfer = dyn_cast<mpmd::TransferOp>(op))
       return programs_.append(transfer), success();
-    if (auto ret = dyn_cast<func::ReturnOp>(op)) {
-      for (Value result : ret.getOperands()) {
-        if (!programs_.buffer(result))
-          return ret.emitOpError("expected results with a place; run the comm phase first");
-        programs_.of(result).renameBuffer(programs_.buffer(result), "logits");
-      }
-      return success();
-    }
+    if (auto ret = dyn_cast<func::ReturnOp>(op))
+      return convertReturn(ret);
     return op->emitOpError("expected only fragments and transfers in a step function; run the comm phase first");
+  }
+
+  LogicalResult convertReturn(func::ReturnOp ret) {
+    if (ret.getNumOperands() > std::size(plan::kResultNames))
+      return ret.emitOpError() << "expected logits and candidates, got: " << ret.getNumOperands() << " results";
+    for (auto [result, name] : llvm::zip(ret.getOperands(), plan::kResultNames)) {
+      if (!programs_.buffer(result))
+        return ret.emitOpError("expected results with a place; run the comm phase first");
+      programs_.of(result).renameBuffer(programs_.buffer(result), name);
+    }
+    return success();
   }
 
   LogicalResult convertFragment(mpmd::FragmentOp fragment) {

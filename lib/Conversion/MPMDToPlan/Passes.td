@@ -14,8 +14,8 @@ def MPMDToPlanPass : Pass<"mpmd-to-plan", "::mlir::ModuleOp"> {
     depends on the batch alone and stands in several fragments runs once.
 
     The function is replaced; the module gets `plan.limits`, the sizes that later passes multiply with, and keeps the
-    function's `mpmd.cut_bytes`. The value that
-    the function returns is the buffer named "logits".
+    function's `mpmd.cut_bytes`. The values that the function returns are the buffers named "logits", "candidate_logits" and
+    "candidate_ids".
   }];
   let options = [
     Option<"maxBatchTokens", "max-batch-tokens", "int64_t", "512", "tokens of one step at most">,

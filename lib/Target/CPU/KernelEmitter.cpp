@@ -28,6 +28,7 @@ void bindArguments(KernelContext &kernel, const KernelSource &source, ValueRange
   kernel.rows = source.rows == plan::RowExtent::output_rows ? stepField(offsetof(LaminaStep, outputRows))
                                                             : kernel.tokens;
   kernel.blockTableStride = stepField(offsetof(LaminaStep, blockTableStride));
+  kernel.candidates = stepField(offsetof(LaminaStep, candidates));
   kernel.begin = arguments[2];
   kernel.end = arguments[3];
   int64_t binding = 0;
@@ -65,6 +66,8 @@ void emitBody(KernelContext &kernel, const KernelForm &form, plan::RowExtent row
     return emitOnlineAttention(kernel, form.variant.maxTokens != 0);
   case KernelKind::AttentionCombine:
     return emitAttentionCombine(kernel, form.variant.maxTokens != 0);
+  case KernelKind::TopK:
+    return emitTopK(kernel);
   }
 }
 
@@ -79,7 +82,7 @@ void lamina::emitKernel(const KernelSource &source, const KernelForm &form, cons
   auto type = LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(context), {pointer, pointer, i64, i64});
   auto function = LLVM::LLVMFuncOp::create(builder, form.variant.symbol, type);
   KernelBuilder b(loc, function.addEntryBlock(builder), target);
-  KernelContext kernel{b, source.body->front(), llvm::DenseMap<Value, Value>(), {}, {}, {}, {}, {}};
+  KernelContext kernel{b, source.body->front(), llvm::DenseMap<Value, Value>(), {}, {}, {}, {}, {}, {}};
   bindArguments(kernel, source, function.getArguments());
   emitBody(kernel, form, source.rows);
   LLVM::ReturnOp::create(b, ValueRange());

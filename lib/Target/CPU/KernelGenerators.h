@@ -26,6 +26,7 @@ void emitRows(KernelContext &kernel);
 void emitEmbedding(KernelContext &kernel);
 void emitRopeTable(KernelContext &kernel);
 void emitRouteExperts(KernelContext &kernel);
+void emitTopK(KernelContext &kernel);
 void emitCacheAppend(KernelContext &kernel);
 /// `split`: the form for steps of at most split_tokens tokens.
 void emitOnlineAttention(KernelContext &kernel, bool split);

@@ -66,6 +66,7 @@ Value readStep(DeviceContext &kernel, Value step, const KernelSource &source, co
   kernel.rows =
       source.rows == plan::RowExtent::output_rows ? field(offsetof(LaminaStep, outputRows)) : kernel.tokens;
   kernel.blockTableStride = field(offsetof(LaminaStep, blockTableStride));
+  kernel.candidates = field(offsetof(LaminaStep, candidates));
   Value rows = variant.extent == plan::RowExtent::fixed ? b.i64(1) : kernel.rows;
   return b.mul(rows, int64_t(variant.workgroups));
 }
@@ -91,6 +92,8 @@ void emitBody(DeviceContext &kernel, const DeviceForm &form) {
     return emitDeviceExpertLinear(kernel);
   case KernelKind::RouteExperts:
     return emitDeviceRouteExperts(kernel);
+  case KernelKind::TopK:
+    return emitDeviceTopK(kernel);
   }
 }
 
@@ -109,7 +112,7 @@ int64_t lamina::emitDeviceKernel(const KernelSource &source, const DeviceForm &f
     exportNumber(builder, form.variant.symbol + "_waits", 1, machine);
   Block *entry = function.addEntryBlock(builder);
   DeviceBuilder b(loc, entry, machine, form.variant.blockThreads);
-  DeviceContext kernel{{b, source.body->front(), llvm::DenseMap<Value, Value>(), {}, {}, {}, {}, {}}, b};
+  DeviceContext kernel{{b, source.body->front(), llvm::DenseMap<Value, Value>(), {}, {}, {}, {}, {}, {}}, b};
   Value step = bindParameters(kernel, values, machine, entry);
   if (waits && form.kind == KernelKind::Linear)
     prefetchDeviceWeights(kernel, form.product);

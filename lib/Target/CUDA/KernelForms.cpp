@@ -131,6 +131,8 @@ FailureOr<std::vector<DeviceForm>> lamina::deviceForms(const KernelSource &kerne
   }
   case KernelKind::RouteExperts:
     return forms(1, kWarp);
+  case KernelKind::TopK:
+    return forms(1, rowThreads(width((*body.getOps<lm::TopKOp>().begin()).getInput()) / 4));
   }
   llvm_unreachable("a kind of kernels without forms");
 }

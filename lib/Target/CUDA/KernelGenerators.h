@@ -59,6 +59,7 @@ void prefetchDeviceWeights(DeviceContext &kernel, const ProductForm &form);
 void emitDeviceLinear(DeviceContext &kernel, const ProductForm &form);
 void emitDeviceExpertLinear(DeviceContext &kernel);
 void emitDeviceRouteExperts(DeviceContext &kernel);
+void emitDeviceTopK(DeviceContext &kernel);
 void emitDeviceAttention(DeviceContext &kernel, bool split);
 void emitDeviceAttentionCombine(DeviceContext &kernel, bool split);
 

@@ -29,6 +29,8 @@ std::optional<KernelKind> kindOf(Operation *op) {
     return KernelKind::OnlineAttention;
   if (isa<lm::AttentionCombineOp>(op))
     return KernelKind::AttentionCombine;
+  if (isa<lm::TopKOp>(op))
+    return KernelKind::TopK;
   return std::nullopt;
 }
 

@@ -17,7 +17,8 @@ enum class KernelKind {
   RouteExperts,
   CacheAppend,
   OnlineAttention,
-  AttentionCombine
+  AttentionCombine,
+  TopK
 };
 
 /// The kind of a body; emits a located error for operations that no kernel combines. Everything that

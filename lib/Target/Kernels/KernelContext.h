@@ -36,6 +36,7 @@ struct KernelContext {
   /// Source operands and results to the memory bound to them.
   llvm::DenseMap<Value, Value> pointers = llvm::DenseMap<Value, Value>();
   Value tokens, rows, blockTableStride; ///< of the step; `rows` as many as the kernel's activations have
+  Value candidates;                     ///< of the step
   Value begin, end;                     ///< workgroups; a block of a GPU has the one at `begin`
 
   Value pointer(Value source) const { return pointers.lookup(source); }

@@ -80,6 +80,41 @@ TEST_P(PlacedEngineTest, OutputRowsPickRows) {
   EXPECT_TRUE((*engine)->step(step).ok());
 }
 
+TEST_P(PlacedEngineTest, CandidatesComeInsteadOfLogits) {
+  auto engine = create(withCandidates(plan()));
+  ASSERT_TRUE(engine.ok()) << engine.status();
+  LaminaStep step = fillBatch(**engine, {{1, 0, 0}, {2, 1, 0}, {3, 0, 1}});
+  ASSERT_TRUE((*engine)->step(step).ok());
+  EXPECT_EQ((*engine)->logits(2)[0], expectedLogit({3}));
+  std::vector<float> row((*engine)->logits(2), (*engine)->logits(2) + kVocab);
+  step.candidates = 5;
+  ASSERT_TRUE((*engine)->step(step).ok());
+  Candidates candidates = (*engine)->candidates(2);
+  ASSERT_EQ(candidates.ids.size(), 5u);
+  for (size_t j = 0; j < 5; ++j) {
+    std::vector<float>::iterator largest = std::max_element(row.begin(), row.end());
+    EXPECT_EQ(candidates.ids[j], largest - row.begin()) << j;
+    EXPECT_EQ(candidates.logits[j], *largest) << j;
+    *largest = -1e30f;
+  }
+  // What a GPU is not asked for stays there.
+  step = fillBatch(**engine, {{7, 0, 2}});
+  step.candidates = 1;
+  ASSERT_TRUE((*engine)->step(step).ok());
+  bool stays = GetParam().placement.computeOnCuda;
+  EXPECT_EQ((*engine)->logits(0)[0], expectedLogit({stays ? 1 : 7}));
+  step.candidates = kCandidates + 1;
+  EXPECT_THAT(std::string((*engine)->step(step).message()), HasSubstr("a step asks for 0 to 16 candidates, got 17"));
+}
+
+TEST_P(PlacedEngineTest, CandidatesThatNobodyOffersAreRefused) {
+  auto engine = create(plan());
+  ASSERT_TRUE(engine.ok()) << engine.status();
+  LaminaStep step = fillBatch(**engine, {{1, 0, 0}});
+  step.candidates = 1;
+  EXPECT_THAT(std::string((*engine)->step(step).message()), HasSubstr("a step asks for 0 to 0 candidates, got 1"));
+}
+
 TEST_P(PlacedEngineTest, CountsBytesAndTime) {
   auto engine = create(plan());
   ASSERT_TRUE(engine.ok()) << engine.status();

@@ -179,6 +179,28 @@ const Mistake kMistakes[] = {
     {"LogitsPerToken", [](auto &p) { buffer(p, Logits).set_extent(plan::TOKENS); }, "one row per output"},
     {"LogitsTooNarrow", [](auto &p) { p.mutable_model()->set_vocab_size(33); },
      "rows of 128 bytes for 33 tokens"},
+    {"CandidatesPerToken",
+     [](auto &p) { p = withCandidates(p), buffer(p, CandidateIds).set_extent(plan::TOKENS); },
+     "the candidates of worker compute0 (candidate_ids) are not an activation beside the logits with one row per output"},
+    {"CandidatesThatAreWeights",
+     [](auto &p) { p = withCandidates(p), buffer(p, CandidateLogits) = buffer(p, Weights), buffer(p, CandidateLogits).set_name("candidate_logits"); },
+     "(candidate_logits) are not an activation"},
+    {"MoreCandidatesThanTokens", [](auto &p) { p = withCandidates(p), p.mutable_model()->set_vocab_size(15); },
+     "(candidate_logits) are not an activation"},
+    {"CandidatesOfAnotherWorker",
+     [](auto &p) { p = withCandidates(p), *memory(p).add_buffers() = buffer(p, CandidateIds), memory(p).set_arena_bytes(1 << 20); },
+     "the candidates of worker memory0"},
+    {"CandidatesWithoutIds", [](auto &p) { p = withCandidates(p), buffer(p, CandidateIds).set_name("x"); },
+     "expected one buffer named candidate_logits and one of the same size named candidate_ids, or neither"},
+    {"MoreCandidatesThanIds", [](auto &p) { p = withCandidates(p), buffer(p, CandidateIds).set_row_bytes(32); },
+     "of the same size"},
+    {"CandidatesTwice",
+     [](auto &p) {
+       p = withCandidates(p);
+       for (int index : {CandidateLogits, CandidateIds})
+         *compute(p).add_buffers() = buffer(p, index);
+     },
+     "expected one buffer named candidate_logits"},
     {"TransferToUnknownWorker", [](auto &p) { p.mutable_transfers(0)->set_destination(2); },
      "to worker 2 of 2"},
     {"TransferToItself", [](auto &p) { p.mutable_transfers(0)->set_destination(0); },

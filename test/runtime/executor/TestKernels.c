@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #define EXPORT __attribute__((visibility("default")))
-enum { ROW = 16, VOCAB = 32, SLOW_TOKEN = 29, CRASH_TOKEN = 30, HANG_TOKEN = 31 };
+enum { ROW = 16, VOCAB = 32, CANDIDATES = 16, SLOW_TOKEN = 29, CRASH_TOKEN = 30, HANG_TOKEN = 31 };
 
 /* token ids, weights[VOCAB] -> q, k, v */
 EXPORT void test_project(void *const *bindings, const LaminaStep *step, int64_t begin, int64_t end) {
@@ -84,6 +84,24 @@ EXPORT void test_head_one(void *const *bindings, const LaminaStep *step, int64_t
 }
 EXPORT void test_head_any(void *const *bindings, const LaminaStep *step, int64_t begin, int64_t end) {
   head(bindings, begin, end, 2.0f);
+}
+
+/* logits -> the largest of each row, their ids */
+EXPORT void test_top(void *const *bindings, const LaminaStep *step, int64_t begin, int64_t end) {
+  for (int64_t r = begin; r < end; ++r) {
+    const float *logits = (const float *)bindings[0] + r * VOCAB;
+    float *values = (float *)bindings[1] + r * CANDIDATES;
+    int32_t *ids = (int32_t *)bindings[2] + r * CANDIDATES;
+    for (int64_t j = 0; j < step->candidates; ++j) {
+      ids[j] = -1;
+      for (int32_t c = 0; c < VOCAB; ++c) {
+        int free = j == 0 || logits[c] < values[j - 1] || (logits[c] == values[j - 1] && c > ids[j - 1]);
+        if (free && (ids[j] < 0 || logits[c] > logits[ids[j]]))
+          ids[j] = c;
+      }
+      values[j] = logits[ids[j]];
+    }
+  }
 }
 
 /* nothing but the cost of a dispatch */

@@ -2,6 +2,8 @@
 
 #include "TestPlan.h"
 
+#include "runtime/io/ArtifactFormat.h"
+
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -156,7 +158,7 @@ void addMemory(plan::Plan &plan) {
 
 plan::Plan makePlan(const Placement &placement) {
   plan::Plan plan;
-  plan.set_format_version(1);
+  plan.set_format_version(kPlanFormatVersion);
   plan.mutable_model()->set_vocab_size(kVocab);
   plan::Limits &limits = *plan.mutable_limits();
   limits.set_max_batch_tokens(kMaxTokens);
@@ -179,6 +181,18 @@ plan::Plan makePlan(const Placement &placement) {
     moveToCuda(plan, 0);
   if (placement.memoryOnCuda)
     moveToCuda(plan, 1);
+  return plan;
+}
+
+plan::Plan withCandidates(plan::Plan plan) {
+  plan::Worker &worker = *plan.mutable_workers(0);
+  for (const char *name : {"candidate_logits", "candidate_ids"})
+    addArena(worker, name, plan::OUTPUT_ROWS, kCandidates * 4, kMaxOutputRows);
+  plan::Kernel &kernel = *worker.add_kernels();
+  kernel.set_name("test_top");
+  addVariant(kernel, "test_top", plan::OUTPUT_ROWS, 0);
+  kernel.mutable_variants(0)->set_block_threads(worker.kernels(0).variants(0).block_threads());
+  addDispatch(worker, 2, "top", {Logits, CandidateLogits, CandidateIds});
   return plan;
 }
 

@@ -18,6 +18,7 @@ namespace lamina::test {
 
 inline constexpr int kRow = 16;
 inline constexpr int kVocab = 32;
+inline constexpr int kCandidates = 16;
 inline constexpr int kSlowToken = 29;  ///< memory0 sleeps for 50 ms; ids below do nothing special
 inline constexpr int kCrashToken = 30; ///< memory0 raises SIGSEGV
 inline constexpr int kHangToken = 31;  ///< memory0 sleeps for half a minute
@@ -25,7 +26,7 @@ inline constexpr int kMaxTokens = 40;
 inline constexpr int kMaxContext = 100;
 
 /// Indices of compute0's buffers and of the transfers, for tests that break them.
-enum ComputeBuffer { TokenIds, Weights, Q, K, V, Out, OutputRows, Logits };
+enum ComputeBuffer { TokenIds, Weights, Q, K, V, Out, OutputRows, Logits, CandidateLogits, CandidateIds };
 enum TransferIndex { SendQ, SendKV, SendOut };
 
 /// Which workers have a GPU instead of CPUs. The simulator's driver must be named to the workers: useSimulator.
@@ -35,6 +36,9 @@ struct Placement {
 };
 
 plan::Plan makePlan(const Placement &placement = {});
+
+/// Has compute0 offer the kCandidates largest of each row.
+plan::Plan withCandidates(plan::Plan plan);
 
 /// Makes workers of this process and of those it starts open the simulated CUDA driver.
 void useSimulator();

@@ -14,7 +14,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
+#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -40,6 +42,7 @@ public:
     steps.push_back(step);
     EXPECT_TRUE(step.tokens >= 1 && step.tokens <= limits_.batchTokens);
     EXPECT_TRUE(step.outputRows >= 0 && step.outputRows <= limits_.outputRows);
+    EXPECT_TRUE(step.candidates >= 0 && step.candidates <= limits_.candidates);
     if (failAt == steps.size())
       return absl::UnavailableError("worker memory0 (pid 7) was killed by signal 9");
     std::vector<uint64_t> states;
@@ -51,7 +54,23 @@ public:
     return absl::OkStatus();
   }
 
-  std::span<const float> logits(int64_t row) const override { return logits_.at(static_cast<size_t>(row)); }
+  /// None that were not asked for.
+  std::span<const float> logits(int64_t row) const override {
+    EXPECT_EQ(steps.back().candidates, 0);
+    return logits_.at(static_cast<size_t>(row));
+  }
+  Candidates candidates(int64_t row) const override {
+    const std::vector<float> &logits = logits_.at(static_cast<size_t>(row));
+    std::vector<int32_t> ids(logits.size());
+    std::iota(ids.begin(), ids.end(), 0);
+    std::sort(ids.begin(), ids.end(),
+              [&](int32_t a, int32_t b) { return logits[a] != logits[b] ? logits[a] > logits[b] : a < b; });
+    candidateIds_.assign(ids.begin(), ids.begin() + steps.back().candidates);
+    candidateLogits_.clear();
+    for (int32_t id : candidateIds_)
+      candidateLogits_.push_back(logits[id]);
+    return {candidateLogits_, candidateIds_};
+  }
 
   /// What the model says after these tokens.
   std::vector<float> logitsAfter(std::span<const int32_t> tokens) const {
@@ -109,6 +128,8 @@ private:
   BatchView batch_;
   std::vector<Cell> cache_;
   std::vector<std::vector<float>> logits_;
+  mutable std::vector<float> candidateLogits_; // of the row that was asked for last
+  mutable std::vector<int32_t> candidateIds_;
 };
 
 } // namespace lamina

@@ -354,6 +354,59 @@ TEST(GeneratorTest, SamplingDependsOnTheSeedAndNotOnTheBatch) {
   EXPECT_NE(recorder.results[0].tokens, recorder.results[2].tokens);
 }
 
+/// The tokens of requests that sample in different ways, and how many candidates each step asked for.
+std::pair<std::vector<std::vector<int32_t>>, std::vector<int64_t>>
+sampled(int64_t offered, const std::vector<GenerationRequest> &requests) {
+  RunnerLimits limits = kRoomy;
+  limits.candidates = offered;
+  FakeRunner runner(limits);
+  Recorder recorder;
+  Generator generator(runner, nullptr, recorder);
+  for (const GenerationRequest &request : requests)
+    EXPECT_TRUE(generator.submit(request).ok());
+  EXPECT_TRUE(generator.run().ok());
+  std::pair<std::vector<std::vector<int32_t>>, std::vector<int64_t>> result;
+  for (const auto &[request, finished] : recorder.results)
+    result.first.push_back(finished.tokens);
+  for (const LaminaStep &step : runner.steps)
+    result.second.push_back(step.candidates);
+  return result;
+}
+
+TEST(GeneratorTest, CandidatesGiveTheTokensOfLogits) {
+  GenerationRequest greedy = requestOf(1, 6, 12), some = requestOf(2, 3, 12), all = requestOf(3, 4, 4);
+  some.sampling = {.temperature = 1, .topK = 5, .topP = 0.9f};
+  all.sampling = {.temperature = 1};
+  auto [want, whole] = sampled(0, {greedy, some, all});
+  EXPECT_THAT(whole, testing::Each(0));
+  auto [tokens, asked] = sampled(8, {greedy, some, all});
+  EXPECT_EQ(tokens, want);
+  // As long as one request chooses from all logits everybody does.
+  EXPECT_THAT(std::vector(asked.begin(), asked.begin() + 4), testing::Each(0));
+  EXPECT_THAT(std::vector(asked.begin() + 4, asked.end()), testing::Each(5));
+  std::tie(tokens, asked) = sampled(4, {greedy, some, all});
+  EXPECT_EQ(tokens, want);
+  EXPECT_THAT(asked, testing::Each(0)) << "more are needed than there are";
+  EXPECT_THAT(sampled(8, {greedy}).second, testing::Each(1));
+}
+
+TEST(GeneratorTest, LogitsThatAreToBeDeliveredComeWhole) {
+  GenerationRequest request = requestOf(1, 70, 3); // two steps
+  request.promptLogits = true;
+  RunnerLimits limits = kRoomy;
+  limits.outputRows = 64;
+  limits.candidates = 8;
+  FakeRunner runner(limits);
+  Recorder recorder;
+  Generator generator(runner, nullptr, recorder);
+  ASSERT_TRUE(generator.submit(request).ok());
+  ASSERT_TRUE(generator.run().ok());
+  EXPECT_EQ(recorder.promptLogits[0].size(), 70u);
+  ASSERT_EQ(runner.steps.size(), 4u);
+  for (size_t i = 0; i < 4; ++i)
+    EXPECT_EQ(runner.steps[i].candidates, i < 2 ? 0 : 1) << i;
+}
+
 TEST(GeneratorTest, AFailedStepIsReported) {
   FakeRunner runner(kRoomy);
   runner.failAt = 3;

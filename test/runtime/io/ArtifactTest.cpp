@@ -184,7 +184,7 @@ TEST_F(ArtifactTest, RefusesMissingExtraTruncatedAndLinkedFiles) {
 
 TEST_F(ArtifactTest, RefusesOtherVersionsAndSaysWhatToDo) {
   ASSERT_TRUE(write(planBytes(99)).ok());
-  EXPECT_THAT(refusal(), HasSubstr("plan.pb: plan format version 99, this lamina-run reads 1 to 1"));
+  EXPECT_THAT(refusal(), HasSubstr("plan.pb: plan format version 99, this lamina-run reads 1 to 2"));
   ArtifactManifest manifest = header();
   manifest.formatVersion = 3;
   EXPECT_THAT(std::string(parseManifest(formatManifest(manifest)).status().message()),

@@ -5,8 +5,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
+#include <random>
 #include <set>
 
 namespace lamina {
@@ -133,6 +136,8 @@ TEST(Sampler, RepetitionPenalty) {
   options.repetitionWindow = 0;
   EXPECT_EQ(sampleOnce(options, {4, 3, 1}, {0}), 0);
   EXPECT_EQ(sampleOnce({.repetitionPenalty = 1e30f}, {-1e30f, -infinity}, {0}), 0) << "nothing vanishes";
+  EXPECT_EQ(sampleOnce({.repetitionPenalty = 2}, {-infinity, std::numeric_limits<float>::lowest()}, {0}), 1)
+      << "what is excluded stays so";
 }
 
 TEST(Sampler, SeedsMakeSequences) {
@@ -176,6 +181,62 @@ TEST(Sampler, DamagedLogitsAreErrors) {
   EXPECT_EQ(std::string(sampler.sample(std::vector<float>{-infinity, -infinity}, {}).status().message()),
             "none of 2 logits is finite: no token to choose");
   EXPECT_FALSE(sampler.sample({}, {}).ok());
+}
+
+/// As a device tells them.
+struct Top {
+  std::vector<float> logits;
+  std::vector<int32_t> ids;
+
+  Top(const std::vector<float> &all, size_t count) : ids(all.size()) {
+    auto key = [&](int32_t id) { return all[id] < infinity ? all[id] : infinity; };
+    std::iota(ids.begin(), ids.end(), 0);
+    std::sort(ids.begin(), ids.end(), [&](int32_t a, int32_t b) { return key(a) != key(b) ? key(a) > key(b) : a < b; });
+    ids.resize(count);
+    for (int32_t id : ids)
+      logits.push_back(all[id]);
+  }
+};
+
+TEST(Sampler, CandidatesGiveTheTokenOfAllLogits) {
+  std::mt19937 random(3);
+  for (SamplerOptions options :
+       {SamplerOptions{}, {.temperature = 0.7f, .topK = 1}, {.temperature = 1.5f, .topK = 40},
+        {.temperature = 2.0f, .topK = 20, .topP = 0.8f, .minP = 0.01f, .repetitionPenalty = 1.3f, .repetitionWindow = 0},
+        {.temperature = 0.9f, .topK = 64, .topP = 0.5f}, {.temperature = 0.9f, .topK = 64, .minP = 0.2f}}) {
+    Sampler whole = make(options), among = make(options);
+    ASSERT_GT(whole.candidatesNeeded(), 0);
+    for (int draw = 0; draw < 200; ++draw) {
+      std::vector<float> logits(300);
+      for (float &logit : logits) // many are equal, some excluded
+        logit = random() % 7 == 0 ? -infinity : static_cast<float>(int(random() % 40) - 20) * 0.25f;
+      logits[draw] = -0.0f;
+      Top top(logits, static_cast<size_t>(whole.candidatesNeeded()) + draw % 3);
+      EXPECT_EQ(*whole.sample(logits, {}), *among.sampleAmong(top.logits, top.ids, 300)) << draw;
+    }
+  }
+}
+
+TEST(Sampler, CandidatesAreEnoughOnlyWhereNothingElseCounts) {
+  EXPECT_EQ(make({}).candidatesNeeded(), 1);
+  EXPECT_EQ(make({.topK = 40}).candidatesNeeded(), 1) << "greedy all the same";
+  EXPECT_EQ(make({.temperature = 1, .topK = 40}).candidatesNeeded(), 40);
+  EXPECT_EQ(make({.temperature = 1}).candidatesNeeded(), 0);
+  EXPECT_EQ(make({.temperature = 1, .topP = 0.9f}).candidatesNeeded(), 0);
+  EXPECT_EQ(make({.repetitionPenalty = 1.1f}).candidatesNeeded(), 0);
+  EXPECT_EQ(make({.repetitionPenalty = 1.1f, .repetitionWindow = 0}).candidatesNeeded(), 1);
+}
+
+TEST(Sampler, DamagedLogitsAreTheSameErrorsAmongCandidates) {
+  for (const std::vector<float> &logits : {std::vector<float>{0, 1, NAN, infinity}, {0, infinity, NAN, 2},
+                                           {-infinity, -infinity, -infinity, -infinity}, {-infinity, 1, -infinity, 0}})
+    for (SamplerOptions options : {SamplerOptions{}, {.temperature = 1, .topK = 2}}) {
+      Top top(logits, 2);
+      absl::StatusOr<int32_t> want = make(options).sample(logits, {});
+      absl::StatusOr<int32_t> got = make(options).sampleAmong(top.logits, top.ids, 4);
+      EXPECT_EQ(want.status(), got.status());
+      EXPECT_EQ(want.value_or(-1), got.value_or(-1));
+    }
 }
 
 TEST(Sampler, OptionsAreChecked) {
