@@ -148,7 +148,11 @@ private:
       transfers.push_back(
           {transfer.source(), transfer.destination(), transfer.bytes_per_row(), transfer.label()});
     LAMINA_ASSIGN_OR_RETURN(std::vector<ChannelSpec> channels, sizeChannels(plan_));
-    LAMINA_ASSIGN_OR_RETURN(links_, SharedMemoryLinks::create(std::move(transfers), channels));
+    std::vector<std::string> workers;
+    for (const plan::Worker &worker : plan_.workers())
+      workers.push_back(worker.name());
+    LAMINA_ASSIGN_OR_RETURN(
+        links_, SharedMemoryLinks::create(std::move(workers), std::move(transfers), channels));
     return absl::OkStatus();
   }
 

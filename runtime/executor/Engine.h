@@ -46,7 +46,7 @@ struct EngineOptions {
   bool inProcess = false; ///< workers are in this process, and those on CPUs have the same threads
   bool trace = false;     ///< record the begin and end of every instruction
   /// Asked now and then during a step; true ends the step and the workers with Cancelled. May be null.
-  /// Workers in this process finish what they are at.
+  /// Workers in this process finish the instruction that they are at.
   bool (*interrupted)() = nullptr;
 };
 

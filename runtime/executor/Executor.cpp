@@ -57,6 +57,8 @@ absl::Status Executor::traceMarked(DeviceQueue &queue) {
 absl::StatusOr<bool> Executor::runProgram() {
   DeviceQueue *queue = device_.queue();
   while (next_ < program_.ops().size()) {
+    if (abort_.load(std::memory_order_relaxed) != 0) // who says so waits for us
+      return absl::CancelledError("told to leave within a step");
     if (traced() && triedSince_ == 0)
       triedSince_ = monotonicNanoseconds();
     LAMINA_ASSIGN_OR_RETURN(size_t done, advance());

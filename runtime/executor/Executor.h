@@ -41,9 +41,11 @@ struct TraceRing {
 
 class Executor {
 public:
-  /// All arguments must outlive the executor; the program's transfers are bound to the transport.
-  Executor(const WorkerProgram &program, Device &device, Transport &transport, TraceRing trace)
-      : program_(program), device_(device), transport_(transport), trace_(trace) {
+  /// All arguments must outlive the executor; the program's transfers are bound to the transport. A step ends with
+  /// Cancelled before the next instruction once `abort` is nonzero.
+  Executor(const WorkerProgram &program, Device &device, Transport &transport, const std::atomic<uint32_t> &abort,
+           TraceRing trace)
+      : program_(program), device_(device), transport_(transport), abort_(abort), trace_(trace) {
     if (DeviceQueue *queue = device.queue())
       recorded_.emplace(program, device, *queue);
   }
@@ -80,6 +82,7 @@ private:
   const WorkerProgram &program_;
   Device &device_;
   Transport &transport_;
+  const std::atomic<uint32_t> &abort_;
   TraceRing trace_;
   std::optional<RecordedLaunches> recorded_; // of a device with a queue
 

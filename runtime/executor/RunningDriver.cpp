@@ -20,6 +20,11 @@ namespace {
 /// How long a process that was told to leave may take before it is killed.
 constexpr uint64_t kLeaveNanoseconds = 1'000'000'000;
 
+/// What a signal usually means in a worker: weights are mapped.
+const char *causeOf(int signal) {
+  return signal == SIGBUS ? ": most likely a file of the artifact was cut off while it was in use, or its disk failed" : "";
+}
+
 class ProcessDriver final : public RunningDriver {
 public:
   explicit ProcessDriver(pid_t pid) : pid_(pid) {}
@@ -51,8 +56,8 @@ public:
     if (ended < 0)
       death_ = absl::StrCat("is gone (", strerror(errno), ")");
     else if (WIFSIGNALED(status))
-      death_ =
-          absl::StrCat("was killed by signal ", WTERMSIG(status), " (", strsignal(WTERMSIG(status)), ")");
+      death_ = absl::StrCat("was killed by signal ", WTERMSIG(status), " (", strsignal(WTERMSIG(status)), ")",
+                            causeOf(WTERMSIG(status)));
     else
       death_ = absl::StrCat("exited with status ", WEXITSTATUS(status));
     return death_;

@@ -87,7 +87,8 @@ private:
                                                 context_.spinNanoseconds, &local_);
     LAMINA_RETURN_IF_ERROR(worker.program->bindTransfers(plan, *worker.transport));
     LAMINA_RETURN_IF_ERROR(worker.transport->connect());
-    worker.executor.emplace(*worker.program, *worker.device, *worker.transport, context_.trace->ring(index));
+    worker.executor.emplace(*worker.program, *worker.device, *worker.transport, context_.control->leave,
+                            context_.trace->ring(index));
     copyText(worker.slot->device, worker.device->description());
     copyText(worker.slot->note, worker.transport->connectionNote());
     return absl::OkStatus();
@@ -117,7 +118,7 @@ private:
       worker.finished = false;
       LAMINA_RETURN_IF_ERROR(worker.executor->beginStep(step, number));
     }
-    while (context_.control->leave.load(std::memory_order_acquire) == 0) {
+    while (true) {
       bool moved = false;
       LoadedWorker *waiting = nullptr;
       size_t unfinished = 0;
@@ -137,7 +138,6 @@ private:
       if (!moved)
         LAMINA_RETURN_IF_ERROR(waiting->transport->block(unfinished == 1 ? 0 : kPollNanoseconds));
     }
-    return absl::CancelledError("told to leave within a step");
   }
 
   static void report(LoadedWorker &worker, uint64_t done) {

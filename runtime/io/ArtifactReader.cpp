@@ -15,6 +15,7 @@
 #include <memory>
 #include <set>
 #include <sys/stat.h>
+#include <system_error>
 #include <thread>
 #include <unistd.h>
 #include <utility>
@@ -111,8 +112,11 @@ public:
       threads = std::max(1u, std::thread::hardware_concurrency());
     threads = static_cast<unsigned>(std::min<size_t>(threads, chunks_.size()));
     std::vector<std::thread> helpers;
-    for (unsigned i = 1; i < threads; ++i)
-      helpers.emplace_back([this] { work(); });
+    try {
+      for (unsigned i = 1; i < threads; ++i)
+        helpers.emplace_back([this] { work(); });
+    } catch (const std::system_error &) { // fewer do as well
+    }
     work();
     for (std::thread &helper : helpers)
       helper.join();

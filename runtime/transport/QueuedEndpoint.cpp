@@ -85,7 +85,7 @@ absl::Status QueuedEndpoint::takeOffer(Outgoing &out) {
 
 void QueuedEndpoint::noteHostRing(const char *direction, uint32_t peer, const absl::Status &reason) {
   if (note_.empty())
-    note_ = absl::StrCat("transfers ", direction, " worker ", peer, " go through the host's memory: ",
+    note_ = absl::StrCat("transfers ", direction, " ", links_.worker(peer), " go through the host's memory: ",
                          reason.message());
 }
 
@@ -190,9 +190,9 @@ absl::Status QueuedEndpoint::checkTaken() const {
     const FrameHeader &frame = channel.headers[(taken.sequence - 1) & (channel.frames - 1)];
     LAMINA_RETURN_IF_ERROR(checkFrame(*taken.incoming, taken.sequence, taken.transfer, frame));
     if (frame.offset != taken.offset)
-      return absl::DataLossError(absl::StrCat("worker ", channel.source, " sent ", describe(taken.transfer),
-                                              " at offset ", frame.offset, " of the ring, expected ",
-                                              taken.offset));
+      return absl::DataLossError(absl::StrCat("worker ", links_.worker(channel.source), " sent ",
+                                              describe(taken.transfer), " at offset ", frame.offset,
+                                              " of the ring, expected ", taken.offset));
   }
   return absl::OkStatus();
 }

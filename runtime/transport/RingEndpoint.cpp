@@ -35,7 +35,7 @@ std::string RingEndpoint::describe(uint32_t transfer) const {
 absl::Status RingEndpoint::bind(uint32_t transfer, std::vector<Part> parts) {
   if (transfer >= bindings_.size() || (!bindings_[transfer].outgoing && !bindings_[transfer].incoming))
     return absl::InvalidArgumentError(
-        absl::StrCat(describe(transfer), " neither starts nor ends at worker ", worker_));
+        absl::StrCat(describe(transfer), " neither starts nor ends at worker ", links_.worker(worker_)));
   uint64_t bytes = 0;
   for (const Part &part : parts)
     bytes += part.rowBytes;
@@ -50,8 +50,8 @@ absl::StatusOr<RingEndpoint::Binding *> RingEndpoint::find(uint32_t transfer, co
                                                            bool outgoing) {
   Binding *binding = transfer < bindings_.size() ? &bindings_[transfer] : nullptr;
   if (!binding || binding->parts.empty() || (outgoing ? !binding->outgoing : !binding->incoming))
-    return absl::FailedPreconditionError(absl::StrCat("worker ", worker_, " cannot ", verb, " ",
-                                                      describe(transfer), ": it is not bound there"));
+    return absl::FailedPreconditionError(absl::StrCat("worker ", links_.worker(worker_), " cannot ", verb,
+                                                      " ", describe(transfer), ": it is not bound there"));
   return binding;
 }
 
@@ -102,8 +102,8 @@ absl::Status RingEndpoint::checkFrame(const Incoming &in, uint64_t sequence, uin
   const Binding &binding = bindings_[expected];
   uint64_t bytes = messageBytes(expected, binding.rows);
   auto differs = [&](const char *what, uint64_t want, uint64_t got) {
-    return absl::DataLossError(absl::StrCat("worker ", in.channel->source, " sent an unexpected frame where ",
-                                            describe(expected), " was due: expected ", what, " ", want,
+    return absl::DataLossError(absl::StrCat("worker ", links_.worker(in.channel->source),
+                                            " sent an unexpected frame where ", describe(expected), " was due: expected ", what, " ", want,
                                             ", got ", got));
   };
   if (frame.sequence != sequence)

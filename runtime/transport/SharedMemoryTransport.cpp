@@ -23,15 +23,19 @@ uint64_t alignUp(uint64_t value, uint64_t alignment) {
 } // namespace
 
 absl::StatusOr<std::unique_ptr<SharedMemoryLinks>>
-SharedMemoryLinks::create(std::vector<TransferSpec> transfers, const std::vector<ChannelSpec> &channels) {
+SharedMemoryLinks::create(std::vector<std::string> workers, std::vector<TransferSpec> transfers,
+                          const std::vector<ChannelSpec> &channels) {
   std::unique_ptr<SharedMemoryLinks> links(new SharedMemoryLinks);
   uint64_t bytes = alignUp(transfers.size() * sizeof(TransferCounters), kPageBytes);
   std::vector<uint64_t> starts;
   for (const ChannelSpec &spec : channels) {
+    if (spec.source >= workers.size() || spec.destination >= workers.size())
+      return absl::InvalidArgumentError(absl::StrCat("a channel goes from worker ", spec.source, " to worker ",
+                                                     spec.destination, " of ", workers.size()));
     if (spec.frames == 0 || spec.frames > kMaxFrames || spec.payloadBytes > kMaxSegmentBytes)
       return absl::InvalidArgumentError(absl::StrCat(
-          "the channel from worker ", spec.source, " to worker ", spec.destination, " would hold ",
-          spec.frames, " frames and ", spec.payloadBytes, " bytes, which no machine can share"));
+          "the channel from worker ", workers[spec.source], " to worker ", workers[spec.destination],
+          " would hold ", spec.frames, " frames and ", spec.payloadBytes, " bytes, which no machine can share"));
     Channel channel{};
     channel.source = spec.source;
     channel.destination = spec.destination;
@@ -66,6 +70,7 @@ SharedMemoryLinks::create(std::vector<TransferSpec> transfers, const std::vector
                                                      " has no channel from worker ", transfer.source,
                                                      " to worker ", transfer.destination));
   }
+  links->workers_ = std::move(workers);
   links->transfers_ = std::move(transfers);
   return links;
 }

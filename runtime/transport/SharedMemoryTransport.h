@@ -87,8 +87,9 @@ using LocalEndpoints = std::vector<HostEndpoint *>;
 /// All channels of a plan, in one segment that is created before the workers are forked.
 class SharedMemoryLinks {
 public:
-  /// Every transfer needs a channel between its workers.
-  static absl::StatusOr<std::unique_ptr<SharedMemoryLinks>> create(std::vector<TransferSpec> transfers,
+  /// `workers` are the names that messages call them by. Every transfer needs a channel between its workers.
+  static absl::StatusOr<std::unique_ptr<SharedMemoryLinks>> create(std::vector<std::string> workers,
+                                                                   std::vector<TransferSpec> transfers,
                                                                    const std::vector<ChannelSpec> &channels);
 
   /// Makes the channels of a worker known to its device, which must not outlive the links.
@@ -103,6 +104,7 @@ public:
   /// Wakes every sleeper, so that it sees an abort at once.
   void wakeAll();
 
+  const std::string &worker(uint32_t index) const { return workers_[index]; }
   const TransferSpec &transfer(uint32_t index) const { return transfers_[index]; }
   size_t transferCount() const { return transfers_.size(); }
   TransferCounters &counters(uint32_t transfer) const { return counters_[transfer]; }
@@ -125,6 +127,7 @@ public:
 private:
   SharedMemoryLinks() = default;
   SharedSegment segment_;
+  std::vector<std::string> workers_;
   std::vector<TransferSpec> transfers_;
   std::vector<Channel> channels_;
   TransferCounters *counters_ = nullptr;

@@ -49,9 +49,9 @@ def wait_until(condition, seconds):
 
 
 class Processes(unittest.TestCase):
-    def start(self):
+    def start(self, *extra):
         """A generation that has printed, so its workers live."""
-        argv = long_run()
+        argv = [*long_run(), *extra]
         self.shared = set(os.listdir("/dev/shm"))
         self.err = tempfile.TemporaryFile()
         run = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=self.err, start_new_session=True)
@@ -122,6 +122,15 @@ class Processes(unittest.TestCase):
         self.assertEqual(run.wait(10), 130)
         self.assertNotIn("error", self.message())
         self.assert_nothing_left()
+
+    def test_interrupt_of_workers_in_process(self):
+        """One driver runs both workers; what has been generated is written to its end."""
+        run = self.start("--inproc")
+        self.assertEqual(self.workers, {})
+        run.send_signal(signal.SIGINT)
+        self.assertTrue(run.stdout.read().endswith(b"\n"))
+        self.assertEqual(run.wait(10), 130)
+        self.assertEqual(self.message(), "")
 
     def test_interrupt_of_the_whole_group(self):
         """A terminal sends Ctrl-C to the workers as well."""

@@ -7,6 +7,7 @@
 #include "runtime/executor/PlanCheck.h"
 #include "tools/common/OpenArtifact.h"
 #include "tools/common/SourceFiles.h"
+#include "tools/common/Trace.h"
 #include "tools/lamina-bench/CudaProbe.h"
 #include "tools/lamina-bench/Fields.h"
 #include "tools/lamina-bench/KernelBench.h"
@@ -59,7 +60,7 @@ private:
 absl::StatusOr<std::optional<CudaFigures>> probeIfUsed(const plan::Plan &plan) {
   for (const plan::Worker &worker : plan.workers())
     if (runsOnGpu(plan, worker))
-      return probeCuda();
+      return probeCuda(CudaParts::Bandwidth);
   return std::nullopt;
 }
 
@@ -87,7 +88,9 @@ absl::Status runWith(const BenchOptions &options, const ArtifactReader &artifact
                      const std::optional<CudaFigures> &gpu, Output &output, Progress &progress) {
   LAMINA_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine,
                           Engine::create(artifact.plan(), artifact.path(),
-                                         {.threadsPerWorker = threads, .inProcess = options.inProcess}));
+                                         {.threadsPerWorker = threads,
+                                          .inProcess = options.inProcess,
+                                          .trace = !options.traceFile.empty()}));
   EngineRunner runner(*engine, artifact.plan());
   Environment environment = describe(options.model, artifact.plan(), threads);
   environment.loadNs = monotonicNanoseconds() - began;
@@ -107,7 +110,7 @@ absl::Status runWith(const BenchOptions &options, const ArtifactReader &artifact
     LAMINA_ASSIGN_OR_RETURN(BatchedResult result, bencher.run(spec, options.warmUp));
     output.put(environment, result);
   }
-  return absl::OkStatus();
+  return options.traceFile.empty() ? absl::OkStatus() : writeTrace(*engine, options.traceFile);
 }
 
 } // namespace
@@ -122,6 +125,8 @@ std::string TestSpec::name() const {
 }
 
 absl::Status runTests(const BenchOptions &options, uint64_t began) {
+  if (!options.traceFile.empty())
+    LAMINA_RETURN_IF_ERROR(checkTraceFile(options.traceFile));
   uint64_t opened = 0;
   LAMINA_ASSIGN_OR_RETURN(ArtifactReader artifact, openFor(options, &opened));
   // An artifact's start-up begins with the process; that of another model, when it is compiled.
@@ -162,7 +167,7 @@ absl::Status runKernels(const BenchOptions &options) {
 }
 
 absl::Status runCudaProbe() {
-  LAMINA_ASSIGN_OR_RETURN(CudaFigures figures, probeCuda());
+  LAMINA_ASSIGN_OR_RETURN(CudaFigures figures, probeCuda(CudaParts::All));
   std::fputs(cudaTable(figures).c_str(), stdout);
   return absl::OkStatus();
 }

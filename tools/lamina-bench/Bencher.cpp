@@ -32,6 +32,7 @@ void Bencher::layOut(int64_t sequences, int64_t tokensEach) {
 absl::Status Bencher::runRows(std::span<const Row> rows) {
   BatchView &batch = runner_.batch();
   LaminaStep step = {};
+  step.candidates = std::min<int64_t>(runner_.limits().candidates, 1); // as greedy generation does
   int64_t context = 0;
   for (const Row &row : rows) {
     auto i = static_cast<size_t>(step.tokens++);

@@ -10,10 +10,7 @@ namespace {
 
 std::string row(const std::string &what, double one, double all, const char *unit) {
   char text[160];
-  int length = std::snprintf(text, sizeof(text), "| %-40s | %10.2f | ", what.c_str(), one);
-  length += all > 0 ? std::snprintf(text + length, sizeof(text) - static_cast<size_t>(length), "%11.2f", all)
-                    : std::snprintf(text + length, sizeof(text) - static_cast<size_t>(length), "%11s", "");
-  std::snprintf(text + length, sizeof(text) - static_cast<size_t>(length), " | %-7s |\n", unit);
+  std::snprintf(text, sizeof(text), "| %-40s | %10.2f | %11.2f | %-7s |\n", what.c_str(), one, all, unit);
   return text;
 }
 
@@ -28,8 +25,10 @@ std::string probeTable(const ProbeFigures &figures) {
          row("memory read", figures.bandwidthOne * 1e-9, figures.bandwidthAll * 1e-9, "GB/s") +
          row("f32, " + figures.floatKernel, figures.flopsOne * 1e-9, figures.flopsAll * 1e-9, "GFLOP/s") +
          row("int8, " + figures.integerKernel, figures.intOpsOne * 1e-9, figures.intOpsAll * 1e-9, "GOP/s") +
-         row("transport, round trip of 64 bytes", figures.transport.roundTripSeconds * 1e6, 0, "us") +
-         row("transport, 4 MiB messages", figures.transport.bandwidth * 1e-9, 0, "GB/s");
+         row("transport, round trip of 64 bytes", figures.transportOne.roundTripSeconds * 1e6,
+             figures.transportAll.roundTripSeconds * 1e6, "us") +
+         row("transport, 4 MiB messages", figures.transportOne.bandwidth * 1e-9,
+             figures.transportAll.bandwidth * 1e-9, "GB/s");
 }
 
 std::string clusterText(const ProbeFigures &figures) {
@@ -47,8 +46,8 @@ links:
                 static_cast<unsigned long long>(figures.memoryBytes >> 20), figures.flopsAll,
                 figures.intOpsAll, figures.bandwidthAll,
                 static_cast<unsigned long long>(figures.memoryBytes >> 20), figures.flopsAll,
-                figures.intOpsAll, figures.bandwidthAll, figures.transport.bandwidth,
-                figures.transport.roundTripSeconds / 2 * 1e9);
+                figures.intOpsAll, figures.bandwidthAll, figures.transportAll.bandwidth,
+                figures.transportAll.roundTripSeconds / 2 * 1e9);
   return text;
 }
 

@@ -86,6 +86,9 @@ struct Parser {
     app.add_option("-t,--threads", threads, "Threads of each worker (default: one per CPU)")->type_name("N");
     app.add_flag("--inproc", options.inProcess, "Run the workers in this process; those on CPUs have the same threads");
     app.add_flag("--progress", options.progress, "Say on standard error which test runs");
+    app.add_option("--trace", options.traceFile,
+                   "Write what the workers did when as Chrome trace events; a GPU then takes instructions one by one")
+        ->type_name("FILE");
   }
 
   void addOutput(CLI::App &app) {
@@ -196,7 +199,7 @@ struct Parser {
     if (!options.kernels)
       return "";
     for (const char *option : {"--n-prompt", "--n-gen", "--pg", "--n-depth", "--ntg", "--repetitions", "--no-warmup",
-                               "--no-fill", "--inproc", "--progress", "--output-err"})
+                               "--no-fill", "--inproc", "--progress", "--trace", "--output-err"})
       if (app.count(option))
         return std::string("--kernels times single steps of --npl and --npp and takes no ") + option;
     if (options.threads.size() != 1)
@@ -216,6 +219,8 @@ struct Parser {
           !problem.empty())
         return problem;
     options.threads.assign(counts.begin(), counts.end());
+    if (!options.traceFile.empty() && options.threads.size() != 1)
+      return "--trace takes one number of --threads, got '" + threads + "'";
     options.warmUp = !noWarmUp;
     options.fill = !noFill;
     if (std::string problem = checkKernels(app); !problem.empty())

@@ -25,9 +25,10 @@ public:
   absl::StatusOr<cuda::CUdeviceptr> allocate(size_t bytes) const;
   absl::StatusOr<int> attribute(cuda::CUdevice_attribute attribute) const;
 
-  /// Enqueues a kernel with 64-bit parameters.
+  /// Enqueues a kernel with 64-bit parameters. With `early` it may begin before the launch in front of it is
+  /// done.
   cuda::CUresult launch(cuda::CUfunction kernel, unsigned blocks, unsigned threads,
-                        std::vector<cuda::CUdeviceptr> parameters) const;
+                        std::vector<cuda::CUdeviceptr> parameters, bool early = false) const;
 
 private:
   const cuda::Driver *driver_ = nullptr;

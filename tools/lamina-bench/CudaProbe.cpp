@@ -7,7 +7,14 @@
 #include "tools/lamina-bench/CudaProbeKernels.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <csignal>
 #include <cstring>
+#include <new>
+#include <poll.h>
+#include <span>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,6 +29,8 @@ constexpr size_t kBytes = size_t{512} << 20;
 constexpr unsigned kReadThreads = 512, kReadBlocksPerProcessor = 4, kReadUnroll = 4, kVectorBytes = 16;
 constexpr int kLaunches = 1000;
 constexpr size_t kMultiplyRounds = 10000;
+/// Of the first GPUs on which kernels can wait for those before them.
+constexpr int kWaitingCapability = 90;
 
 absl::Status measureCopies(const CudaMeter &meter, size_t bytes, CUdeviceptr from, CUdeviceptr to,
                            CudaFigures &figures) {
@@ -44,8 +53,18 @@ absl::Status measureCopies(const CudaMeter &meter, size_t bytes, CUdeviceptr fro
   return absl::OkStatus();
 }
 
-absl::Status measureRead(const CudaMeter &meter, CUfunction read, size_t bytes, CUdeviceptr from,
-                         CUdeviceptr sink, CudaFigures &figures) {
+absl::StatusOr<CUfunction> loadKernel(const CudaMeter &meter, const std::string &ptx, const char *name) {
+  CUmodule module = nullptr;
+  CUfunction function = nullptr;
+  LAMINA_CUDA_CHECK(meter.driver(), cuModuleLoadData(&module, ptx.c_str()), "cannot compile kernel ", name);
+  LAMINA_CUDA_CHECK(meter.driver(), cuModuleGetFunction(&function, module, name), "cannot find kernel ",
+                    name);
+  return function;
+}
+
+absl::Status measureRead(const CudaMeter &meter, size_t bytes, CUdeviceptr from, CUdeviceptr sink,
+                         CudaFigures &figures) {
+  LAMINA_ASSIGN_OR_RETURN(CUfunction read, loadKernel(meter, cudaProbeKernels(), "read"));
   LAMINA_ASSIGN_OR_RETURN(int processors, meter.attribute(CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT));
   unsigned blocks = kReadBlocksPerProcessor * static_cast<unsigned>(processors);
   size_t roundBytes = size_t{blocks} * kReadThreads * kReadUnroll * kVectorBytes;
@@ -59,52 +78,65 @@ absl::Status measureRead(const CudaMeter &meter, CUfunction read, size_t bytes, 
   return absl::OkStatus();
 }
 
-absl::Status measureLaunches(const CudaMeter &meter, CUfunction empty, CudaFigures &figures) {
+/// Of one of many launches.
+absl::StatusOr<double> replaySeconds(const CudaMeter &meter, const std::function<CUresult()> &launchAll) {
   const Driver &driver = meter.driver();
-  auto launchAll = [&] {
-    CUresult result = CUDA_SUCCESS;
-    for (int i = 0; i < kLaunches && result == CUDA_SUCCESS; ++i)
-      result = meter.launch(empty, 1, 32, {0});
-    return result;
-  };
-  LAMINA_ASSIGN_OR_RETURN(double seconds, meter.seconds(launchAll));
-  figures.launchSeconds = seconds / kLaunches;
   CUgraph graph = nullptr;
   CUgraphExec replay = nullptr;
   LAMINA_CUDA_CHECK(driver, cuStreamBeginCapture(meter.stream(), CU_STREAM_CAPTURE_MODE_THREAD_LOCAL),
                     "cannot record launches");
-  LAMINA_RETURN_IF_ERROR(driver.check(launchAll(), "cannot record launches"));
+  CUresult launched = launchAll();
   LAMINA_CUDA_CHECK(driver, cuStreamEndCapture(meter.stream(), &graph), "cannot record launches");
+  LAMINA_RETURN_IF_ERROR(driver.check(launched, "cannot record launches"));
   LAMINA_CUDA_CHECK(driver, cuGraphInstantiate(&replay, graph, 0), "cannot prepare recorded launches");
-  LAMINA_ASSIGN_OR_RETURN(seconds,
+  LAMINA_ASSIGN_OR_RETURN(double seconds,
                           meter.seconds([&] { return driver.cuGraphLaunch(replay, meter.stream()); }));
-  figures.replaySeconds = seconds / kLaunches;
+  return seconds / kLaunches;
+}
+
+absl::Status measureLaunches(const CudaMeter &meter, CudaFigures &figures) {
+  auto launchAll = [&meter](CUfunction kernel, bool early) {
+    CUresult result = CUDA_SUCCESS;
+    for (int i = 0; i < kLaunches && result == CUDA_SUCCESS; ++i)
+      result = meter.launch(kernel, 1, 32, {0}, early && i > 0);
+    return result;
+  };
+  LAMINA_ASSIGN_OR_RETURN(CUfunction empty, loadKernel(meter, cudaProbeKernels(), "empty"));
+  LAMINA_ASSIGN_OR_RETURN(double seconds, meter.seconds([&] { return launchAll(empty, false); }));
+  figures.launchSeconds = seconds / kLaunches;
+  LAMINA_ASSIGN_OR_RETURN(figures.replaySeconds,
+                          replaySeconds(meter, [&] { return launchAll(empty, false); }));
+  if (figures.capability < kWaitingCapability || !meter.driver().overlapsLaunches())
+    return absl::OkStatus();
+  LAMINA_ASSIGN_OR_RETURN(CUfunction waiting, loadKernel(meter, waitingKernel(), "waiting"));
+  LAMINA_ASSIGN_OR_RETURN(figures.overlapSeconds,
+                          replaySeconds(meter, [&] { return launchAll(waiting, true); }));
   return absl::OkStatus();
 }
 
 /// By the best of the instructions that the driver compiles for this GPU.
 absl::Status measureProducts(const CudaMeter &meter, CUdeviceptr sink, CudaFigures &figures) {
   LAMINA_ASSIGN_OR_RETURN(int processors, meter.attribute(CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT));
+  absl::Status refused;
   for (const ProductKernel &kernel : productKernels()) {
-    CUmodule module = nullptr;
-    CUfunction function = nullptr;
-    if (kernel.capability > figures.capability ||
-        meter.driver().cuModuleLoadData(&module, kernel.ptx.c_str()) != CUDA_SUCCESS)
+    if (kernel.exact ? kernel.capability != figures.capability : kernel.capability > figures.capability)
       continue;
-    LAMINA_CUDA_CHECK(meter.driver(), cuModuleGetFunction(&function, module, "multiply"),
-                      "cannot find a kernel");
+    absl::StatusOr<CUfunction> function = loadKernel(meter, kernel.ptx, "multiply");
+    refused.Update(function.status());
+    if (!function.ok())
+      continue;
     unsigned blocks = kernel.blocksPerProcessor * static_cast<unsigned>(processors);
     LAMINA_ASSIGN_OR_RETURN(double seconds, meter.seconds([&] {
-      return meter.launch(function, blocks, kernel.threads, {kMultiplyRounds, sink});
+      return meter.launch(*function, blocks, kernel.threads, {kMultiplyRounds, sink});
     }));
     double rate = kernel.operationsPerRound * static_cast<double>(blocks * kMultiplyRounds) / seconds;
     figures.products = std::max(figures.products, rate);
   }
-  return absl::OkStatus();
+  return figures.products > 0 ? absl::OkStatus() : refused;
 }
 
-absl::StatusOr<CudaFigures> measure() {
-  CudaFigures figures;
+/// The first error. `figures` are written one by one, so that there is what was measured before a GPU hangs.
+absl::Status measure(CudaParts parts, CudaFigures &figures) {
   LAMINA_ASSIGN_OR_RETURN(CudaMeter meter, CudaMeter::create());
   const Driver &driver = meter.driver();
   LAMINA_CUDA_CHECK(driver, cuDeviceGetName(figures.name, sizeof(figures.name), meter.device()),
@@ -117,54 +149,72 @@ absl::StatusOr<CudaFigures> measure() {
   size_t bytes = std::min(kBytes, free / 4);
   LAMINA_ASSIGN_OR_RETURN(CUdeviceptr from, meter.allocate(bytes));
   LAMINA_ASSIGN_OR_RETURN(CUdeviceptr to, meter.allocate(bytes));
-  LAMINA_RETURN_IF_ERROR(measureCopies(meter, bytes, from, to, figures));
-  CUmodule module = nullptr;
-  if (driver.cuModuleLoadData(&module, cudaProbeKernels().c_str()) != CUDA_SUCCESS)
-    return figures;
-  CUfunction read = nullptr, empty = nullptr;
-  LAMINA_CUDA_CHECK(driver, cuModuleGetFunction(&read, module, "read"), "cannot find a kernel");
-  LAMINA_CUDA_CHECK(driver, cuModuleGetFunction(&empty, module, "empty"), "cannot find a kernel");
-  LAMINA_RETURN_IF_ERROR(measureRead(meter, read, bytes, from, to, figures));
-  LAMINA_RETURN_IF_ERROR(measureLaunches(meter, empty, figures));
-  measureProducts(meter, to, figures).IgnoreError(); // last: what fails leaves its row empty
-  return figures;
+  absl::Status status = measureCopies(meter, bytes, from, to, figures);
+  status.Update(measureRead(meter, bytes, from, to, figures));
+  if (parts == CudaParts::All) {
+    status.Update(measureLaunches(meter, figures));
+    status.Update(measureProducts(meter, to, figures));
+  }
+  return status;
 }
 
-/// What the process that measures sends back.
+void copyMessage(const absl::Status &status, std::span<char> to) {
+  to[std::string(status.message()).copy(to.data(), to.size() - 1)] = '\0';
+}
+
+/// What the process that measures tells, in memory that it shares.
 struct Answer {
-  absl::StatusCode code = absl::StatusCode::kOk;
-  CudaFigures figures;
-  char error[512] = "";
+  CudaFigures figures = {};
+  absl::StatusCode code = absl::StatusCode::kUnavailable;
+  char error[512] = "the process that measures the GPU died";
 };
 
-} // namespace
+/// Until the process has closed its end; kills it if that takes too long.
+bool awaitEnd(pid_t process, int channel, int milliseconds) {
+  pollfd end{.fd = channel, .events = POLLIN, .revents = 0};
+  int ready = 0;
+  while ((ready = ::poll(&end, 1, milliseconds)) < 0 && errno == EINTR)
+    ;
+  if (ready <= 0)
+    ::kill(process, SIGKILL);
+  ::waitpid(process, nullptr, 0);
+  return ready > 0;
+}
 
-absl::StatusOr<CudaFigures> probeCuda() {
+/// Measures in a process of its own.
+absl::Status measureApart(CudaParts parts, int patienceMilliseconds, Answer &answer) {
   int channel[2];
   if (::pipe(channel) != 0)
     return absl::ResourceExhaustedError(strCat("cannot make a pipe: ", std::strerror(errno)));
   pid_t child = ::fork();
   if (child == 0) {
-    absl::StatusOr<CudaFigures> figures = measure();
-    Answer answer;
-    if (figures.ok())
-      answer.figures = *figures;
-    answer.code = figures.status().code();
-    std::string(figures.status().message()).copy(answer.error, sizeof(answer.error) - 1);
-    // Shorter than what a pipe takes at once.
-    ::_exit(::write(channel[1], &answer, sizeof(answer)) == ssize_t{sizeof(answer)} ? 0 : 1);
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL); // it may hang
+    absl::Status status = measure(parts, answer.figures);
+    copyMessage(status, answer.error);
+    answer.code = status.code();
+    ::_exit(0);
   }
   ::close(channel[1]);
-  Answer answer;
-  bool answered = child > 0 && ::read(channel[0], &answer, sizeof(answer)) == ssize_t{sizeof(answer)};
+  bool ended = child > 0 && awaitEnd(child, channel[0], patienceMilliseconds);
   ::close(channel[0]);
-  if (child > 0)
-    ::waitpid(child, nullptr, 0);
-  if (!answered)
-    return absl::UnavailableError("the process that measures the GPU died");
-  if (answer.code != absl::StatusCode::kOk)
-    return absl::Status(answer.code, answer.error);
-  return answer.figures;
+  if (child > 0 && !ended)
+    return absl::DeadlineExceededError(strCat("the GPU was not done after ", patienceMilliseconds, " ms"));
+  return absl::Status(answer.code, answer.error);
+}
+
+} // namespace
+
+absl::StatusOr<CudaFigures> probeCuda(CudaParts parts, int patienceMilliseconds) {
+  void *shared = ::mmap(nullptr, sizeof(Answer), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (shared == MAP_FAILED)
+    return absl::ResourceExhaustedError(strCat("cannot share memory: ", std::strerror(errno)));
+  absl::Status status = measureApart(parts, patienceMilliseconds, *new (shared) Answer);
+  CudaFigures figures = static_cast<Answer *>(shared)->figures;
+  ::munmap(shared, sizeof(Answer));
+  if (figures.copy == 0 && !status.ok())
+    return status;
+  copyMessage(status, figures.missing);
+  return figures;
 }
 
 std::string cudaTable(const CudaFigures &figures) {
@@ -182,6 +232,9 @@ std::string cudaTable(const CudaFigures &figures) {
   row("copy to the host", figures.fromDevice / 1e9, "GB/s");
   row("an empty kernel, launched", figures.launchSeconds * 1e6, "us");
   row("an empty kernel, replayed", figures.replaySeconds * 1e6, "us");
+  row("an empty kernel that waits, replayed", figures.overlapSeconds * 1e6, "us");
+  if (*figures.missing != '\0')
+    text += strCat("| not measured | ", figures.missing, " |\n");
   return text;
 }
 

@@ -9,7 +9,7 @@
 
 namespace lamina::bench {
 
-/// Rates are bytes per second. What needs a kernel is 0 where the driver compiles none.
+/// Rates are bytes per second; 0: not measured.
 struct CudaFigures {
   char name[96] = "";
   int capability = 0;                  ///< 90 for sm_90
@@ -19,10 +19,15 @@ struct CudaFigures {
   double toDevice = 0, fromDevice = 0; ///< from and to pinned memory of the host
   double launchSeconds = 0;            ///< an empty kernel after another, launched one by one
   double replaySeconds = 0;            ///< the same, recorded once
+  double overlapSeconds = 0;           ///< the same of kernels that may begin before the one in front is done
+  char missing[256] = "";              ///< why the first of those that are 0 is
 };
 
-/// Measures GPU 0 in a process of its own, so that this one can still fork workers that use it.
-absl::StatusOr<CudaFigures> probeCuda();
+enum class CudaParts { All, Bandwidth };
+
+/// Measures GPU 0 in a process of its own, so that this one can still fork workers that use it. What fails, and
+/// what the GPU does not finish in time, is 0; an error if nothing was measured.
+absl::StatusOr<CudaFigures> probeCuda(CudaParts parts, int patienceMilliseconds = 20000);
 
 /// A Markdown table.
 std::string cudaTable(const CudaFigures &figures);

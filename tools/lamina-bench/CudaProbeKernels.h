@@ -11,11 +11,14 @@ namespace lamina::bench {
 /// `empty(unused)`, and `read(data, rounds, sink)`: each thread reads `rounds` times four vectors of 16
 /// bytes, a grid apart. Every driver compiles it.
 std::string cudaProbeKernels();
+/// "waiting", for sm_90 and newer: waits for the launches before it, lets the next one begin, and is done.
+std::string waitingKernel();
 
 /// `multiply(rounds, sink)`: products of tiles of bf16, which lie in registers or shared memory.
 struct ProductKernel {
   std::string ptx;
-  int capability; ///< of the GPUs that have its instructions: 90 for sm_90
+  int capability; ///< of the first GPUs that have its instructions: 80 for sm_80
+  bool exact;     ///< later ones do not
   unsigned threads, blocksPerProcessor;
   double operationsPerRound; ///< of a block; a multiply-add counts as two
 };

@@ -8,6 +8,7 @@
 #include "runtime/device/DeviceKind.h"
 #include "runtime/device/KernelABI.h"
 #include "runtime/device/cpu/ThreadPool.h"
+#include "runtime/executor/PlanCheck.h"
 #include "runtime/executor/WorkerProgram.h"
 #include "tools/lamina-bench/Needs.h"
 #include "tools/lamina-bench/WorkerUse.h"
@@ -207,9 +208,11 @@ absl::StatusOr<std::vector<KernelResult>> benchKernels(const plan::Plan &plan, c
     LAMINA_ASSIGN_OR_RETURN(LoneWorker lone, LoneWorker::load(plan, w, artifactDir, segment, threads));
     LAMINA_RETURN_IF_ERROR(touchCache(plan, worker, batch, pages, lone));
     for (const BatchedSpec &spec : specs) {
-      LAMINA_RETURN_IF_ERROR(lone.begin(fillBatch(batch, spec.sequences, spec.prompt + 1)));
-      LAMINA_ASSIGN_OR_RETURN(std::vector<KernelResult> step, benchStep(plan, worker, spec, lone));
-      results.insert(results.end(), step.begin(), step.end());
+      LaminaStep step = fillBatch(batch, spec.sequences, spec.prompt + 1);
+      step.candidates = std::min<int64_t>(candidatesOf(plan), 1); // as greedy generation does
+      LAMINA_RETURN_IF_ERROR(lone.begin(step));
+      LAMINA_ASSIGN_OR_RETURN(std::vector<KernelResult> kernels, benchStep(plan, worker, spec, lone));
+      results.insert(results.end(), kernels.begin(), kernels.end());
     }
   }
   return results;

@@ -45,6 +45,7 @@ struct BenchOptions {
   bool kernels = false; ///< time the kernels of `batched` tests' steps instead
   bool progress = false;
   bool inProcess = false;
+  std::string traceFile; ///< empty: none
   Format output = Format::Markdown;
   Format errorOutput = Format::None;
 

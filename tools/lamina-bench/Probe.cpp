@@ -164,11 +164,13 @@ absl::StatusOr<ProbeFigures> probeMachine(int threads) {
   ProbeFigures figures = {.threads = threads,
                           .floatKernel = floatKernel().name,
                           .integerKernel = integerKernel().name,
-                          .transport = {},
+                          .transportOne = {},
+                          .transportAll = {},
                           .memoryBytes = static_cast<uint64_t>(::sysconf(_SC_PHYS_PAGES)) *
                                          static_cast<uint64_t>(::sysconf(_SC_PAGESIZE))};
   // First, while this process has no other threads: it forks.
-  LAMINA_ASSIGN_OR_RETURN(figures.transport, probeTransport());
+  LAMINA_ASSIGN_OR_RETURN(figures.transportOne, probeTransport(1));
+  LAMINA_ASSIGN_OR_RETURN(figures.transportAll, probeTransport(threads));
   LAMINA_ASSIGN_OR_RETURN(figures.bandwidthOne, readBandwidth(1));
   LAMINA_ASSIGN_OR_RETURN(figures.bandwidthAll, readBandwidth(threads));
   LAMINA_ASSIGN_OR_RETURN(std::unique_ptr<ThreadPool> one, ThreadPool::create(1, 0));

@@ -19,8 +19,9 @@ struct TransportFigures {
   double bandwidth = 0;        ///< bytes per second in one direction, large messages
 };
 
-/// Between two processes, each with one thread, over the engine's shared memory transport.
-absl::StatusOr<TransportFigures> probeTransport();
+/// Between two processes with `threads` threads each over the engine's shared memory transport, as between its
+/// workers. To be called while the calling process has one thread: it forks.
+absl::StatusOr<TransportFigures> probeTransport(int threads);
 
 /// Rates are per second.
 struct ProbeFigures {
@@ -29,7 +30,7 @@ struct ProbeFigures {
   std::string floatKernel, integerKernel; ///< which instructions: "avx512f fma", "avx512vnni dpbusd"
   double flopsOne = 0, flopsAll = 0;      ///< f32; a multiply-add counts as two
   double intOpsOne = 0, intOpsAll = 0;    ///< 8-bit integers; a multiply-add counts as two
-  TransportFigures transport;
+  TransportFigures transportOne, transportAll;
   uint64_t memoryBytes = 0;
 };
 

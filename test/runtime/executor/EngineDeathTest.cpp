@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
+#include <filesystem>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <thread>
@@ -109,6 +110,19 @@ TEST_P(EngineDeathTest, CrashingKernelIsReported) {
   else // a sanitizer turns the signal into an exit of its own
     EXPECT_THAT(std::string(status.message()),
                 ::testing::AnyOf(HasSubstr("was killed by signal 11"), HasSubstr("exited with status")));
+}
+
+/// Weights that go to a GPU are not in the file any more.
+TEST_P(EngineDeathTest, AWeightsFileThatIsCutOffIsReported) {
+  if (GetParam().placement.computeOnCuda)
+    return;
+  ASSERT_TRUE(engine_->step(fillBatch(*engine_, {{1, 0, 0}})).ok());
+  std::filesystem::resize_file(artifact_.path() + "/weights/compute0.bin", 0);
+  absl::Status status = engine_->step(fillBatch(*engine_, {{1, 1, 0}}));
+  EXPECT_THAT(std::string(status.message()),
+              ::testing::AnyOf(HasSubstr("was killed by signal 7 (Bus error): most likely a file of the artifact was cut off "
+                                         "while it was in use, or its disk failed"),
+                               HasSubstr("exited with status"))); // under a sanitizer
 }
 
 TEST_P(EngineDeathTest, InterruptLeavesWorkersAlone) {

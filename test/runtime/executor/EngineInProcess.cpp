@@ -3,6 +3,7 @@
 #include "EngineTest.h"
 
 #include <algorithm>
+#include <atomic>
 #include <filesystem>
 
 namespace lamina::test {
@@ -75,6 +76,37 @@ TEST(EngineInProcess, SeveralWorkersOfADriverWaitAtOnce) {
     fastest = std::min(fastest, timings.wallNanoseconds);
   }
   EXPECT_LT(fastest, 40'000'000u) << "the driver slept although there was something to do";
+}
+
+/// As many instructions as take seconds.
+plan::Plan longPlan() {
+  plan::Plan plan = makePlan();
+  auto &program = *plan.mutable_workers(1)->mutable_program();
+  plan::Instruction send = program[program.size() - 1], attention = program[program.size() - 2];
+  program.RemoveLast();
+  for (int i = 0; i < 200; ++i)
+    *program.Add() = attention;
+  *program.Add() = send;
+  return plan;
+}
+
+TEST(EngineInProcess, AnInterruptEndsAStepBetweenInstructions) {
+  static std::atomic<bool> interrupted;
+  interrupted = false; // not while loading
+  TestArtifact artifact;
+  auto engine = Engine::create(longPlan(), artifact.path(),
+                               {.threadsPerWorker = 2,
+                                .inProcess = true,
+                                .trace = true,
+                                .interrupted = [] { return interrupted.load(); }});
+  ASSERT_TRUE(engine.ok()) << engine.status();
+  interrupted = true;
+  absl::Status status = (*engine)->step(fillBatch(**engine, {{kSlowToken, 0, 0}}));
+  EXPECT_EQ(status, absl::CancelledError("interrupted"));
+  EXPECT_EQ((*engine)->step(fillBatch(**engine, {{1, 1, 0}})), status) << "the interrupt is final";
+  std::vector<TraceEvent> events = (*engine)->trace();
+  auto ofMemory = [](const TraceEvent &event) { return event.worker == 1; };
+  EXPECT_LT(std::count_if(events.begin(), events.end(), ofMemory), 150) << "the step ran to its end";
 }
 
 } // namespace

@@ -10,10 +10,12 @@
 
 #include <gtest/gtest.h>
 
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
 #include <sys/wait.h>
+#include <thread>
 #include <unistd.h>
 
 namespace lamina::test {
@@ -38,7 +40,7 @@ private:
 absl::Status runEnd(SharedMemoryLinks &links, uint32_t worker, Steps &steps, bool direct) {
   End end(links, worker, true);
   absl::Status status = end.transport->connect();
-  std::string want = "transfers to worker 1 go through the host's memory: the GPU cannot reach another's memory: ";
+  std::string want = "transfers to memory0 go through the host's memory: the GPU cannot reach another's memory: ";
   if (std::string note = end.transport->connectionNote(); direct || worker == 1 ? !note.empty() : !note.starts_with(want))
     return absl::InternalError("unexpected note: " + note);
   for (uint64_t step = 1; step <= kSteps; ++step) {
@@ -72,21 +74,29 @@ absl::Status abandonStep(SharedMemoryLinks &links) {
   return absl::OkStatus();
 }
 
-/// Runs both workers in processes of their own; whether they succeed.
+/// Runs in a process of its own, whose exit status is 0 if it succeeds.
+pid_t start(const std::function<absl::Status()> &run) {
+  pid_t process = fork();
+  if (process != 0)
+    return process;
+  absl::Status status = run();
+  if (!status.ok())
+    fprintf(stderr, "%s\n", std::string(status.message()).c_str());
+  _exit(!status.ok());
+}
+
+/// As waitpid says it.
+int endOf(pid_t process) {
+  int status = -1;
+  waitpid(process, &status, 0);
+  return status;
+}
+
+/// Runs both workers; whether they succeed.
 void runProcesses(const std::function<absl::Status(uint32_t worker)> &run) {
-  pid_t processes[2];
-  for (uint32_t worker = 0; worker < 2; ++worker)
-    if ((processes[worker] = fork()) == 0) {
-      absl::Status status = run(worker);
-      if (!status.ok())
-        fprintf(stderr, "worker %u: %s\n", worker, std::string(status.message()).c_str());
-      _exit(!status.ok());
-    }
-  for (pid_t process : processes) {
-    int status = -1;
-    waitpid(process, &status, 0);
-    EXPECT_EQ(status, 0);
-  }
+  pid_t first = start([&] { return run(0); }), second = start([&] { return run(1); });
+  EXPECT_EQ(endOf(first), 0);
+  EXPECT_EQ(endOf(second), 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(Machines, PeerTransport,
@@ -118,6 +128,51 @@ TEST(PeerTransportByHand, ARingIsFreedOnceItsSourceHasLeft) {
     End destination(*links, 1, true);
     return destination.transport->connect();
   });
+}
+
+TEST(PeerTransportByHand, ADestinationThatDiedAfterItsOfferIsNotReached) {
+  auto links = makeLinks(8192, true);
+  pid_t destination = start([&] { return End(*links, 1, true).transport->connect(); });
+  links->channels()[0].state->offered.waitWhile(0, 0, 0);
+  kill(destination, SIGKILL);
+  EXPECT_TRUE(WIFSIGNALED(endOf(destination))) << "it waits for an answer";
+  EXPECT_EQ(endOf(start([&] {
+              End source(*links, 0, true);
+              LAMINA_RETURN_IF_ERROR(source.transport->connect());
+              return source.transport->connectionNote().empty() ? absl::InternalError("the dead was reached")
+                                                                : absl::OkStatus();
+            })),
+            0);
+}
+
+/// The ring is kept for a while, since it might be in use.
+TEST(PeerTransportByHand, ASourceThatDiedAfterItsAnswerIsNotWaitedForForEver) {
+  auto links = makeLinks(8192, true);
+  pid_t source = start([&] {
+    End end(*links, 0, true);
+    absl::Status status = end.transport->connect();
+    raise(SIGKILL);
+    return status;
+  });
+  EXPECT_EQ(endOf(start([&] { return End(*links, 1, true).transport->connect(); })), 0);
+  EXPECT_TRUE(WIFSIGNALED(endOf(source)));
+}
+
+TEST(PeerTransportByHand, WhoWaitsForAPeerThatNeverComesCanBeStopped) {
+  for (uint32_t worker : {0u, 1u}) {
+    auto links = makeLinks(8192, true);
+    EXPECT_EQ(endOf(start([&] {
+                End end(*links, worker, true);
+                std::thread stopper([&] {
+                  usleep(20'000);
+                  end.abort.store(1);
+                });
+                absl::Status status = end.transport->connect();
+                stopper.join();
+                return absl::IsCancelled(status) ? absl::OkStatus() : absl::InternalError("it was not cancelled");
+              })),
+              0);
+  }
 }
 
 } // namespace

@@ -19,7 +19,8 @@ constexpr uint64_t kBigRow = 128, kSmallRow = 12;
 constexpr int64_t kMaxRows = 20;
 
 inline std::unique_ptr<SharedMemoryLinks> makeLinks(uint64_t bytes, bool direct = false) {
-  return std::move(*SharedMemoryLinks::create({{0, 1, kBigRow, "big"}, {0, 1, kSmallRow, "small"}},
+  return std::move(*SharedMemoryLinks::create({"compute0", "memory0"},
+                                              {{0, 1, kBigRow, "big"}, {0, 1, kSmallRow, "small"}},
                                               {{0, 1, 4, bytes, true, direct}}));
 }
 

@@ -79,7 +79,7 @@ TEST(QueuedTransportByHand, DamagedHeadersAreFoundWhenTheStepIsDone) {
       {[](FrameHeader &frame) { frame.bytes = 255; }, "expected bytes 256, got 255"},
       {[](FrameHeader &frame) { frame.offset = 8192; }, "expected an offset below 8192, got 8192"},
       {[](FrameHeader &frame) { frame.offset = 64; },
-       "worker 0 sent transfer 0 (big) at offset 64 of the ring, expected 0"},
+       "worker compute0 sent transfer 0 (big) at offset 64 of the ring, expected 0"},
   };
   for (const Damage &damage : kDamages) {
     auto links = makeLinks(8192);

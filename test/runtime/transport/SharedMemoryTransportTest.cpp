@@ -35,7 +35,8 @@ struct Link {
                          back = std::vector<std::byte>(8 * kMaxRows);
 
   explicit Link(uint64_t bytes = 8192, uint32_t frames = 4) {
-    links = std::move(*SharedMemoryLinks::create({{0, 1, 128, "big"}, {0, 1, 12, "small"}, {1, 0, 8, "back"}},
+    links = std::move(*SharedMemoryLinks::create({"first", "second"},
+                                                 {{0, 1, 128, "big"}, {0, 1, 12, "small"}, {1, 0, 8, "back"}},
                                                  {{0, 1, frames, bytes}, {1, 0, frames, bytes}}));
   }
   /// Both ends may bind the same vectors in tests that use one end at a time.
@@ -322,9 +323,15 @@ TEST(SharedMemoryTransport, MisuseIsAnError) {
               HasSubstr("moves 128 bytes per row, its buffers hold 99"));
   EXPECT_FALSE(link.links->endpoint(0, *link.device, link.abort, 0)->send(kBig, 1).ok())
       << "nothing is bound";
-  EXPECT_FALSE(SharedMemoryLinks::create({{0, 2, 8, "x"}}, {{0, 1, 2, 64}}).ok()) << "no channel to worker 2";
-  EXPECT_FALSE(SharedMemoryLinks::create({}, {{0, 1, 0, 64}}).ok());
-  EXPECT_FALSE(SharedMemoryLinks::create({}, {{0, 1, 1, uint64_t(1) << 62}}).ok());
+  auto create = [](std::vector<TransferSpec> transfers, ChannelSpec channel) {
+    return std::string(
+        SharedMemoryLinks::create({"first", "second"}, std::move(transfers), {channel}).status().message());
+  };
+  EXPECT_THAT(create({{1, 0, 8, "x"}}, {0, 1, 2, 64}), HasSubstr("no channel from worker 1 to worker 0"));
+  EXPECT_THAT(create({}, {0, 1, 0, 64}),
+              HasSubstr("the channel from worker first to worker second would hold 0 frames"));
+  EXPECT_THAT(create({}, {0, 1, 1, uint64_t(1) << 62}), HasSubstr("which no machine can share"));
+  EXPECT_THAT(create({}, {0, 2, 1, 64}), HasSubstr("from worker 0 to worker 2 of 2"));
 }
 
 /// A frame that was sent well and then damaged in the shared memory.
@@ -349,7 +356,7 @@ TEST_F(DamagedFrame, NotDamagedAfterAll) { EXPECT_TRUE(receive().ok()); }
 TEST_F(DamagedFrame, Sequence) {
   frame_.sequence = 5;
   expectRefused(
-      "worker 0 sent an unexpected frame where transfer 0 (big) was due: expected sequence number 1, got 5");
+      "worker first sent an unexpected frame where transfer 0 (big) was due: expected sequence number 1, got 5");
 }
 TEST_F(DamagedFrame, Transfer) {
   frame_.transfer = kSmall;

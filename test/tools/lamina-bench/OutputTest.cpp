@@ -145,7 +145,8 @@ TEST(Output, DescribesTheMachineAsACluster) {
                           .flopsAll = 200e9,
                           .intOpsOne = 300e9,
                           .intOpsAll = 600e9,
-                          .transport = {1.2e-6, 10e9},
+                          .transportOne = {0.9e-6, 8e9},
+                          .transportAll = {1.2e-6, 10e9},
                           .memoryBytes = uint64_t{16} << 30};
   std::string text = clusterText(figures);
   EXPECT_THAT(text,
@@ -155,6 +156,9 @@ TEST(Output, DescribesTheMachineAsACluster) {
   EXPECT_THAT(probeTable(figures),
               HasSubstr("| memory read                              |      20.00 |       32.00 "
                         "| GB/s    |\n"));
+  EXPECT_THAT(probeTable(figures),
+              HasSubstr("| transport, round trip of 64 bytes        |       0.90 |        1.20 "
+                        "| us      |\n"));
 }
 
 } // namespace

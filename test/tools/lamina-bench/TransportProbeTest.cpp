@@ -1,5 +1,7 @@
 //===- TransportProbeTest.cpp - the transport's figures, and the end of its second process --------------===//
 
+#include "runtime/base/Affinity.h"
+#include "runtime/device/cpu/ThreadPool.h"
 #include "tools/lamina-bench/Probe.h"
 
 #include <gmock/gmock.h>
@@ -37,11 +39,15 @@ std::vector<pid_t> children() {
 }
 
 TEST(TransportProbe, MeasuresBothWays) {
-  absl::StatusOr<TransportFigures> figures = probeTransport();
-  ASSERT_TRUE(figures.ok()) << figures.status();
-  EXPECT_GT(figures->roundTripSeconds, 0);
-  EXPECT_GT(figures->bandwidth, 1e6);
+  std::vector<int> cpus = availableCpus();
+  for (int threads : {1, static_cast<int>(cpus.size())}) {
+    absl::StatusOr<TransportFigures> figures = probeTransport(threads);
+    ASSERT_TRUE(figures.ok()) << figures.status();
+    EXPECT_GT(figures->roundTripSeconds, 0);
+    EXPECT_GT(figures->bandwidth, 1e6);
+  }
   EXPECT_TRUE(children().empty());
+  EXPECT_EQ(availableCpus(), cpus) << "the caller must stay free";
 }
 
 TEST(TransportProbe, SaysWhatEndedTheSecondProcess) {
@@ -51,11 +57,18 @@ TEST(TransportProbe, SaysWhatEndedTheSecondProcess) {
       for (pid_t child : children())
         ::kill(child, SIGKILL);
   });
-  absl::StatusOr<TransportFigures> figures = probeTransport();
+  absl::StatusOr<TransportFigures> figures = probeTransport(1);
   done = true;
   killer.join();
   EXPECT_TRUE(absl::IsUnavailable(figures.status())) << figures.status();
   EXPECT_THAT(figures.status().message(), testing::HasSubstr("ended before the first: signal 9"));
+  EXPECT_TRUE(children().empty());
+}
+
+/// The second process waits for a message when the first gives up.
+TEST(TransportProbe, LeavesNoProcessBehindWhenItFails) {
+  absl::StatusOr<TransportFigures> figures = probeTransport(ThreadPool::kMaxThreads + 1);
+  EXPECT_TRUE(absl::IsInvalidArgument(figures.status())) << figures.status();
   EXPECT_TRUE(children().empty());
 }
 
