@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What PyTorch takes for what bench-gpu measures, as lines of JSON.
 
-    bench_torch.py products TOKENS ROWS COLUMNS     bf16 products with a matrix, by cuBLAS
+    bench_torch.py products TOKENS ROWSxCOLUMNS …   bf16 products with matrices, one behind the other, by cuBLASLt
     bench_torch.py steps SEQUENCES CONTEXT …        decode steps of a llama of these sizes, in bf16
 
 A step is what a user of PyTorch would time: layers compiled by torch.compile, all of them captured in one CUDA graph and
@@ -103,9 +103,13 @@ class Model:
 
 
 def products(args):
-    x, matrix = random(args.device, args.tokens, args.columns), random(args.device, args.rows, args.columns)
-    taken = seconds(captured(lambda: F.linear(x, matrix), args.device), args.device)
-    print(json.dumps({"torch": torch.__version__, "flops": 2 * args.tokens * args.rows * args.columns / taken}), flush=True)
+    if args.device == "cuda":
+        torch.backends.cuda.preferred_blas_library("cublaslt")
+    shapes = [tuple(map(int, shape.split("x"))) for shape in args.shapes]
+    pairs = [(random(args.device, args.tokens, columns), random(args.device, rows, columns)) for rows, columns in shapes]
+    taken = seconds(captured(lambda: [F.linear(x, matrix) for x, matrix in pairs], args.device), args.device)
+    operations = 2 * args.tokens * sum(rows * columns for rows, columns in shapes)
+    print(json.dumps({"torch": torch.__version__, "flops": operations / taken}), flush=True)
 
 
 def steps(args):
@@ -120,8 +124,8 @@ def main():
     parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda")
     verbs = parser.add_subparsers(dest="verb", required=True)
     verb = verbs.add_parser("products")
-    for name in ("tokens", "rows", "columns"):
-        verb.add_argument(name, type=int)
+    verb.add_argument("tokens", type=int)
+    verb.add_argument("shapes", nargs="+")
     verb = verbs.add_parser("steps")
     verb.add_argument("sequences", type=int, nargs="+")
     for name, default in (("context", 512), ("layers", 32), ("width", 4096), ("ffn", 14336), ("heads", 32), ("kv-heads", 8),

@@ -1,0 +1,1 @@
+"""What tools/dev/bench-gpu does: `prepare` where lamina is built, `run` where the GPU is."""
