@@ -2,7 +2,8 @@
 
 find_program(LAMINA_CCACHE ccache)
 if(LAMINA_CCACHE)
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${LAMINA_CCACHE})
+  # Without these it keeps nothing of what has a precompiled header.
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros ${LAMINA_CCACHE})
 endif()
 
 add_library(lamina_options INTERFACE)

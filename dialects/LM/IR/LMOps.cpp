@@ -17,9 +17,9 @@ using namespace lamina::lm;
 
 namespace {
 
-RankedTensorType tensor(Value value) { return cast<RankedTensorType>(value.getType()); }
+RankedTensorType tensorOf(Value value) { return cast<RankedTensorType>(value.getType()); }
 
-int64_t lastDim(Value value) { return tensor(value).getShape().back(); }
+int64_t lastDim(Value value) { return tensorOf(value).getShape().back(); }
 
 /// Fails unless `got` equals `expected`; `what` names the dimension in the message.
 LogicalResult expectEqual(Operation *op, StringRef what, int64_t expected, int64_t got) {
@@ -29,17 +29,17 @@ LogicalResult expectEqual(Operation *op, StringRef what, int64_t expected, int64
 }
 
 LogicalResult expectRank(Operation *op, StringRef what, int64_t expected, Value value) {
-  return expectEqual(op, (what + " rank").str(), expected, tensor(value).getRank());
+  return expectEqual(op, (what + " rank").str(), expected, tensorOf(value).getRank());
 }
 
 /// Verifies that eight-bit input meets a weight of blocks, which have the scales that the order of the sum follows.
 LogicalResult verifyProduct(Operation *op, Value input, Value weight) {
-  if (!isa<Q8Type>(tensor(input).getElementType()))
+  if (!isa<Q8Type>(tensorOf(input).getElementType()))
     return success();
-  StringRef name = cast<BlockType>(tensor(weight).getElementType()).getFormat();
+  StringRef name = cast<BlockType>(tensorOf(weight).getElementType()).getFormat();
   const lamina::BlockFormat *format = lamina::findBlockFormat(std::string_view(name));
   if (format && format->isPlain())
-    return op->emitOpError() << "expected a weight in a quantised format for input of " << tensor(input).getElementType()
+    return op->emitOpError() << "expected a weight in a quantised format for input of " << tensorOf(input).getElementType()
                              << ", got: " << name;
   return success();
 }
@@ -122,7 +122,7 @@ LogicalResult GetWeightOp::verifySymbolUses(SymbolTableCollection &symbols) {
 }
 
 LogicalResult BatchFieldOp::verify() {
-  return expectEqual(*this, "rank", getField() == BatchField::block_table ? 2 : 1, tensor(getResult()).getRank());
+  return expectEqual(*this, "rank", getField() == BatchField::block_table ? 2 : 1, tensorOf(getResult()).getRank());
 }
 
 LogicalResult EmbeddingOp::verify() {
@@ -141,7 +141,7 @@ LogicalResult GatherRowsOp::verify() {
 /// - the result has the input's shape
 /// - blocks divide the row
 LogicalResult QuantizeOp::verify() {
-  if (tensor(getInput()).getShape() != tensor(getResult()).getShape())
+  if (tensorOf(getInput()).getShape() != tensorOf(getResult()).getShape())
     return emitOpError() << "expected a result of the input's shape, got: " << getResult().getType();
   if (lastDim(getInput()) % LAMINA_QUANTIZED_BLOCK_ELEMENTS != 0)
     return emitOpError() << "expected rows of a multiple of " << int(LAMINA_QUANTIZED_BLOCK_ELEMENTS)
@@ -159,7 +159,7 @@ LogicalResult LinearOp::verify() {
     return failure();
   if (failed(expectEqual(*this, "input width", lastDim(getWeight()), lastDim(getInput()))))
     return failure();
-  if (failed(expectEqual(*this, "result width", tensor(getWeight()).getDimSize(0), lastDim(getResult()))))
+  if (failed(expectEqual(*this, "result width", tensorOf(getWeight()).getDimSize(0), lastDim(getResult()))))
     return failure();
   return verifyProduct(*this, getInput(), getWeight());
 }
@@ -230,7 +230,7 @@ LogicalResult CacheAppendOp::verify() {
 LogicalResult ConcatCacheOp::verify() {
   KVCacheType cache = getCache().getType();
   int64_t length = getPart() == CachePart::keys ? cache.getKeyLength() : cache.getValueLength();
-  ArrayRef<int64_t> row = tensor(getInput()).getShape().drop_front();
+  ArrayRef<int64_t> row = tensorOf(getInput()).getShape().drop_front();
   if (ShapedType::isDynamicShape(row))
     return emitOpError() << "expected rows of a static shape, got: " << getInput().getType();
   return expectEqual(*this, "row size", cache.getHeads() * length, ShapedType::getNumElements(row));
@@ -331,7 +331,7 @@ LogicalResult AttentionCombineOp::verify() {
 /// - experts and weights have the same shape
 /// - no more experts are chosen than there are
 LogicalResult RouteExpertsOp::verify() {
-  if (tensor(getExperts()).getShape() != tensor(getWeights()).getShape())
+  if (tensorOf(getExperts()).getShape() != tensorOf(getWeights()).getShape())
     return emitOpError() << "expected experts and weights of one shape, got: " << getExperts().getType() << " and "
                          << getWeights().getType();
   if (lastDim(getExperts()) > lastDim(getLogits()))
@@ -349,9 +349,9 @@ LogicalResult ExpertLinearOp::verify() {
     return failure();
   if (failed(expectEqual(*this, "input width", lastDim(getWeight()), lastDim(getInput()))))
     return failure();
-  if (failed(expectEqual(*this, "chosen experts", lastDim(getExperts()), tensor(getResult()).getDimSize(1))))
+  if (failed(expectEqual(*this, "chosen experts", lastDim(getExperts()), tensorOf(getResult()).getDimSize(1))))
     return failure();
-  if (failed(expectEqual(*this, "result width", tensor(getWeight()).getDimSize(1), lastDim(getResult()))))
+  if (failed(expectEqual(*this, "result width", tensorOf(getWeight()).getDimSize(1), lastDim(getResult()))))
     return failure();
   return verifyProduct(*this, getInput(), getWeight());
 }
@@ -359,7 +359,7 @@ LogicalResult ExpertLinearOp::verify() {
 LogicalResult CombineExpertsOp::verify() {
   if (failed(expectRank(*this, "input", 3, getInput())))
     return failure();
-  if (failed(expectEqual(*this, "weights per token", tensor(getInput()).getDimSize(1), lastDim(getWeights()))))
+  if (failed(expectEqual(*this, "weights per token", tensorOf(getInput()).getDimSize(1), lastDim(getWeights()))))
     return failure();
   return expectEqual(*this, "result width", lastDim(getInput()), lastDim(getResult()));
 }
@@ -370,7 +370,7 @@ LogicalResult CombineExpertsOp::verify() {
 LogicalResult TopKOp::verify() {
   if (failed(expectRank(*this, "input", 2, getInput())) || failed(expectRank(*this, "values", 2, getValues())))
     return failure();
-  if (tensor(getValues()).getShape() != tensor(getIds()).getShape())
+  if (tensorOf(getValues()).getShape() != tensorOf(getIds()).getShape())
     return emitOpError() << "expected values and ids of one shape, got: " << getValues().getType() << " and "
                          << getIds().getType();
   if (lastDim(getValues()) > lastDim(getInput()))
