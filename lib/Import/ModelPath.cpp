@@ -33,7 +33,8 @@ std::optional<ModelFormat> formatOf(const std::string &file) {
 }
 
 std::string nameOfONNX(const std::string &file) {
-  fs::path path(file), folder = path.parent_path().filename();
+  std::error_code ignored; // the name of a file that is not there is not asked for
+  fs::path path = fs::absolute(file, ignored).lexically_normal(), folder = path.parent_path().filename();
   return path.stem() == "model" && !folder.empty() ? folder.string() : path.stem().string();
 }
 

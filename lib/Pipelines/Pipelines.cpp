@@ -27,8 +27,6 @@
 #include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
 
-#include <limits>
-
 using namespace mlir;
 using namespace lamina;
 

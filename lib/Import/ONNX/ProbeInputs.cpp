@@ -6,6 +6,8 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/string_view.h"
 
+#include <algorithm>
+
 namespace lamina::onnx {
 
 namespace {
@@ -43,14 +45,27 @@ std::optional<int64_t> sizeByRole(const Value &input, InputRole role, size_t axi
   return contains(dimension.symbol, "batch") ? std::optional<int64_t>(1) : std::nullopt;
 }
 
+/// Whether a size that the role speaks of may be another one: the width of embeddings, or heads beside the tokens of a cache.
+bool mayBeOther(const Value &input, InputRole role, size_t axis, const Dimension &dimension) {
+  if (role == InputRole::Tokens)
+    return axis > 1;
+  if (role != InputRole::Cache || axis == 0 || contains(dimension.symbol, "batch") ||
+      contains(dimension.symbol, "seq") || contains(dimension.symbol, "past"))
+    return false;
+  auto isOpen = [](const Dimension &other) { return other.size < 0; };
+  return std::count_if(input.type.shape->begin() + 1, input.type.shape->end(), isOpen) > 1;
+}
+
 absl::StatusOr<int64_t> sizeOf(const Value &input, InputRole role, size_t axis, const Dimension &dimension,
                                const ProbePoint &point, const ProbeOptions &options) {
   if (dimension.size >= 0)
     return dimension.size;
   std::optional<int64_t> known = sizeByRole(input, role, axis, dimension, point, options);
   auto given = options.sizes.find(dimension.symbol);
-  if (known.has_value() != (given != options.sizes.end()))
-    return known ? *known : given->second;
+  if (given != options.sizes.end() && (!known || mayBeOther(input, role, axis, dimension)))
+    return given->second;
+  if (known && given == options.sizes.end())
+    return *known;
   std::string size = strCat("input ", quoteName(input.name), ": size ", quoteName(dimension.symbol), " of axis ", axis);
   if (known)
     return absl::InvalidArgumentError(strCat(size, " is the batch's; leave out --dim ", dimension.symbol, "=", given->second));

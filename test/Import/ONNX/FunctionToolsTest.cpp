@@ -28,7 +28,10 @@ using ::testing::HasSubstr;
 class FunctionTools : public ::testing::Test {
 protected:
   void SetUp() override { fs::create_directories(work_); }
-  void TearDown() override { fs::remove_all(work_); }
+  void TearDown() override {
+    ::unsetenv("XDG_CACHE_HOME");
+    fs::remove_all(work_);
+  }
 
   std::string path(const std::string &name) const { return (work_ / name).string(); }
 

@@ -107,7 +107,6 @@ TEST(OnnxInline, WhatIsLargeIsNotFolded) {
   EXPECT_THAT(ops(model->graph), ElementsAre("Add", "Add"));
 }
 
-/// Each of thirty functions calls the next one twice.
 TEST(OnnxInline, AnIdentityOfSeveralResultsStays) {
   ::onnx::ModelProto proto = addModel();
   addNode(proto.mutable_graph(), "Identity", {"x"}, {"same", "more"});
@@ -128,6 +127,7 @@ TEST(OnnxInline, OutputsThatNothingGivesAreRefused) {
   EXPECT_THAT(std::string(flat(image).status().message()), HasSubstr("output 'z' is given by nothing"));
 }
 
+/// Each of thirty functions calls the next one twice.
 TEST(OnnxInline, ExponentialModelsAreRefused) {
   ::onnx::ModelProto proto = addModel();
   proto.add_opset_import()->set_domain("f");

@@ -99,6 +99,21 @@ TEST(OnnxProbe, TakesSizesThatNothingElseSays) {
   EXPECT_THAT(refusal(tokens, {.sizes = {{"batch", 2}}}), HasSubstr("size 'batch' of axis 0 is the batch's; leave out --dim batch=2"));
 }
 
+TEST(OnnxProbe, TakesSizesThatMayBeOthersThanTheBatchs) {
+  auto dims = [](const char *name, std::vector<Dimension> shape, std::map<std::string, int64_t> sizes) {
+    Value input{.name = name, .type = {Type::Kind::Tensor, ElementType::Float, std::move(shape)}};
+    absl::StatusOr<Tensor> tensor = inputAt(input, {.S = 5, .P = 11}, {.sizes = std::move(sizes)});
+    return tensor.ok() ? tensor->dims() : Dims();
+  };
+  const Dimension batch{.size = -1, .symbol = "batch"}, heads{.size = -1, .symbol = "heads"},
+      past{.size = -1, .symbol = "past_sequence"}, any{.size = -1, .symbol = "s7"}, eight{.size = 8};
+  EXPECT_EQ(dims("inputs_embeds", {batch, any, heads}, {{"heads", 64}}), (Dims{1, 5, 64}));
+  EXPECT_EQ(dims("past.0.key", {batch, heads, past, eight}, {{"heads", 4}}), (Dims{1, 4, 11, 8}));
+  EXPECT_EQ(dims("past.0.key", {batch, eight, any, eight}, {}), (Dims{1, 8, 11, 8}));
+  EXPECT_EQ(dims("past.0.key", {batch, eight, any, eight}, {{"s7", 4}}), Dims()) << "there is no other for the tokens";
+  EXPECT_EQ(dims("past.0.key", {batch, heads, past, eight}, {{"past_sequence", 4}}), Dims());
+}
+
 TEST(OnnxProbe, NamesCachesThatAreCutToAWindow) {
   auto ofAll = [](int64_t S, int64_t P) { return Tensor(ElementType::Float, {1, std::min<int64_t>(S + P, 6)}); };
   EXPECT_THAT(recognized(ofAll), StartsWith("axis 1 is cut to the last 6 positions; "));

@@ -110,7 +110,10 @@ TEST_F(Sources, OfAFolderWithoutADecoderAreNone) {
 TEST_F(Sources, OfExportsAreCalledAsTheirFolder) {
   EXPECT_EQ(nameOfONNX("/a/b/model.onnx"), "b");
   EXPECT_EQ(nameOfONNX("/a/b/decoder.onnx"), "decoder");
-  EXPECT_EQ(nameOfONNX("model.onnx"), "model");
+  for (const char *sameFile : {"/a/b/./model.onnx", "/a/c/../b/model.onnx", "/a//b/model.onnx"})
+    EXPECT_EQ(nameOfONNX(sameFile), "b") << sameFile;
+  EXPECT_EQ(nameOfONNX("model.onnx"), std::filesystem::current_path().filename().string());
+  EXPECT_EQ(nameOfONNX("/model.onnx"), "model");
 }
 
 TEST_F(Sources, KeyFollowsFromEveryFileOfAnExport) {
