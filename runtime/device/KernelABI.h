@@ -31,6 +31,7 @@ typedef struct LaminaStep {
   /// 0: whole rows of logits are wanted; otherwise so many of the largest of each, up to LAMINA_CANDIDATES.
   int64_t candidates LAMINA_UNLESS_SAID(0);
 } LaminaStep;
+#undef LAMINA_UNLESS_SAID
 
 /// Runs the workgroups [begin, end) of one dispatch. `bindings` holds one pointer per operand in the order of the
 /// kernel's operands and results. Workgroups are independent of each other and write disjoint places, so a caller

@@ -3,6 +3,7 @@
 #include "runtime/executor/BatchSegment.h"
 
 #include "runtime/executor/PlanCheck.h"
+#include "runtime/io/ArtifactFormat.h"
 
 #include "absl/strings/str_cat.h"
 

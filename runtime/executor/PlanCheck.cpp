@@ -6,6 +6,7 @@
 #include "runtime/device/KernelABI.h"
 #include "runtime/executor/ChannelSizing.h"
 #include "runtime/executor/WorkerCheck.h"
+#include "runtime/io/ArtifactFormat.h"
 #include "runtime/io/NpyFile.h"
 
 #include <algorithm>

@@ -24,14 +24,7 @@ absl::Status checkPlan(const plan::Plan &plan);
 /// Whether a plan computes outputs from inputs, instead of logits from tokens.
 inline bool isFunction(const plan::Plan &plan) { return plan.outputs_size() != 0; }
 
-/// The name of the buffer whose rows are the logits.
-inline constexpr char kLogitsBuffer[] = "logits";
-
-/// The names of the buffers that have the largest logits of each row in descending order, and their ids. A plan has both or
-/// neither.
-inline constexpr char kCandidateLogitsBuffer[] = "candidate_logits", kCandidateIdsBuffer[] = "candidate_ids";
-
-/// How many of each row there are; 0 without such buffers.
+/// How many of a row's largest logits a step may ask for; 0 without buffers of them.
 int64_t candidatesOf(const plan::Plan &plan);
 
 /// Rows of a leading dimension at the limits; FIXED counts as one row.

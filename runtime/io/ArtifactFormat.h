@@ -31,6 +31,11 @@ inline constexpr char kTokenizerFile[] = "tokenizer.gguf";
 inline constexpr char kCodeFolder[] = "code";       // <worker>.<target>.so
 inline constexpr char kWeightsFolder[] = "weights"; // <worker>.bin
 
+/// The buffers of a plan whose rows are what a step gives: logits, and perhaps, both or neither, the largest of each row in
+/// descending order and their ids.
+inline constexpr char kLogitsBuffer[] = "logits";
+inline constexpr char kCandidateLogitsBuffer[] = "candidate_logits", kCandidateIdsBuffer[] = "candidate_ids";
+
 /// Weight shards are mapped: their buffers start at multiples of LAMINA_BUFFER_ALIGNMENT, the file at a page.
 inline constexpr size_t kWeightsPageBytes = 4096;
 

@@ -150,6 +150,47 @@ func.func @operation_in_no_fragment(%x: tensor<?x16xf32>) {
 
 // -----
 
+// The runtime finds what a step returns by name.
+!logits = !mpmd.placed<tensor<?x64xf32>, @compute>
+!values = !mpmd.placed<tensor<?x8xf32>, @compute>
+!ids = !mpmd.placed<tensor<?x8xi32>, @compute>
+module @candidates {
+  mpmd.topology @cluster {
+    mpmd.device_class @compute : compute on cuda
+  }
+  plan.kernel @top {
+  ^bb0(%x: tensor<?x64xf32>):
+    %0 = lm.scale %x, 2.0 : tensor<?x64xf32>
+    %v, %i = lm.top_k %0 : (tensor<?x64xf32>) -> (tensor<?x8xf32>, tensor<?x8xi32>)
+    plan.yield %0, %v, %i : tensor<?x64xf32>, tensor<?x8xf32>, tensor<?x8xi32>
+  }
+  // CHECK-LABEL: plan.program @compute0 on @compute {
+  // CHECK-DAG:     %[[L:.*]] = plan.buffer arena "logits" extent
+  // CHECK-DAG:     %[[V:.*]] = plan.buffer arena "candidate_logits" extent
+  // CHECK-DAG:     %[[I:.*]] = plan.buffer arena "candidate_ids" extent
+  // CHECK:         plan.dispatch @top(%{{.*}}) -> (%[[L]], %[[V]], %[[I]])
+  func.func @step(%x: !logits) -> (!logits, !values, !ids) {
+    %r:3 = mpmd.fragment @compute "slice0"(%a = %x) : (!logits) -> (!logits, !values, !ids) {
+      %l, %v, %i = plan.call @top(%a) "output" : (tensor<?x64xf32>) -> (tensor<?x64xf32>, tensor<?x8xf32>, tensor<?x8xi32>)
+      mpmd.return %l, %v, %i : tensor<?x64xf32>, tensor<?x8xf32>, tensor<?x8xi32>
+    }
+    return %r#0, %r#1, %r#2 : !logits, !values, !ids
+  }
+}
+
+// -----
+
+mpmd.topology @cluster {
+  mpmd.device_class @compute : compute on cpu
+}
+!rows = !mpmd.placed<tensor<?x16xf32>, @compute>
+func.func @more_results_than_have_names(%x: !rows) -> (!rows, !rows, !rows, !rows) {
+  // expected-error @below {{'func.return' op expected logits and candidates, got: 4 results}}
+  return %x, %x, %x, %x : !rows, !rows, !rows, !rows
+}
+
+// -----
+
 // expected-error @below {{'func.func' op has no body to convert}}
 func.func private @step(!lm.batch)
 

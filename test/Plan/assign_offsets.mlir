@@ -75,6 +75,15 @@ module @arrival attributes {plan.limits = {kv_pages = 4 : i64, max_batch_tokens 
     plan.dispatch @scale(%a) -> (%b) "" extent tokens slice 0 : (!rows) -> (!rows)
     plan.wait 1 slice 0
   }
+  // What the front end reads is used until the end.
+  // CHECK-LABEL: plan.program @candidates0 on @compute arena 49152 weights 0
+  plan.program @candidates0 on @compute {
+    %ids = plan.buffer arena "candidate_ids" extent tokens : !rows
+    %a = plan.buffer arena "a" extent tokens : !rows
+    %b = plan.buffer arena "b" extent tokens : !rows
+    plan.dispatch @scale(%a) -> (%ids) "" extent tokens slice 0 : (!rows) -> (!rows)
+    plan.dispatch @scale(%a) -> (%b) "" extent tokens slice 0 : (!rows) -> (!rows)
+  }
   // CHECK-LABEL: plan.program @logits0 on @compute arena 49152 weights 0
   plan.program @logits0 on @compute {
     %logits = plan.buffer arena "logits" extent tokens : !rows

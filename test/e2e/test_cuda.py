@@ -94,7 +94,9 @@ class Simulated(unittest.TestCase):
     def test_choosing_on_the_gpu_changes_no_token(self):
         """With --logits-out a prompt's logits come to the host whole, and its token is chosen there."""
         artifact, ids = compiled(DEMO, COMPUTE, MEMORY), CASE["prompt_ids"]
-        self.assertIn("lm.top_k", succeed([OPT, DEMO, COMPUTE, MEMORY, "--compile-to=schedule"]).out)
+        schedule = succeed([OPT, DEMO, COMPUTE, MEMORY, "--compile-to=schedule"]).out
+        for part in ("lm.top_k", '"candidate_logits"', '"candidate_ids"'):
+            self.assertIn(part, schedule)
         chosen = generate(artifact, ids, count=6, logits=False).json["tokens"]
         for i in range(6):
             self.assertEqual(generate(artifact, ids + chosen[:i], count=1).json["tokens"], chosen[i:i + 1])

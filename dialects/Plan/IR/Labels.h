@@ -3,6 +3,8 @@
 #ifndef LAMINA_DIALECTS_PLAN_IR_LABELS_H
 #define LAMINA_DIALECTS_PLAN_IR_LABELS_H
 
+#include "runtime/io/ArtifactFormat.h"
+
 #include "mlir/IR/Location.h"
 #include "llvm/ADT/StringRef.h"
 
@@ -14,8 +16,8 @@ inline llvm::StringRef labelOf(mlir::Location loc) {
   return name ? name.getName().getValue() : llvm::StringRef();
 }
 
-/// The buffers of what the step returns, in this order; the runtime finds them by name (runtime/executor/PlanCheck.h).
-inline constexpr llvm::StringLiteral kResultNames[] = {"logits", "candidate_logits", "candidate_ids"};
+/// The buffers of what the step returns, in this order; the runtime finds them by name.
+inline constexpr llvm::StringLiteral kResultNames[] = {kLogitsBuffer, kCandidateLogitsBuffer, kCandidateIdsBuffer};
 
 } // namespace lamina::plan
 
