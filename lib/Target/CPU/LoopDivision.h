@@ -16,8 +16,8 @@ public:
 
   int64_t workgroups() const;
 
-  /// Makes the loop run the workgroups [begin, end), which `body` gets as two more arguments of type index. Fails where
-  /// memory on the stack has a size that is not known.
+  /// Makes the loop run the workgroups [begin, end), which `body` gets as two more arguments of type index. Emits an
+  /// error and fails where memory on the stack has a size that is not known.
   static mlir::LogicalResult apply(mlir::func::FuncOp body);
 
 private:

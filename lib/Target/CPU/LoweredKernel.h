@@ -18,7 +18,8 @@ namespace lamina {
 
 bool isLoweredKernel(const KernelSource &kernel);
 
-/// The kernel with the constants it reads as a module of its own, for a context of its own.
+/// The kernel with the constants it reads as a module of its own, for a context of its own. Emits an error and fails where
+/// memory on the stack has a size that is not known.
 mlir::FailureOr<std::string> serializeLoweredKernel(const KernelSource &kernel);
 
 /// Lowers a serialised kernel to the LLVM dialect; null if it cannot be.

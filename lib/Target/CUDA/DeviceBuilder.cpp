@@ -226,25 +226,24 @@ Values DeviceBuilder::multiplyTiles(PackedNumber number, ValueRange a, ValueRang
 
 Value DeviceBuilder::joinHalves(Value first, Value second) {
   auto wide = [&](Value half) { return Value(arith::ExtUIOp::create(*this, i32(0), half)); };
-  return arith::OrIOp::create(*this, wide(first), shiftLeft(wide(second), 16));
+  return bitOr(wide(first), shiftLeft(wide(second), 16));
 }
 
 Value DeviceBuilder::lowerHalves(Value first, Value second) {
-  return arith::OrIOp::create(*this, bitAnd(first, 0xFFFF), shiftLeft(second, 16));
+  return bitOr(bitAnd(first, 0xFFFF), shiftLeft(second, 16));
 }
 
 Value DeviceBuilder::upperHalves(Value first, Value second) {
-  return arith::OrIOp::create(*this, shiftRight(first, 16), bitAnd(second, -0x10000));
+  return bitOr(shiftRight(first, 16), bitAnd(second, -0x10000));
 }
 
 /// The exponent's four bits are the lower ones of five. All seven bits are a NaN: adding one carries into the fifth.
 Value DeviceBuilder::e4m3PairToHalves(Value pair) {
-  auto join = [&](Value a, Value b) { return arith::OrIOp::create(*this, a, b).getResult(); };
   Value zero = constant(getI32Type(), int64_t(0)), wide = arith::ExtUIOp::create(*this, getI32Type(), pair);
   Value upper = permuteBytes(wide, zero, constant(getI32Type(), int64_t(0x1404))); // the upper byte of each half
   Value magnitudes = bitAnd(shiftRight(upper, 1), 0x3F803F80);
   Value carried = bitAnd(add(magnitudes, constant(getI32Type(), int64_t(0x00800080))), 0x40004000);
-  return join(join(bitAnd(upper, -0x7FFF8000), magnitudes), carried);
+  return bitOr(bitOr(bitAnd(upper, -0x7FFF8000), magnitudes), carried);
 }
 
 Value DeviceBuilder::permuteBytes(Value low, Value high, Value selector) {
@@ -256,8 +255,7 @@ Value DeviceBuilder::permuteBytes(Value low, Value high, Value selector) {
 /// Four indices of four bits, one in each byte, of which a permutation takes three: the fourth chooses between two.
 Value DeviceBuilder::lookupWord(Value indices, llvm::ArrayRef<uint32_t> table) {
   auto word = [&](uint32_t bits) { return constant(getI32Type(), int64_t(bits)); };
-  auto join = [&](Value a, Value b) { return arith::OrIOp::create(*this, a, b).getResult(); };
-  Value pairs = join(indices, shiftRight(indices, 4)), zero = word(0);
+  Value pairs = bitOr(indices, shiftRight(indices, 4)), zero = word(0);
   Value selector = bitAnd(permuteBytes(pairs, zero, word(0x4420)), 0x7777);
   Value lower = permuteBytes(word(table[0]), word(table[1]), selector);
   Value upper = permuteBytes(word(table[2]), word(table[3]), selector);

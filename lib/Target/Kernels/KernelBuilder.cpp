@@ -60,6 +60,7 @@ Value KernelBuilder::select(Value condition, Value a, Value b) {
 Value KernelBuilder::bitAnd(Value a, int64_t mask) {
   return arith::AndIOp::create(*this, a, constant(a.getType(), mask));
 }
+Value KernelBuilder::bitOr(Value a, Value b) { return arith::OrIOp::create(*this, a, b); }
 Value KernelBuilder::shiftRight(Value a, int64_t bits) {
   return bits ? arith::ShRUIOp::create(*this, a, constant(a.getType(), bits)).getResult() : a;
 }

@@ -59,6 +59,7 @@ public:
   Value equal(Value a, Value b);
   Value select(Value condition, Value a, Value b);
   Value bitAnd(Value a, int64_t mask);
+  Value bitOr(Value a, Value b);
   Value shiftRight(Value a, int64_t bits); ///< logical
   Value shiftRightSigned(Value a, int64_t bits);
   Value shiftLeft(Value a, int64_t bits);

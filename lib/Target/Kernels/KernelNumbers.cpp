@@ -48,8 +48,8 @@ Value KernelBuilder::halfBitsToFloat(Value bits) {
       mulf(bitcast(shiftLeft(bitAnd(wide, 0x7FFF), 13), f32(lanes)), constant(f32(lanes), 0x1p112));
   Value infinite = less(constant(i32(lanes), int64_t(0x7BFF)), bitAnd(wide, 0x7FFF));
   Value magnitude = bitcast(scaled, i32(lanes));
-  Value special = arith::OrIOp::create(*this, magnitude, constant(i32(lanes), int64_t(0x7F800000)));
-  return bitcast(arith::OrIOp::create(*this, select(infinite, special, magnitude), sign), f32(lanes));
+  Value special = bitOr(magnitude, constant(i32(lanes), int64_t(0x7F800000)));
+  return bitcast(bitOr(select(infinite, special, magnitude), sign), f32(lanes));
 }
 
 Value KernelBuilder::toHalfBits(Value value) {
@@ -72,7 +72,7 @@ Value KernelBuilder::toHalfBits(Value value) {
       select(less(constant(wide, int64_t(0x477FEFFF)), magnitude), constant(wide, int64_t(0x7C00)), result);
   Value isNan = less(constant(wide, int64_t(0x7F800000)), magnitude);
   result = select(isNan, constant(wide, int64_t(0x7E00)), result);
-  return arith::TruncIOp::create(*this, words, arith::OrIOp::create(*this, result, sign));
+  return arith::TruncIOp::create(*this, words, bitOr(result, sign));
 }
 
 Value KernelBuilder::toBfloatBits(Value value) {
@@ -81,7 +81,7 @@ Value KernelBuilder::toBfloatBits(Value value) {
   Value odd = bitAnd(shiftRight(bits, 16), 1);
   Value rounded = add(add(bits, constant(wide, int64_t(0x7FFF))), odd);
   Value isNan = less(constant(wide, int64_t(0x7F800000)), bitAnd(bits, 0x7FFFFFFF));
-  Value quiet = arith::OrIOp::create(*this, bits, constant(wide, int64_t(0x00400000)));
+  Value quiet = bitOr(bits, constant(wide, int64_t(0x00400000)));
   return arith::TruncIOp::create(*this, vectorOf(getI16Type(), lanesOf(value)),
                                  shiftRight(select(isNan, quiet, rounded), 16));
 }
@@ -94,7 +94,7 @@ Value KernelBuilder::e4m3BitsToFloat(Value bits) {
   Value wide = arith::ExtSIOp::create(*this, words, bits), magnitude = bitAnd(wide, 0x7F);
   Value isNan = less(constant(words, int64_t(0x7E)), magnitude);
   Value half = select(isNan, constant(words, int64_t(0x7E00)), shiftLeft(magnitude, 7));
-  return mulf(halfBitsToFloat(arith::OrIOp::create(*this, half, bitAnd(wide, -0x8000))), constant(f32(lanes), 256.0));
+  return mulf(halfBitsToFloat(bitOr(half, bitAnd(wide, -0x8000))), constant(f32(lanes), 256.0));
 }
 
 Value KernelBuilder::toE4M3Bits(Value value) {
@@ -111,5 +111,5 @@ Value KernelBuilder::toE4M3Bits(Value value) {
   Value isNan = less(constant(wide, int64_t(0x7F800000)), magnitude);
   result = select(isNan, constant(wide, int64_t(0x7F)), result);
   return arith::TruncIOp::create(*this, vectorOf(getI8Type(), lanes),
-                                 arith::OrIOp::create(*this, result, bitAnd(shiftRight(bits, 24), 0x80)));
+                                 bitOr(result, bitAnd(shiftRight(bits, 24), 0x80)));
 }

@@ -112,7 +112,7 @@ Value KernelBuilder::lookupByShifts(Value indices, ArrayRef<int8_t> table) {
     Value shift = arith::ExtUIOp::create(*this, wide, shiftLeft(bitAnd(index, 7), 3));
     Value entry = bitAnd(arith::ShRUIOp::create(*this, entries, shift), 0xFF);
     entry = shiftLeft(arith::TruncIOp::create(*this, indices.getType(), entry), 8 * byte);
-    result = result ? arith::OrIOp::create(*this, result, entry).getResult() : entry;
+    result = result ? bitOr(result, entry) : entry;
   }
   return result;
 }

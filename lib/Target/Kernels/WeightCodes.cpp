@@ -74,7 +74,7 @@ Value WeightDecoder::signedCodes(Value codes) {
   assert(format.valueOffset < 0 && format.codeBits < 8);
   if (part_.lanes < kPackedRows) { // a GPU adds words: a bit above each byte keeps it from borrowing
     auto repeated = [&](int64_t byte) { return b_.constant(codes.getType(), byte * 0x01010101); };
-    Value above = arith::OrIOp::create(b_, codes, repeated(0x80));
+    Value above = b_.bitOr(codes, repeated(0x80));
     return arith::XOrIOp::create(b_, b_.sub(above, repeated(-format.valueOffset)), repeated(0x80));
   }
   Type bytes = b_.vectorOf(b_.getI8Type(), 4 * kPackedRows);
@@ -141,7 +141,7 @@ Value WeightDecoder::fourCodes(Value block, Value step, const OfQuarters &quads,
     if (plane.width < 8)
       bits = b_.bitAnd(shiftToQuads(bits, plane, quads), ((1 << plane.width) - 1) * 0x01010101);
     bits = b_.shiftLeft(bits, plane.shift);
-    codes = codes ? arith::OrIOp::create(b_, codes, bits).getResult() : bits;
+    codes = codes ? b_.bitOr(codes, bits) : bits;
   }
   return codes;
 }

@@ -81,23 +81,15 @@ TEST(FormsTest, CachesOf16BitsAreAttendedToOnTensorCores) {
   }
 }
 
-int countLoads(const std::string &ptx, size_t begin, size_t end) {
-  int count = 0;
-  for (size_t i = ptx.find("ld.global", begin); i < end; i = ptx.find("ld.global", i + 1))
-    ++count;
-  return count;
-}
-
-/// How many loads stand between the first product of tiles in an entry and the barrier before it.
-int loadsBeforeProducts(const std::string &ptx, const std::string &entry) {
-  size_t product = ptx.find("mma.sync", ptx.find(".entry " + entry + "("));
-  return countLoads(ptx, ptx.rfind("bar.sync", product), product);
-}
-
-/// How many stand between the first product and the barrier after it.
-int loadsBehindProducts(const std::string &ptx, const std::string &entry) {
-  size_t product = ptx.find("mma.sync", ptx.find(".entry " + entry + "("));
-  return countLoads(ptx, product, ptx.find("bar.sync", product));
+/// How many loads stand between a kernel's first product of tiles and the barriers before and behind it.
+struct LoadsAroundProduct {
+  int before, behind;
+};
+LoadsAroundProduct loadsAroundProduct(const std::string &ptx, const std::string &entry) {
+  std::string code = entriesOf(ptx).at(entry);
+  size_t product = code.find("mma.sync"), begin = code.rfind("bar.sync", product), end = code.find("bar.sync", product);
+  EXPECT_NE(product, std::string::npos) << entry;
+  return {countOf(code.substr(begin, product - begin), "ld.global"), countOf(code.substr(product, end - product), "ld.global")};
 }
 
 /// What a loop's next turn multiplies is on its way before this one does, and LLVM leaves it there: the words of 32 elements
@@ -107,22 +99,23 @@ TEST(FormsTest, LoadsAreIssuedAheadOfProducts) {
   for (const char *format : {"F16", "BF16"}) {
     const std::string name = lowerName(*findBlockFormat(format));
     std::string ptx = compileText(linearText(name, *findBlockFormat(format), 64, 1024), {"ptx"}).at(0);
-    EXPECT_GE(loadsBeforeProducts(ptx, name + "$t8"), 16);
-    EXPECT_GE(loadsBeforeProducts(ptx, name + "$t64"), 8);
-    EXPECT_GE(loadsBeforeProducts(ptx, name + "$any"), 8);
+    EXPECT_GE(loadsAroundProduct(ptx, name + "$t8").before, 16);
+    EXPECT_GE(loadsAroundProduct(ptx, name + "$t64").before, 8);
+    EXPECT_GE(loadsAroundProduct(ptx, name + "$any").before, 8);
     for (int64_t length : {80, 96, 128}) {
       ptx = compileText(AttentionShape{8, 2, length, length, name}.text(), {"ptx"}).at(0);
       for (const char *form : {"attention$split", "attention$any"}) {
-        EXPECT_GE(loadsBeforeProducts(ptx, form), length / 16 * 8) << length << form;
-        EXPECT_GE(loadsBehindProducts(ptx, form), 8 * 8) << length << form;
+        LoadsAroundProduct loads = loadsAroundProduct(ptx, form);
+        EXPECT_GE(loads.before, length / 16 * 8) << length << form;
+        EXPECT_GE(loads.behind, 8 * 8) << length << form;
       }
     }
   }
   for (const char *format : {"Q4_0", "Q4_K"}) {
     const std::string name = lowerName(*findBlockFormat(format));
     std::string ptx = compileText(linearText(name, *findBlockFormat(format), 64, 4096, "!lm.q8"), {"ptx"}).at(0);
-    EXPECT_GE(loadsBeforeProducts(ptx, name + "$t64"), 8);
-    EXPECT_GE(loadsBeforeProducts(ptx, name + "$any"), 8);
+    EXPECT_GE(loadsAroundProduct(ptx, name + "$t64").before, 8);
+    EXPECT_GE(loadsAroundProduct(ptx, name + "$any").before, 8);
   }
 }
 

@@ -2,7 +2,8 @@
 //
 // How tensor cores add no document says; what kernels take for granted is tested where there is a GPU: the sum in a row
 // and a column does not depend on the other rows and columns nor on where these stand, and products of zeros leave a sum
-// as it was. So forms give the same bits. The same runs on the simulated GPU, through the runtime's device.
+// as it was. So forms give the same bits. From sm_90 on kernels begin before those in front of them are done. The same
+// runs on the simulated GPU, through the runtime's device.
 //
 //===--------------------------------------------------------------------------------------------------------===//
 
@@ -44,7 +45,8 @@ protected:
   /// The kernels of a module, once for a device.
   void load(const std::string &text) {
     std::vector<CodeFile> files;
-    for (auto [target, name] : {std::pair("ptx", "ptx"), std::pair("cuda_sim", "sim")}) {
+    // The code for sm_90a is PTX here, which the driver takes as well.
+    for (auto [target, name] : {std::pair("ptx", "ptx"), std::pair("sm_90a", "sm_90a"), std::pair("cuda_sim", "sim")}) {
       std::string path = testing::TempDir() + "hardware-test." + std::to_string(getpid()) + "." + name;
       std::ofstream(path, std::ios::binary) << compileText(text, {target}).at(0);
       files.push_back({path, name});
@@ -56,26 +58,39 @@ protected:
     forms_ = describeText(text);
   }
 
-  void run(const KernelVariant &form, const std::vector<BoundBuffer> &buffers, const LaminaStep &step) {
-    std::vector<void *> bindings;
+  /// Where the device has buffers that lie one behind another, as they do on the host.
+  std::vector<void *> place(const std::vector<BoundBuffer> &buffers) {
+    std::vector<void *> places;
     size_t end = 0;
     for (const BoundBuffer &buffer : buffers) {
-      ASSERT_LE(end + buffer.bytes, kBytes);
+      EXPECT_LE(end + buffer.bytes, kBytes);
       std::memcpy(memory_.data() + end, buffer.data, buffer.bytes);
-      bindings.push_back(arena_ + end);
+      places.push_back(arena_ + end);
       end = llvm::alignTo(end + buffer.bytes, LAMINA_BUFFER_ALIGNMENT);
     }
-    auto check = [](const absl::Status &status) { ASSERT_TRUE(status.ok()) << status; };
+    check(device_->copyFromHost(arena_, memory_.data(), end));
+    return places;
+  }
+
+  void launch(const KernelVariant &form, const std::vector<void *> &bindings, const LaminaStep &step) {
     auto kernel = device_->findKernel({form.symbol, form.blockThreads, form.sharedBytes});
     ASSERT_TRUE(kernel.ok()) << kernel.status();
     int64_t rows = form.extent == plan::RowExtent::fixed ? 1 : step.tokens;
-    check(device_->copyFromHost(arena_, memory_.data(), end));
-    check(device_->beginStep(step));
     check(device_->launch(*kernel, bindings, rows * int64_t(form.workgroups)));
-    check(device_->copyToHost(memory_.data(), arena_, end));
-    for (auto [buffer, place] : llvm::zip(buffers, bindings))
-      std::memcpy(buffer.data, memory_.data() + (static_cast<std::byte *>(place) - arena_), buffer.bytes);
   }
+
+  /// Waits for what has been launched.
+  void read(const BoundBuffer &buffer, const void *place) { check(device_->copyToHost(buffer.data, place, buffer.bytes)); }
+
+  void run(const KernelVariant &form, const std::vector<BoundBuffer> &buffers, const LaminaStep &step) {
+    std::vector<void *> places = place(buffers);
+    check(device_->beginStep(step));
+    launch(form, places, step);
+    for (auto [buffer, from] : llvm::zip(buffers, places))
+      read(buffer, from);
+  }
+
+  static void check(const absl::Status &status) { ASSERT_TRUE(status.ok()) << status; }
 
   /// A conversation in one step, and in smaller ones.
   void converseInSteps(const AttentionShape &shape) {
@@ -126,6 +141,34 @@ TEST_P(HardwareTest, ProductsGiveTheSameBitsInEveryForm) {
 /// Rows that go together have blocks of positions in which some attend to nothing, whose weights are zeros.
 TEST_P(HardwareTest, AttentionGivesTheSameBitsHoweverRowsGoTogether) { converseInSteps({8, 2, 64, 64, "f16"}); }
 TEST_P(HardwareTest, AttentionToAWindowDoesToo) { converseInSteps({4, 1, 64, 64, "bf16", /*window=*/100}); }
+
+/// Each product reads what the one before it writes, and writes what the one before that has read.
+TEST_P(HardwareTest, LaunchesThatOverlapGiveTheSameBits) {
+  constexpr int64_t kRows = 512, kProducts = 12; // numbers grow by some twenty times each
+  const BlockFormat &format = *findBlockFormat("F16");
+  load(linearText("F16", format, kRows, kRows));
+  Random random(3);
+  Matrix w = randomMatrix(random, format, kRows, kRows);
+  const KernelVariant &form = forms_.at("F16").front();
+  for (int64_t tokens : {1, 8}) {
+    Rows x = randomRows(random, tokens, kRows), y(tokens, kRows);
+    auto multiply = [&](bool apart) {
+      std::vector<void *> places = place({{x.data}, {w.packed}, {y.data}});
+      LaminaStep step{tokens, 0, 1, 1};
+      check(device_->beginStep(step));
+      Rows last(tokens, kRows);
+      for (int64_t i = 0; i < kProducts; ++i) {
+        launch(form, places, step);
+        std::swap(places[0], places[2]);
+        if (apart)
+          read({last.data}, places[0]);
+      }
+      read({last.data}, places[0]);
+      return last;
+    };
+    EXPECT_TRUE(multiply(false).sameBits(multiply(true))) << tokens;
+  }
+}
 
 INSTANTIATE_TEST_SUITE_P(Drivers, HardwareTest, testing::Values(LAMINA_CUDA_SIM, kDriver.data()),
                          [](const auto &info) { return std::string(info.index == 0 ? "Simulated" : "Real"); });

@@ -70,6 +70,11 @@
 
 // CHECK-LABEL: .visible .entry gather_rows$out(
 
+// Keys of number and place: the largest by shuffles, then of all warps, as often as the step asks for.
+// CHECK-LABEL: .visible .entry top_k$out(
+// CHECK:         shfl.sync.bfly.b32
+// CHECK:         bar.sync
+
 // CHECK-LABEL: .version 7.0
 // CHECK-LABEL: .visible .entry cache_append(
 // CHECK:         cvt.rn.f16.f32
