@@ -12,21 +12,15 @@ add_library(lamina_mlir_options INTERFACE)
 target_link_libraries(lamina_mlir_options INTERFACE lamina_options)
 target_include_directories(lamina_mlir_options SYSTEM INTERFACE ${LLVM_INCLUDE_DIRS} ${MLIR_INCLUDE_DIRS})
 target_compile_definitions(lamina_mlir_options INTERFACE ${LLVM_DEFINITIONS_LIST})
-# All code alike, programs too: precompiled headers have to be compiled like what includes them.
-target_compile_options(lamina_mlir_options INTERFACE -fno-rtti -fPIC -Wno-unused-but-set-variable)
+target_compile_options(lamina_mlir_options INTERFACE -fno-rtti -Wno-unused-but-set-variable)
 
-# Two thirds and more of a compilation would be MLIR's headers: those that many sources include are compiled once. Sources
-# include what they need all the same, so that they compile with -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON too.
-file(CONFIGURE OUTPUT MLIRHeaders.cpp CONTENT "")
-add_library(lamina_mlir_headers OBJECT ${CMAKE_CURRENT_BINARY_DIR}/MLIRHeaders.cpp)
-target_link_libraries(lamina_mlir_headers PRIVATE lamina_mlir_options)
-target_precompile_headers(lamina_mlir_headers PRIVATE
-  <mlir/Dialect/Arith/IR/Arith.h> <mlir/Dialect/Func/IR/FuncOps.h> <mlir/Dialect/LLVMIR/LLVMDialect.h>
-  <mlir/Dialect/Linalg/IR/Linalg.h> <mlir/Dialect/Math/IR/Math.h> <mlir/Dialect/MemRef/IR/MemRef.h>
-  <mlir/Dialect/SCF/IR/SCF.h> <mlir/Dialect/Tensor/IR/Tensor.h> <mlir/Dialect/Vector/IR/VectorOps.h>
-  <mlir/IR/Builders.h> <mlir/IR/BuiltinOps.h> <mlir/IR/ImplicitLocOpBuilder.h> <mlir/Pass/Pass.h>)
-# Without a time ccache can tell whether a precompiled header has changed.
-target_compile_options(lamina_mlir_options INTERFACE "SHELL:-Xclang -fno-pch-timestamp")
+# These are two thirds and more of a compilation.
+lamina_precompiled_headers(lamina_mlir_headers LINKS lamina_mlir_options
+  HEADERS <absl/status/statusor.h>
+    <mlir/Dialect/Arith/IR/Arith.h> <mlir/Dialect/Func/IR/FuncOps.h> <mlir/Dialect/LLVMIR/LLVMDialect.h>
+    <mlir/Dialect/Linalg/IR/Linalg.h> <mlir/Dialect/Math/IR/Math.h> <mlir/Dialect/MemRef/IR/MemRef.h>
+    <mlir/Dialect/SCF/IR/SCF.h> <mlir/Dialect/Tensor/IR/Tensor.h> <mlir/Dialect/Vector/IR/VectorOps.h>
+    <mlir/IR/Builders.h> <mlir/IR/BuiltinOps.h> <mlir/IR/ImplicitLocOpBuilder.h> <mlir/Pass/Pass.h>)
 
 # lamina_tablegen(TARGET TD out.inc -gen-x [args] [out2.inc -gen-y …]): runs mlir-tblgen on one .td file;
 # everything that includes the results depends on TARGET through DEPENDS of lamina_compiler_library.

@@ -158,9 +158,10 @@ module @candidates {
   mpmd.topology @cluster {
     mpmd.device_class @compute : compute on cuda
   }
+  lm.weight @w : tensor<16x64x!lm.block<f32>> from [#lm.source<"w" : f32, 0 at 0>]
   plan.kernel @top {
-  ^bb0(%x: tensor<?x64xf32>):
-    %0 = lm.scale %x, 2.0 : tensor<?x64xf32>
+  ^bb0(%ids: tensor<?xi32>, %w: tensor<16x64x!lm.block<f32>>):
+    %0 = lm.embedding %ids, %w : (tensor<?xi32>, tensor<16x64x!lm.block<f32>>) -> tensor<?x64xf32>
     %v, %i = lm.top_k %0 : (tensor<?x64xf32>) -> (tensor<?x8xf32>, tensor<?x8xi32>)
     plan.yield %0, %v, %i : tensor<?x64xf32>, tensor<?x8xf32>, tensor<?x8xi32>
   }
@@ -168,10 +169,12 @@ module @candidates {
   // CHECK-DAG:     %[[L:.*]] = plan.buffer arena "logits" extent
   // CHECK-DAG:     %[[V:.*]] = plan.buffer arena "candidate_logits" extent
   // CHECK-DAG:     %[[I:.*]] = plan.buffer arena "candidate_ids" extent
-  // CHECK:         plan.dispatch @top(%{{.*}}) -> (%[[L]], %[[V]], %[[I]])
-  func.func @step(%x: !logits) -> (!logits, !values, !ids) {
-    %r:3 = mpmd.fragment @compute "slice0"(%a = %x) : (!logits) -> (!logits, !values, !ids) {
-      %l, %v, %i = plan.call @top(%a) "output" : (tensor<?x64xf32>) -> (tensor<?x64xf32>, tensor<?x8xf32>, tensor<?x8xi32>)
+  // CHECK:         plan.dispatch @top({{.*}}) -> (%[[L]], %[[V]], %[[I]])
+  func.func @step(%batch: !lm.batch) -> (!logits, !values, !ids) {
+    %r:3 = mpmd.fragment @compute "slice0"(%b = %batch) : (!lm.batch) -> (!logits, !values, !ids) {
+      %ids = lm.batch_field %b, token_ids : tensor<?xi32>
+      %w = lm.get_weight @w : tensor<16x64x!lm.block<f32>>
+      %l, %v, %i = plan.call @top(%ids, %w) "output" : (tensor<?xi32>, tensor<16x64x!lm.block<f32>>) -> (tensor<?x64xf32>, tensor<?x8xf32>, tensor<?x8xi32>)
       mpmd.return %l, %v, %i : tensor<?x64xf32>, tensor<?x8xf32>, tensor<?x8xi32>
     }
     return %r#0, %r#1, %r#2 : !logits, !values, !ids

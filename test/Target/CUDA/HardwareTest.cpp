@@ -80,7 +80,10 @@ protected:
   }
 
   /// Waits for what has been launched.
-  void read(const BoundBuffer &buffer, const void *place) { check(device_->copyToHost(buffer.data, place, buffer.bytes)); }
+  void read(const BoundBuffer &buffer, const void *place) {
+    check(device_->copyToHost(memory_.data(), place, buffer.bytes));
+    std::memcpy(buffer.data, memory_.data(), buffer.bytes);
+  }
 
   void run(const KernelVariant &form, const std::vector<BoundBuffer> &buffers, const LaminaStep &step) {
     std::vector<void *> places = place(buffers);
