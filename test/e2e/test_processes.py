@@ -8,7 +8,7 @@ import tempfile
 import time
 import unittest
 
-from harness import RUN, compiled, random_model
+from harness import DEMO, OPT, RUN, WORK, compiled, native_target, random_model
 
 
 def long_run():
@@ -140,6 +140,23 @@ class Processes(unittest.TestCase):
         self.assertEqual(run.wait(10), 130)
         self.assertNotIn("killed", self.message())
         self.assert_nothing_left()
+
+    def test_the_compiler_ignores_signals_that_it_was_started_to_ignore(self):
+        """As by nohup, or by a shell in the background."""
+        ignored = (signal.SIGINT, signal.SIGHUP)
+        out = WORK / "ignored.lamina"
+        opt = subprocess.Popen([OPT, DEMO, "-o", out, "--quiet", f"--cpu-targets={native_target()}"],
+                               preexec_fn=lambda: [signal.signal(s, signal.SIG_IGN) for s in ignored])
+        self.addCleanup(opt.kill)
+
+        def ended():
+            for s in ignored:
+                opt.send_signal(s)
+            return opt.poll() is not None
+
+        self.assertTrue(wait_until(ended, 120))
+        self.assertEqual(opt.returncode, 0)
+        self.assertTrue((out / "manifest.json").exists())
 
     def test_closed_pipe_ends_the_run(self):
         run = self.start()

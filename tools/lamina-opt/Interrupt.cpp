@@ -10,6 +10,17 @@
 #include <thread>
 #include <unistd.h>
 
+namespace {
+
+/// As for what nohup or a shell starts in the background: the signal is meant for others.
+bool isIgnored(int signal) {
+  struct sigaction action = {};
+  sigaction(signal, nullptr, &action);
+  return action.sa_handler == SIG_IGN;
+}
+
+} // namespace
+
 void lamina::cleanUpOnSignals(const std::string &artifact) {
   static std::mutex mutex;
   static std::string current;
@@ -23,7 +34,10 @@ void lamina::cleanUpOnSignals(const std::string &artifact) {
   sigset_t signals;
   sigemptyset(&signals);
   for (int signal : {SIGINT, SIGTERM, SIGHUP})
-    sigaddset(&signals, signal);
+    if (!isIgnored(signal))
+      sigaddset(&signals, signal);
+  if (sigisemptyset(&signals))
+    return;
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   // A thread, not a handler: removing a directory is not for signal handlers.
   std::thread([signals] {

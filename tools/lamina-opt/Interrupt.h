@@ -8,8 +8,8 @@
 namespace lamina {
 
 /// From now on SIGINT, SIGTERM and SIGHUP remove what a running compilation has written beside `artifact`
-/// (`artifact.partial-…`, made by this process) and end the process with status 128 + signal. Call once, before other
-/// threads start: they must inherit the blocked signals.
+/// (`artifact.partial-…`, made by this process) and end the process with status 128 + signal; those that the process was
+/// started to ignore stay ignored. Call once, before other threads start: they must inherit the blocked signals.
 void cleanUpOnSignals(const std::string &artifact);
 
 } // namespace lamina
