@@ -80,8 +80,13 @@ absl::StatusOr<std::string> keyOf(const ModelSource &source, const std::string &
 /// what another has just begun to use. Where a file system has no locks each makes its own.
 class Lock {
 public:
-  explicit Lock(const std::string &path) : file_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666)) {
-    while (file_ >= 0 && ::flock(file_, LOCK_EX) != 0 && errno == EINTR) {
+  Lock(const std::string &path, const std::string &model)
+      : file_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666)) {
+    if (file_ < 0 || ::flock(file_, LOCK_EX | LOCK_NB) == 0)
+      return;
+    if (errno == EWOULDBLOCK && ::isatty(STDERR_FILENO))
+      std::fprintf(stderr, "waiting for another process that compiles %s\n", model.c_str());
+    while (::flock(file_, LOCK_EX) != 0 && errno == EINTR) {
     }
   }
   ~Lock() {
@@ -149,16 +154,24 @@ std::string compileCacheKey(const SourceFiles &model, const std::string &digest,
   return Sha256::hex(sha.finish());
 }
 
-absl::StatusOr<std::string> compileIntoCache(const ModelSource &source, bool again) {
+std::optional<ArtifactStamp> stampOf(const std::string &artifact) {
+  struct stat info = {};
+  if (!isArtifactDirectory(artifact) || ::stat((fs::path(artifact) / kManifestFile).c_str(), &info) != 0)
+    return std::nullopt;
+  return ArtifactStamp{info.st_ino, info.st_mtim.tv_sec, info.st_mtim.tv_nsec};
+}
+
+absl::StatusOr<std::string> compileIntoCache(const ModelSource &source, const std::optional<ArtifactStamp> &damaged) {
   LAMINA_ASSIGN_OR_RETURN(std::string compiler, findCompiler());
   LAMINA_ASSIGN_OR_RETURN(fs::path folder, cacheFolder());
   LAMINA_ASSIGN_OR_RETURN(std::string key, keyOf(source, compiler, folder));
   std::string artifact = (folder / (key + kArtifactSuffix)).string();
-  Lock lock((folder / (key + ".lock")).string());
-  if (!again && isArtifactDirectory(artifact))
+  Lock lock((folder / (key + ".lock")).string(), source.model);
+  if (std::optional<ArtifactStamp> found = stampOf(artifact); found && found != damaged)
     return artifact;
   // The compiler replaces no folder that is not an artifact; this one is ours, whatever is left in it.
   std::error_code ignored; // if it cannot be removed, the compiler says why
+  fs::remove(fs::path(artifact) / kManifestFile, ignored); // first: who is reading it then learns why files are missing
   fs::remove_all(artifact, ignored);
   if (::isatty(STDERR_FILENO))
     std::fprintf(stderr, "compiling %s into %s\n", source.model.c_str(), artifact.c_str());

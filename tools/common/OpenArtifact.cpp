@@ -46,12 +46,14 @@ absl::StatusOr<ArtifactReader> openArtifact(const ModelSource &source, uint64_t 
     return open(source.model);
   }
   LAMINA_ASSIGN_OR_RETURN(std::string path, compileIntoCache(source));
+  std::optional<ArtifactStamp> opened = stampOf(path);
   absl::StatusOr<ArtifactReader> artifact = open(path);
-  if (!isDamage(artifact.status()))
+  bool removed = stampOf(path) != opened; // by a process that found it damaged, too
+  if (artifact.ok() || (!isDamage(artifact.status()) && !removed))
     return artifact;
   std::fprintf(stderr, "%s: warning: %s; compiling it again\n", program_invocation_short_name,
                std::string(artifact.status().message()).c_str());
-  LAMINA_ASSIGN_OR_RETURN(path, compileIntoCache(source, /*again=*/true));
+  LAMINA_ASSIGN_OR_RETURN(path, compileIntoCache(source, opened));
   return open(path);
 }
 
