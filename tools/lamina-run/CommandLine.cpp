@@ -107,7 +107,8 @@ struct Parser {
                      options.compileFlags.push_back("--dim=" + given.name + "=" + given.value);
                      return parseSize(given.value).has_value();
                    });
-    addAssignments(app, "--constant", "NAME=FILE.npy", "Of an ONNX model: the file of an input that becomes a constant; may be repeated",
+    addAssignments(app, "--constant", "NAME=FILE.npy",
+                   "Of an ONNX model without a cache: the file of an input that becomes a constant; may be repeated",
                    [this](const Assignment &given) {
                      options.compileFlags.push_back("--constant=" + given.name + "=" + given.value);
                      options.flagFiles.push_back(given.value);

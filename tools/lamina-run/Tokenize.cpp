@@ -24,8 +24,12 @@ std::string readStandardInput() {
 
 absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizerOf(const RunOptions &options) {
   std::error_code ignored; // a path that cannot be examined is reported by whoever opens it
-  if (!std::filesystem::is_directory(options.model, ignored) && formatOf(options.model) != ModelFormat::ONNX)
+  if (!std::filesystem::is_directory(options.model, ignored) && formatOf(options.model) != ModelFormat::ONNX) {
+    if (!options.compileFlags.empty())
+      return absl::InvalidArgumentError(
+          strCat("'", options.model, "': --dim and --constant are of ONNX models; leave them out"));
     return loadTokenizer(options.model);
+  }
   LAMINA_ASSIGN_OR_RETURN(ArtifactReader artifact, openModel(options));
   return loadTokenizer(artifact.filePath(kTokenizerFile));
 }

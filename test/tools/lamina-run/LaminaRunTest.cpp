@@ -222,6 +222,8 @@ TEST_F(LaminaRun, RefusesWhatCannotRun) {
   refused(laminaRun({model_.file("none"), "--prompt", "a"}), 1, "No such file");
   writeFile(model_.file("text"), "hello");
   refused(laminaRun({model_.file("text"), "--prompt", "a"}), 1, "neither an artifact");
+  refused(laminaRun({model_.gguf(), "--tokenize", "--prompt", "a", "--dim", "a=1"}), 1,
+          "--dim and --constant are of ONNX models");
 }
 
 TEST_F(LaminaRun, ADeadWorkerEndsTheRunAndIsNamed) {
