@@ -10,7 +10,6 @@
 #include "tools/common/Trace.h"
 
 #include "runtime/base/StrCat.h"
-#include "runtime/executor/Engine.h"
 #include "tools/common/Text.h"
 
 #include <nlohmann/json.hpp>
@@ -85,6 +84,16 @@ std::vector<Transfer> transfersOf(const std::vector<TraceEvent> &events) {
   return transfers;
 }
 
+void keepWholeSteps(std::vector<TraceEvent> &events, uint64_t capacity, const std::string &path) {
+  uint64_t first = firstWholeStep(events, capacity), end = first;
+  std::erase_if(events, [&](const TraceEvent &event) { return event.step < first; });
+  for (const TraceEvent &event : events)
+    end = std::max(end, event.step + 1);
+  if (first > 1)
+    std::fprintf(stderr, "%s: warning: only the last %llu steps are in '%s': the trace holds no more\n",
+                 program_invocation_short_name, static_cast<unsigned long long>(end - first), path.c_str());
+}
+
 struct FileCloser {
   void operator()(std::FILE *file) const { std::fclose(file); }
 };
@@ -101,7 +110,28 @@ absl::Status checkTraceFile(const std::string &path) {
   return file ? absl::OkStatus() : cannotWrite(path);
 }
 
+uint64_t firstWholeStep(std::span<const TraceEvent> events, uint64_t capacity) {
+  struct Kept {
+    uint64_t events = 0;
+    uint64_t firstStep = 0;
+  };
+  std::map<int, Kept> workers;
+  for (const TraceEvent &event : events)
+    if (Kept &kept = workers[event.worker]; kept.events++ == 0)
+      kept.firstStep = event.step;
+  uint64_t first = 1;
+  for (const auto &[worker, kept] : workers)
+    if (kept.events >= capacity) // the beginning of its first step may be lost
+      first = std::max(first, kept.firstStep + 1);
+  return first;
+}
+
 absl::Status writeTrace(const Engine &engine, const std::string &path) {
+  return writeTrace(engine.workers(), engine.trace(), Engine::kTraceCapacity, path);
+}
+
+absl::Status writeTrace(const std::vector<WorkerInfo> &workers, std::vector<TraceEvent> events, uint64_t capacity,
+                        const std::string &path) {
   std::unique_ptr<std::FILE, FileCloser> file(std::fopen(path.c_str(), "we"));
   if (!file)
     return cannotWrite(path);
@@ -112,11 +142,10 @@ absl::Status writeTrace(const Engine &engine, const std::string &path) {
                  dumpLine(event).c_str());
     first = false;
   };
-  std::vector<WorkerInfo> workers = engine.workers();
   for (size_t i = 0; i < workers.size(); ++i)
     put(laneName(i, workers[i].name));
   put(laneName(workers.size(), "communication"));
-  std::vector<TraceEvent> events = engine.trace();
+  keepWholeSteps(events, capacity, path);
   for (const TraceEvent &event : events)
     put(bar(event.label.empty() ? kindName(event.kind) : event.label, kindName(event.kind),
             static_cast<size_t>(event.worker), event.beginNanoseconds, event.endNanoseconds,

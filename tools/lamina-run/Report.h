@@ -23,10 +23,6 @@ nlohmann::ordered_json workersJson(const Engine &engine);
 /// trace).
 void printStats(std::span<const GenerationResult> results, const Session &session, double wallMs);
 
-/// The first step of which the events hold everything, where each worker keeps the last `capacity` of its
-/// own.
-uint64_t firstWholeStep(std::span<const TraceEvent> events, uint64_t capacity);
-
 } // namespace lamina::run
 
 #endif // LAMINA_TOOLS_LAMINA_RUN_REPORT_H

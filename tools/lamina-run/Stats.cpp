@@ -1,5 +1,6 @@
 //===- Stats.cpp - --stats ----------------------------------------------------------------------------===//
 
+#include "tools/common/Trace.h"
 #include "tools/lamina-run/Report.h"
 
 #include <algorithm>
@@ -118,22 +119,6 @@ void printWorkers(const StepTotals &totals, const std::vector<WorkerInfo> &worke
 }
 
 } // namespace
-
-uint64_t firstWholeStep(std::span<const TraceEvent> events, uint64_t capacity) {
-  struct Kept {
-    uint64_t events = 0;
-    uint64_t firstStep = 0;
-  };
-  std::map<int, Kept> workers;
-  for (const TraceEvent &event : events)
-    if (Kept &kept = workers[event.worker]; kept.events++ == 0)
-      kept.firstStep = event.step;
-  uint64_t first = 1;
-  for (const auto &[worker, kept] : workers)
-    if (kept.events >= capacity) // the beginning of its first step may be lost
-      first = std::max(first, kept.firstStep + 1);
-  return first;
-}
 
 void printStats(std::span<const GenerationResult> results, const Session &session, double wallMs) {
   printRates(results, session);

@@ -3,7 +3,6 @@
 #include "TestModel.h"
 
 #include "test/runtime/executor/TestPlan.h"
-#include "tools/lamina-run/Report.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -515,19 +514,6 @@ TEST_F(LaminaRun, AThreadThatCannotBeStartedIsAnErrorOfOneLine) {
   EXPECT_EQ(outcome.status, 0) << outcome.err;
   refused(limited({"--prompt", kFifteen, "-n", "1", "--threads", "2"}), 1, "cannot start 2 threads: ");
   refused(limited({"--prompt", kFifteen, "-n", "1", "--threads", "2", "--inproc"}), 1, "cannot start a thread for a worker: ");
-}
-
-TEST(FirstWholeStep, IsTheSecondThatATraceWithoutRoomStillHolds) {
-  std::vector<TraceEvent> events;
-  for (uint64_t step = 4; step < 7; ++step)
-    for (int worker : {0, 1, 1}) {
-      TraceEvent &event = events.emplace_back();
-      event.worker = worker;
-      event.step = step;
-    }
-  EXPECT_EQ(run::firstWholeStep({}, 6), 1u);
-  EXPECT_EQ(run::firstWholeStep(events, 7), 1u);
-  EXPECT_EQ(run::firstWholeStep(events, 6), 5u);
 }
 
 } // namespace
