@@ -129,8 +129,9 @@ void Sampler::penalize(std::span<const int32_t> history) {
       continue;
     float &logit = found->logit;
     logit = logit <= 0.0f ? logit * options_.repetitionPenalty : logit / options_.repetitionPenalty;
-    // A huge penalty must not make a token vanish from the arithmetic.
-    logit = std::max(logit, -std::numeric_limits<float>::max());
+    // Neither a huge penalty nor a tiny one may leave what can be calculated with.
+    constexpr float kMost = std::numeric_limits<float>::max();
+    logit = std::clamp(logit, -kMost, kMost);
   }
 }
 

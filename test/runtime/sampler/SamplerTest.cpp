@@ -136,6 +136,7 @@ TEST(Sampler, RepetitionPenalty) {
   options.repetitionWindow = 0;
   EXPECT_EQ(sampleOnce(options, {4, 3, 1}, {0}), 0);
   EXPECT_EQ(sampleOnce({.repetitionPenalty = 1e30f}, {-1e30f, -infinity}, {0}), 0) << "nothing vanishes";
+  EXPECT_EQ(sampleOnce({.temperature = 1, .repetitionPenalty = 1e-38f}, {0, 20}, {1}), 1) << "nor becomes infinite";
   EXPECT_EQ(sampleOnce({.repetitionPenalty = 2}, {-infinity, std::numeric_limits<float>::lowest()}, {0}), 1)
       << "what is excluded stays so";
 }
