@@ -59,16 +59,7 @@ absl::StatusOr<int> CudaMeter::attribute(CUdevice_attribute attribute) const {
 
 CUresult CudaMeter::launch(CUfunction kernel, unsigned blocks, unsigned threads,
                            std::vector<CUdeviceptr> parameters, bool early) const {
-  size_t bytes = parameters.size() * sizeof(CUdeviceptr);
-  void *extra[] = {reinterpret_cast<void *>(CU_LAUNCH_PARAM_BUFFER_POINTER), parameters.data(),
-                   reinterpret_cast<void *>(CU_LAUNCH_PARAM_BUFFER_SIZE), &bytes,
-                   reinterpret_cast<void *>(CU_LAUNCH_PARAM_END)};
-  if (!early)
-    return driver_->cuLaunchKernel(kernel, blocks, 1, 1, threads, 1, 1, 0, stream_, nullptr, extra);
-  CUlaunchAttribute overlap{.id = CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION, .value = {}};
-  overlap.value.programmaticStreamSerializationAllowed = 1;
-  CUlaunchConfig config{blocks, 1, 1, threads, 1, 1, 0, stream_, &overlap, 1};
-  return driver_->cuLaunchKernelEx(&config, kernel, nullptr, extra);
+  return driver_->launch(kernel, {blocks, threads, 0}, parameters, stream_, early);
 }
 
 } // namespace lamina::bench

@@ -25,8 +25,7 @@ public:
   absl::StatusOr<cuda::CUdeviceptr> allocate(size_t bytes) const;
   absl::StatusOr<int> attribute(cuda::CUdevice_attribute attribute) const;
 
-  /// Enqueues a kernel with 64-bit parameters. With `early` it may begin before the launch in front of it is
-  /// done.
+  /// Driver::launch.
   cuda::CUresult launch(cuda::CUfunction kernel, unsigned blocks, unsigned threads,
                         std::vector<cuda::CUdeviceptr> parameters, bool early = false) const;
 

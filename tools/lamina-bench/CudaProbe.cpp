@@ -29,8 +29,6 @@ constexpr size_t kBytes = size_t{512} << 20;
 constexpr unsigned kReadThreads = 512, kReadBlocksPerProcessor = 4, kReadUnroll = 4, kVectorBytes = 16;
 constexpr int kLaunches = 1000;
 constexpr size_t kMultiplyRounds = 10000;
-/// Of the first GPUs on which kernels can wait for those before them.
-constexpr int kWaitingCapability = 90;
 
 absl::Status measureCopies(const CudaMeter &meter, size_t bytes, CUdeviceptr from, CUdeviceptr to,
                            CudaFigures &figures) {
@@ -106,7 +104,7 @@ absl::Status measureLaunches(const CudaMeter &meter, CudaFigures &figures) {
   figures.launchSeconds = seconds / kLaunches;
   LAMINA_ASSIGN_OR_RETURN(figures.replaySeconds,
                           replaySeconds(meter, [&] { return launchAll(empty, false); }));
-  if (figures.capability < kWaitingCapability || !meter.driver().overlapsLaunches())
+  if (!meter.driver().overlapsLaunches(figures.capability / 10))
     return absl::OkStatus();
   LAMINA_ASSIGN_OR_RETURN(CUfunction waiting, loadKernel(meter, waitingKernel(), "waiting"));
   LAMINA_ASSIGN_OR_RETURN(figures.overlapSeconds,

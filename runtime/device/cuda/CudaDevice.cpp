@@ -16,8 +16,6 @@ namespace {
 constexpr int64_t kMaxBlocks = INT32_MAX;
 /// A kernel's parameters have 4 KiB.
 constexpr size_t kMaxParameters = 4096 / sizeof(uint64_t);
-/// Of GPUs on which a kernel can wait for those before it.
-constexpr int kFirstGenerationThatWaits = 9;
 
 CUdeviceptr addressOf(const void *device) { return CUdeviceptr(reinterpret_cast<uintptr_t>(device)); }
 std::byte *pointerTo(CUdeviceptr address) { return reinterpret_cast<std::byte *>(uintptr_t(address)); }
@@ -143,24 +141,8 @@ absl::Status CudaDevice::beginStep(const LaminaStep &step) {
 
 /// A kernel may overlap the launch in front of it alone: what else may lie between two kernels is waited for
 /// as a whole, whatever the driver would make of it.
-CUresult CudaDevice::submit(const Kernel &kernel, unsigned blocks, void **extra) const {
-  if (!kernel.waits || !followsLaunch_ || !driver_.overlapsLaunches() ||
-      capability_.major < kFirstGenerationThatWaits)
-    return driver_.cuLaunchKernel(kernel.function, blocks, 1, 1, kernel.blockThreads, 1, 1,
-                                  kernel.sharedBytes, stream_, nullptr, extra);
-  CUlaunchAttribute overlap{.id = CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION, .value = {}};
-  overlap.value.programmaticStreamSerializationAllowed = 1;
-  CUlaunchConfig config{.gridDimX = blocks,
-                        .gridDimY = 1,
-                        .gridDimZ = 1,
-                        .blockDimX = kernel.blockThreads,
-                        .blockDimY = 1,
-                        .blockDimZ = 1,
-                        .sharedMemBytes = kernel.sharedBytes,
-                        .hStream = stream_,
-                        .attrs = &overlap,
-                        .numAttrs = 1};
-  return driver_.cuLaunchKernelEx(&config, kernel.function, nullptr, extra);
+bool CudaDevice::beginsEarly(const Kernel &kernel) const {
+  return kernel.waits && followsLaunch_ && driver_.overlapsLaunches(capability_.major);
 }
 
 absl::Status CudaDevice::launch(KernelHandle handle, std::span<void *const> bindings, int64_t workgroups) {
@@ -175,12 +157,10 @@ absl::Status CudaDevice::launch(KernelHandle handle, std::span<void *const> bind
   for (size_t i = 0; i < bindings.size(); ++i)
     parameters[i] = addressOf(bindings[i]);
   parameters[bindings.size()] = deviceStep_;
-  size_t bytes = (bindings.size() + 1) * sizeof(CUdeviceptr);
-  void *extra[] = {reinterpret_cast<void *>(CU_LAUNCH_PARAM_BUFFER_POINTER), parameters,
-                   reinterpret_cast<void *>(CU_LAUNCH_PARAM_BUFFER_SIZE), &bytes,
-                   reinterpret_cast<void *>(CU_LAUNCH_PARAM_END)};
-  LAMINA_RETURN_IF_ERROR(
-      driver_.check(submit(kernel, unsigned(workgroups), extra), "cannot launch kernel ", kernel.symbol));
+  LAMINA_CUDA_CHECK(driver_,
+                    launch(kernel.function, {unsigned(workgroups), kernel.blockThreads, kernel.sharedBytes},
+                           {parameters, bindings.size() + 1}, stream_, beginsEarly(kernel)),
+                    "cannot launch kernel ", kernel.symbol);
   followsLaunch_ = true;
   (isRecording_ ? recording_ : pending_).add({1, &kernel, &kernel});
   return absl::OkStatus();

@@ -91,7 +91,7 @@ private:
   absl::Status open(int ordinal);
   absl::StatusOr<CUdeviceptr> allocateMemory(uint64_t bytes, const std::string &what);
   absl::StatusOr<CUdeviceptr> addressOfWord(const uint32_t *word) const;
-  CUresult submit(const Kernel &kernel, unsigned blocks, void **extra) const;
+  bool beginsEarly(const Kernel &kernel) const;
   /// The stream, for what is no launch: the next launch waits for all of it.
   CUstream stream() {
     followsLaunch_ = false;

@@ -13,6 +13,8 @@ namespace {
 
 /// CUDA 12.3: its graphs know dependencies of one kernel on another that are less than all of it.
 constexpr int kFirstVersionThatOverlaps = 12030;
+/// The major capability of the first GPUs on which a kernel can wait for those before it.
+constexpr int kFirstGenerationThatWaits = 9;
 
 absl::Status noDevice(const std::string &reason) {
   return absl::FailedPreconditionError(absl::StrCat(
@@ -57,10 +59,35 @@ absl::Status Driver::load(const std::string &library) {
   int version = 0;
   if (CUresult result = cuDriverGetVersion(&version); result != CUDA_SUCCESS)
     return noDevice(describe(result));
-  overlapsLaunches_ = cuLaunchKernelEx != nullptr && version >= kFirstVersionThatOverlaps;
+  recordsOverlaps_ = cuLaunchKernelEx != nullptr && version >= kFirstVersionThatOverlaps;
   if (CUresult result = cuDeviceGetCount(&deviceCount_); result != CUDA_SUCCESS)
     return noDevice(describe(result));
   return deviceCount_ > 0 ? absl::OkStatus() : noDevice("the driver offers none");
+}
+
+bool Driver::overlapsLaunches(int major) const { return recordsOverlaps_ && major >= kFirstGenerationThatWaits; }
+
+CUresult Driver::launch(CUfunction kernel, const LaunchSize &size, std::span<CUdeviceptr> parameters, CUstream stream,
+                        bool early) const {
+  size_t bytes = parameters.size_bytes();
+  void *extra[] = {reinterpret_cast<void *>(CU_LAUNCH_PARAM_BUFFER_POINTER), parameters.data(),
+                   reinterpret_cast<void *>(CU_LAUNCH_PARAM_BUFFER_SIZE), &bytes,
+                   reinterpret_cast<void *>(CU_LAUNCH_PARAM_END)};
+  if (!early)
+    return cuLaunchKernel(kernel, size.blocks, 1, 1, size.threads, 1, 1, size.sharedBytes, stream, nullptr, extra);
+  CUlaunchAttribute overlap{.id = CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION, .value = {}};
+  overlap.value.programmaticStreamSerializationAllowed = 1;
+  CUlaunchConfig config{.gridDimX = size.blocks,
+                        .gridDimY = 1,
+                        .gridDimZ = 1,
+                        .blockDimX = size.threads,
+                        .blockDimY = 1,
+                        .blockDimZ = 1,
+                        .sharedMemBytes = size.sharedBytes,
+                        .hStream = stream,
+                        .attrs = &overlap,
+                        .numAttrs = 1};
+  return cuLaunchKernelEx(&config, kernel, nullptr, extra);
 }
 
 std::string Driver::describe(CUresult result) const {

@@ -14,9 +14,14 @@
 
 #include "absl/strings/str_cat.h"
 
+#include <span>
 #include <string>
 
 namespace lamina::cuda {
+
+struct LaunchSize {
+  unsigned blocks, threads, sharedBytes;
+};
 
 class Driver {
 public:
@@ -35,8 +40,14 @@ public:
 
   int deviceCount() const { return deviceCount_; }
 
-  /// Whether a kernel can begin before the one launched in front of it is done, recorded launches included.
-  bool overlapsLaunches() const { return overlapsLaunches_; }
+  /// Whether on a GPU of this major capability a kernel can begin before the one launched in front of it is done,
+  /// recorded launches included.
+  bool overlapsLaunches(int major) const;
+
+  /// Of a kernel with 64-bit parameters. With `early`, for which overlapsLaunches, it may begin before the launch in
+  /// front of it is done.
+  CUresult launch(CUfunction kernel, const LaunchSize &size, std::span<CUdeviceptr> parameters, CUstream stream,
+                  bool early) const;
 
 #define LAMINA_CUDA_FUNCTION(name, symbol, ...) CUresult (*name)(__VA_ARGS__) = nullptr;
 #include "runtime/device/cuda/DriverFunctions.def"
@@ -47,7 +58,7 @@ private:
   absl::Status error(CUresult result, const std::string &what) const;
   std::string describe(CUresult result) const;
   int deviceCount_ = 0;
-  bool overlapsLaunches_ = false;
+  bool recordsOverlaps_ = false;
 };
 
 } // namespace lamina::cuda
