@@ -167,6 +167,13 @@ struct Answer {
   char error[512] = "the process that measures the GPU died";
 };
 
+/// Leaves alone what takes no signal, because it hangs inside a driver.
+void reap(pid_t process) {
+  constexpr int kMilliseconds = 1000;
+  for (int i = 0; i < kMilliseconds && ::waitpid(process, nullptr, WNOHANG) == 0; ++i)
+    ::usleep(1000);
+}
+
 /// Until the process has closed its end; kills it if that takes too long.
 bool awaitEnd(pid_t process, int channel, int milliseconds) {
   pollfd end{.fd = channel, .events = POLLIN, .revents = 0};
@@ -175,7 +182,7 @@ bool awaitEnd(pid_t process, int channel, int milliseconds) {
     ;
   if (ready <= 0)
     ::kill(process, SIGKILL);
-  ::waitpid(process, nullptr, 0);
+  reap(process);
   return ready > 0;
 }
 
@@ -185,6 +192,12 @@ absl::Status measureApart(CudaParts parts, int patienceMilliseconds, Answer &ans
   if (::pipe(channel) != 0)
     return absl::ResourceExhaustedError(strCat("cannot make a pipe: ", std::strerror(errno)));
   pid_t child = ::fork();
+  if (child < 0) {
+    absl::Status status = absl::ResourceExhaustedError(strCat("cannot start a process: ", std::strerror(errno)));
+    for (int end : channel)
+      ::close(end);
+    return status;
+  }
   if (child == 0) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL); // it may hang
     absl::Status status = measure(parts, answer.figures);
@@ -193,9 +206,9 @@ absl::Status measureApart(CudaParts parts, int patienceMilliseconds, Answer &ans
     ::_exit(0);
   }
   ::close(channel[1]);
-  bool ended = child > 0 && awaitEnd(child, channel[0], patienceMilliseconds);
+  bool ended = awaitEnd(child, channel[0], patienceMilliseconds);
   ::close(channel[0]);
-  if (child > 0 && !ended)
+  if (!ended)
     return absl::DeadlineExceededError(strCat("the GPU was not done after ", patienceMilliseconds, " ms"));
   return absl::Status(answer.code, answer.error);
 }

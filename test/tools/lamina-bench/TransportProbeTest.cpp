@@ -65,7 +65,7 @@ TEST(TransportProbe, SaysWhatEndedTheSecondProcess) {
   EXPECT_TRUE(children().empty());
 }
 
-/// The second process waits for a message when the first gives up.
+/// Both refuse, before either could wait for the other.
 TEST(TransportProbe, LeavesNoProcessBehindWhenItFails) {
   absl::StatusOr<TransportFigures> figures = probeTransport(ThreadPool::kMaxThreads + 1);
   EXPECT_TRUE(absl::IsInvalidArgument(figures.status())) << figures.status();
