@@ -5,10 +5,16 @@ import array
 import json
 import os
 import shutil
+import signal
 import struct
+import sys
+import tarfile
 import unittest
 
 from harness import BUILD, DEMO, F32_LIMIT, ROOT, WORK, native_target, program, succeed
+
+sys.path.insert(0, str(ROOT / "tools/dev"))
+from bench_gpu.process import Late, checked, json_lines
 
 SCRIPT, FOLDER = ROOT / "tools/dev/bench-gpu", WORK / "bench-gpu"
 DRIVER = BUILD / "cuda-sim/libcuda_sim.so"
@@ -59,7 +65,7 @@ case "$*" in *exact-2*) echo "error of the stand-in" >&2; exit 9;; esac
 def run(*flags, driver=DRIVER, has="nothing"):
     """`has`: a folder of what else the machine has."""
     return program(["env", f"LAMINA_CUDA_DRIVER={driver}", "LAMINA_CUDA_SIM_MEMORY=100000000", f"PATH={has}:{os.environ['PATH']}",
-                    f"PYTHONPATH={has}", FOLDER / "bench-gpu", "run", "--threads", 1, *flags], timeout=600)
+                    f"PYTHONPATH={has}", FOLDER / "bench-gpu", "run", "--threads", 1, *flags], timeout=2400)
 
 
 def stand_ins():
@@ -95,7 +101,7 @@ class BenchGpu(unittest.TestCase):
         if not DRIVER.exists():
             raise unittest.SkipTest("skipped: the simulated driver was not built")
         succeed([SCRIPT, "prepare", FOLDER, "--build", BUILD, "--size=tiny", "--cuda=:sim", "--cpu-targets", native_target(),
-                 "--golden", golden()], timeout=600)
+                 "--golden", golden(), "--archive"], timeout=600)
         cls.carried = {shard.parents[1].stem for shard in FOLDER.glob("artifacts/*.lamina/weights/*.bin")}
 
     def test_every_row_has_its_figure(self):
@@ -104,7 +110,7 @@ class BenchGpu(unittest.TestCase):
         script = FOLDER / "bench_gpu/bench_torch.py"
         self.assertEqual(script.read_bytes(), (SCRIPT.parent / "bench_gpu/bench_torch.py").read_bytes())
         script.write_text(TORCH)
-        result = run(has=stand_ins())
+        result = run("--minutes", 30, has=stand_ins())
         self.assertEqual(result.status, 0, result.err)
         rows = table(result.out)
         for what, figure in ROWS.items():
@@ -116,6 +122,10 @@ class BenchGpu(unittest.TestCase):
         self.assertEqual(result.out.count("failed"), 1, result.out)
         self.assertRegex(rows["step of the whole model, 1 sequence"][1], r"^\d+(\.\d+)? %$")
         self.assertIn("--kernels", (FOLDER / "log.txt").read_text())
+
+    def test_the_archive_has_the_script(self):
+        with tarfile.open(f"{FOLDER}.tar.xz") as archive:
+            self.assertIn("bench-gpu/bench-gpu", (os.path.normpath(name) for name in archive.getnames()))
 
     def test_a_row_that_fails_says_why_and_the_others_go_on(self):
         plan, hidden = FOLDER / "artifacts/attention.lamina/plan.pb", WORK / "hidden"
@@ -171,6 +181,22 @@ class BenchGpu(unittest.TestCase):
         result = program([SCRIPT, "prepare", FOLDER])
         self.assertEqual(result.status, 1)
         self.assertIn("exists; remove it or name another folder", result.err)
+
+
+class Programs(unittest.TestCase):
+    def test_what_a_late_program_has_printed_counts(self):
+        script = r"""echo nothing; echo '{"row": 1}'; echo '{"row": 2}'; printf '{"row": '; exec sleep 600"""
+        rows = json_lines(lambda: checked(["sh", "-c", script], seconds=3))
+        self.assertEqual([next(rows), next(rows)], [{"row": 1}, {"row": 2}])
+        self.assertRaisesRegex(Late, "^no end after 3 s$", next, rows)
+
+    def test_a_program_that_cannot_be_killed_is_left(self):
+        """What has a session of its own stands for it: it is not killed, and holds the pipe."""
+        pid = WORK / "left.pid"
+        script = """setsid sh -c 'echo $$ > "$1"; exec sleep 60' sh "$1" & sleep 600"""
+        with self.assertRaises(Late):
+            checked(["sh", "-c", script, "sh", pid], seconds=3)
+        os.kill(int(pid.read_text()), signal.SIGKILL)  # it is still there
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import threading
 import time
 
 from bench_gpu.models import SIZES
-from bench_gpu.process import Failed, Late, Skipped, checked
+from bench_gpu.process import Failed, Late, Skipped, checked, json_lines
 from bench_gpu.weights import WeightsWriter
 
 # Where drivers lie that the loader's cache does not name.
@@ -91,15 +91,16 @@ class Machine:
         return self.folder / "artifacts" / f"{name}.lamina"
 
     def bench(self, artifact, *flags, limit=120):
+        """What lamina-bench prints; it runs when the first of it is asked for."""
         threads = ["-t", self.threads] if self.threads else []
-        text = self.program("lamina-bench", self.artifact(artifact), "-o", "jsonl", *threads, *flags, limit=limit)
-        return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+        return json_lines(lambda: self.program("lamina-bench", self.artifact(artifact), "-o", "jsonl", *threads, *flags,
+                                               limit=limit))
 
     @functools.cached_property
     def whole_kernels(self):
         """Those of the whole model in each of the steps, each by itself."""
-        return self.bench("whole-gpu", "--kernels", "--npl", ",".join(map(str, self.size["steps"])), "--npp",
-                          self.size["prompt"])
+        return list(self.bench("whole-gpu", "--kernels", "--npl", ",".join(map(str, self.size["steps"])), "--npp",
+                               self.size["prompt"]))
 
     def torch(self, verb, *argv, limit):
         """What bench_torch.py prints, or Skipped."""
@@ -111,8 +112,7 @@ class Machine:
         except Failed as reason:
             raise Skipped(f"PyTorch has no GPU here ({reason})") from None
         script = self.folder / "bench_gpu" / "bench_torch.py"
-        text = checked([sys.executable, script, verb, *argv], self.seconds(limit), self.log)
-        return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+        return json_lines(lambda: checked([sys.executable, script, verb, *argv], self.seconds(limit), self.log))
 
     def generate(self, artifact, reference, *flags, under=()):
         """A token behind the prompt of a reference."""

@@ -100,7 +100,7 @@ def products_of_layers(kernels):
 
 def streaming(machine):
     def measured(kind):
-        kernels = machine.bench(f"streamed-{kind}", "--kernels", "--npl", ",".join(map(str, TOKENS)), "--npp", 15)
+        kernels = list(machine.bench(f"streamed-{kind}", "--kernels", "--npl", ",".join(map(str, TOKENS)), "--npp", 15))
         for tokens in TOKENS:
             layers = products_of_layers(k for k in kernels if k["pl"] == tokens)
             rate = sum(k["bytes_read"] for k in layers) / sum(k["seconds"] for k in layers)
@@ -207,7 +207,7 @@ def placements(machine):
 def overlap(machine):
     """From a trace: whether the memory worker attends to what is cached while the GPU makes keys and values."""
     depth, file = machine.size["depths"][0], machine.folder / "trace.json"
-    machine.bench("overlap", "--npl", 1, "--npp", depth, "--ntg", 4, "--no-fill", "--trace", file)
+    list(machine.bench("overlap", "--npl", 1, "--npp", depth, "--ntg", 4, "--no-fill", "--trace", file))
     making, hidden, attending, layers = overlap_of(json.loads(file.read_text())["traceEvents"])
     yield (f"q first, {depth} tokens: k and v under attention", f"{hidden * 1e6:.1f} us of {making * 1e6:.1f} us a layer",
            f"{100 * hidden / making:.3g} %", "")
