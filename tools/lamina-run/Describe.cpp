@@ -6,6 +6,8 @@
 #include "tools/lamina-run/Report.h"
 #include "tools/lamina-run/Run.h"
 
+#include "absl/strings/escaping.h"
+
 #include <nlohmann/json.hpp>
 
 #include <cstdio>
@@ -49,19 +51,22 @@ plan::DeviceClass classOf(const plan::Plan &plan, const plan::Worker &worker) {
 
 std::string sizeText(uint64_t bytes) { return bytes == 0 ? "-" : bytesText(static_cast<double>(bytes)); }
 
+/// What an artifact calls something, for a terminal.
+std::string shown(std::string_view name) { return absl::CHexEscape(toAbsl(name)); }
+
 std::string joined(const auto &parts) {
   std::string text;
   for (const std::string &part : parts)
-    text += (text.empty() ? "" : ", ") + part;
+    text += (text.empty() ? "" : ", ") + shown(part);
   return text;
 }
 
 void printModel(const ArtifactReader &artifact) {
   const plan::Model &model = artifact.plan().model();
   std::printf("%s (%s): %u layers, hidden size %u, %s weights in %s, vocabulary %u, trained for %u tokens\n",
-              (model.name().empty() ? artifact.manifest().modelName : model.name()).c_str(),
-              model.architecture().c_str(), model.layers(), model.hidden_size(),
-              countText(model.parameters()).c_str(), model.weight_types().c_str(), model.vocab_size(),
+              shown(model.name().empty() ? artifact.manifest().modelName : model.name()).c_str(),
+              shown(model.architecture()).c_str(), model.layers(), model.hidden_size(),
+              countText(model.parameters()).c_str(), shown(model.weight_types()).c_str(), model.vocab_size(),
               model.context_length());
 }
 
@@ -88,11 +93,11 @@ void printWorkers(const plan::Plan &plan) {
   for (const plan::Worker &worker : plan.workers()) {
     WorkerSizes sizes = sizesOf(worker, plan.limits());
     plan::DeviceClass deviceClass = classOf(plan, worker);
-    std::printf("%-12s %-10s %-6s %12s %12s %14s %12s %9d %9llu\n", worker.name().c_str(),
-                deviceClass.name().c_str(), deviceClass.device().c_str(),
+    std::printf("%-12s %-10s %-6s %12s %12s %14s %12s %9d %9llu\n", shown(worker.name()).c_str(),
+                shown(deviceClass.name()).c_str(), shown(deviceClass.device()).c_str(),
                 sizeText(worker.weights_bytes()).c_str(), sizeText(sizes.kvBytes).c_str(),
-                sizeText(sizes.kvBytesPerToken).c_str(), sizeText(worker.arena_bytes()).c_str(),
-                worker.kernels_size(), static_cast<unsigned long long>(sizes.dispatches));
+                sizeText(sizes.kvBytesPerToken).c_str(), sizeText(worker.arena_bytes()).c_str(), worker.kernels_size(),
+                static_cast<unsigned long long>(sizes.dispatches));
   }
 }
 
@@ -113,8 +118,8 @@ void printTransfers(const plan::Plan &plan) {
   }
   std::printf("\n");
   for (const auto &[ends, flow] : flows)
-    std::printf("%s -> %s: %d messages a step, %s per %s\n", ends.first.c_str(), ends.second.c_str(), flow.second,
-                bytesText(static_cast<double>(flow.first)).c_str(), unitOf(plan));
+    std::printf("%s -> %s: %d messages a step, %s per %s\n", shown(ends.first).c_str(), shown(ends.second).c_str(),
+                flow.second, bytesText(static_cast<double>(flow.first)).c_str(), unitOf(plan));
 }
 
 void printLimits(const ArtifactReader &artifact) {
@@ -128,15 +133,15 @@ void printLimits(const ArtifactReader &artifact) {
               limits.max_context(),
               static_cast<unsigned long long>(limits.kv_pages()) * limits.kv_page_tokens());
   std::printf("Targets: %s\n", joined(manifest.targets).c_str());
-  std::printf("Compiled by lamina %s from %s (sha256 %s)%s%s\n", manifest.compilerVersion.c_str(),
-              manifest.modelName.c_str(), manifest.modelSha256.c_str(),
+  std::printf("Compiled by lamina %s from %s (sha256 %s)%s%s\n", shown(manifest.compilerVersion).c_str(),
+              shown(manifest.modelName).c_str(), shown(manifest.modelSha256).c_str(),
               manifest.flags.empty() ? "" : " with ", joined(manifest.flags).c_str());
   std::printf("%zu files, %s, format version %u\n", manifest.files.size() + 1,
               bytesText(static_cast<double>(artifact.totalBytes())).c_str(), manifest.formatVersion);
 }
 
 std::string portText(const plan::Port &port) {
-  std::string text = port.name() + ": " + port.element_type() + "[";
+  std::string text = shown(port.name()) + ": " + shown(port.element_type()) + "[";
   for (int i = 0; i < port.shape_size(); ++i)
     text += strCat(i ? ", " : "", port.shape(i));
   return text + "]";
@@ -206,7 +211,7 @@ Json descriptionJson(const ArtifactReader &artifact) {
 /// Of a model that computes outputs from inputs.
 void printFunction(const ArtifactReader &artifact) {
   const plan::Plan &plan = artifact.plan();
-  std::printf("%s\n", artifact.manifest().modelName.c_str());
+  std::printf("%s\n", shown(artifact.manifest().modelName).c_str());
   for (const plan::Port &port : plan.inputs())
     std::printf("  input  %s\n", portText(port).c_str());
   for (const plan::Port &port : plan.outputs())

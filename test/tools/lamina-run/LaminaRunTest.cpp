@@ -404,6 +404,18 @@ TEST(LaminaRunDescribe, AWorkerOfNoClass) {
   EXPECT_EQ(laminaRun({model.artifact(), "--check"}).status, 1);
 }
 
+TEST(LaminaRunDescribe, ANameCannotReachTheTerminal) {
+  TestModel model("cpu", [](plan::Plan &plan) {
+    plan.mutable_workers(1)->set_name("mem\x1b[2J");
+    plan.mutable_model()->set_name("te\nst");
+  });
+  Outcome outcome = laminaRun({model.artifact(), "--describe"});
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, StartsWith("te\\nst (llama)"));
+  EXPECT_THAT(outcome.out, HasSubstr("compute0 -> mem\\x1b[2J: "));
+  EXPECT_THAT(outcome.out, testing::Not(HasSubstr("\x1b")));
+}
+
 TEST(LaminaRunCheck, AWorkerForAnotherKindOfDeviceCannotRun) {
   TestModel model("abacus");
   Outcome outcome = laminaRun({model.artifact(), "--check"});
