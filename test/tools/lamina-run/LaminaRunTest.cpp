@@ -503,6 +503,21 @@ TEST_F(LaminaRun, AnInterruptKeepsWhatWorkersInProcessHaveGenerated) {
   EXPECT_EQ(first["text"], std::string(first["tokens"].size(), 'm'));
 }
 
+/// The first message takes two seconds; an interrupt before it ends the program.
+TEST_F(LaminaRun, AnInterruptEndsAnAnswerAndNotTheConversation) {
+  Outcome outcome;
+  for (const char *seconds : {"1", "1.5", "2", "4"}) {
+    outcome = runProgram("/usr/bin/timeout", {"--preserve-status", "-s", "INT", seconds, LAMINA_RUN_PROGRAM, model_.artifact(),
+                                              "--chat", "--prefill-chunk", "1", "-n", "2"},
+                         std::string(40, '0') + "\nabc\n");
+    if (outcome.out == "\nmm\n")
+      break;
+  }
+  EXPECT_EQ(outcome.out, "\nmm\n") << outcome.err;
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_EQ(outcome.err, "");
+}
+
 /// A shell lets what it starts in the background ignore it. Twenty tokens take 50 ms each.
 TEST_F(LaminaRun, AnInterruptThatIsIgnoredStaysSo) {
   Outcome outcome =
