@@ -61,8 +61,8 @@ absl::StatusOr<std::vector<int32_t>> stopIds(const Json &config, const char *fil
   for (const Json &one : value->is_array() ? *value : Json::array({*value})) {
     std::optional<int64_t> id = natural(one);
     if (!id || static_cast<size_t>(*id) >= tokens)
-      return absl::InvalidArgumentError(
-          strCat(file, ": eos_token_id: expected ids from 0 to ", tokens - 1, ", got: ", quoteName(one.dump())));
+      return absl::InvalidArgumentError(strCat(file, ": eos_token_id: expected ids from 0 to ", tokens - 1,
+                                               ", got: ", quoteName(one.dump())));
     ids.push_back(static_cast<int32_t>(*id));
   }
   return ids;
@@ -164,14 +164,15 @@ absl::StatusOr<std::string> decoderName(const Folder &folder) {
   const Json *model = member(genai, "model"), *decoder = model ? member(*model, "decoder") : nullptr;
   std::string name = decoder ? textOr(*decoder, "filename", "") : "";
   if (name.empty() && !folder.has(kDecoder))
-    return absl::NotFoundError(strCat("the folder holds no ", kDecoder, ", and no ", kGenAIConfig,
-                                      " that names a decoder; give a model file, or the folder that an exporter wrote"));
+    return absl::NotFoundError(
+        strCat("the folder holds no ", kDecoder, ", and no ", kGenAIConfig,
+               " that names a decoder; give a model file, or the folder that an exporter wrote"));
   if (name.empty())
     return kDecoder;
   absl::StatusOr<std::string> location = onnx::normalLocation(name);
   if (!location.ok())
-    return absl::InvalidArgumentError(
-        strCat(kGenAIConfig, ": model.decoder.filename ", quoteName(name), ": ", location.status().message()));
+    return absl::InvalidArgumentError(strCat(kGenAIConfig, ": model.decoder.filename ", quoteName(name), ": ",
+                                             location.status().message()));
   return location;
 }
 

@@ -14,12 +14,13 @@
 
 namespace lamina {
 
-inline constexpr const char *kGenAIConfig = "genai_config.json", *kGenerationConfig = "generation_config.json",
-                            *kTokenizerJson = "tokenizer.json", *kTokenizerConfig = "tokenizer_config.json",
+inline constexpr const char *kGenAIConfig = "genai_config.json",
+                            *kGenerationConfig = "generation_config.json", *kTokenizerJson = "tokenizer.json",
+                            *kTokenizerConfig = "tokenizer_config.json",
                             *kChatTemplate = "chat_template.jinja";
 /// Whatever is read beside a decoder, if it is there.
-inline constexpr const char *kFilesBesideModel[] = {kGenAIConfig, kGenerationConfig, kTokenizerJson, kTokenizerConfig,
-                                                    kChatTemplate};
+inline constexpr const char *kFilesBesideModel[] = {kGenAIConfig, kGenerationConfig, kTokenizerJson,
+                                                    kTokenizerConfig, kChatTemplate};
 
 /// The decoder in a folder: the file that genai_config.json names, which has to lie below the folder; otherwise
 /// model.onnx.

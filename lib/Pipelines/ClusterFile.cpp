@@ -48,9 +48,15 @@ namespace llvm::yaml {
 template <> struct ScalarTraits<Quantity> {
   static void output(const Quantity &quantity, void *, raw_ostream &os) { os << quantity.value; }
   static StringRef input(StringRef text, void *, Quantity &quantity) {
-    int shift = StringSwitch<int>(text.take_back(3)).Case("KiB", 10).Case("MiB", 20).Case("GiB", 30).Case("TiB", 40).Default(0);
+    int shift = StringSwitch<int>(text.take_back(3))
+                    .Case("KiB", 10)
+                    .Case("MiB", 20)
+                    .Case("GiB", 30)
+                    .Case("TiB", 40)
+                    .Default(0);
     double number;
-    if ((shift ? text.drop_back(3) : text).rtrim().getAsDouble(number) || !(number > 0) || number * std::ldexp(1.0, shift) > 9e18)
+    if ((shift ? text.drop_back(3) : text).rtrim().getAsDouble(number) || !(number > 0) ||
+        number * std::ldexp(1.0, shift) > 9e18)
       return "expected a positive number such as 80GiB or 25e9";
     quantity.value = int64_t(number * std::ldexp(1.0, shift));
     return {};
@@ -70,7 +76,9 @@ template <> struct ScalarTraits<mpmd::Role> {
 };
 
 template <> struct ScalarTraits<mpmd::DeviceKind> {
-  static void output(const mpmd::DeviceKind &kind, void *, raw_ostream &os) { os << stringifyDeviceKind(kind); }
+  static void output(const mpmd::DeviceKind &kind, void *, raw_ostream &os) {
+    os << stringifyDeviceKind(kind);
+  }
   static StringRef input(StringRef text, void *, mpmd::DeviceKind &kind) {
     std::optional<mpmd::DeviceKind> known = mpmd::symbolizeDeviceKind(text);
     kind = known.value_or(mpmd::DeviceKind::cpu);
@@ -131,7 +139,8 @@ static void addTopology(ModuleOp module, StringRef path, const Cluster &cluster)
                                 orAbsent(entry.memory), orAbsent(entry.flops), orAbsent(entry.int8Ops),
                                 orAbsent(entry.bandwidth));
   for (const LinkEntry &entry : cluster.links)
-    mpmd::LinkOp::create(builder, loc, entry.from, entry.to, orAbsent(entry.bandwidth), orAbsent(entry.latency));
+    mpmd::LinkOp::create(builder, loc, entry.from, entry.to, orAbsent(entry.bandwidth),
+                         orAbsent(entry.latency));
 }
 
 LogicalResult lamina::addTopologyFromFile(ModuleOp module, StringRef path) {
@@ -155,7 +164,8 @@ LogicalResult lamina::addTopologyFromFile(ModuleOp module, StringRef path) {
   return verify(module);
 }
 
-void lamina::addTopologyOf(ModuleOp module, mpmd::DeviceKind compute, std::optional<mpmd::DeviceKind> memory) {
+void lamina::addTopologyOf(ModuleOp module, mpmd::DeviceKind compute,
+                           std::optional<mpmd::DeviceKind> memory) {
   Cluster cluster;
   cluster.classes.push_back({"compute", mpmd::Role::compute, compute});
   if (memory) {

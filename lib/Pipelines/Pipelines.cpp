@@ -31,10 +31,11 @@ using namespace mlir;
 using namespace lamina;
 
 void lamina::registerDialects(DialectRegistry &registry) {
-  registry.insert<arith::ArithDialect, func::FuncDialect, lm::LMDialect, mpmd::MPMDDialect, plan::PlanDialect>();
+  registry
+      .insert<arith::ArithDialect, func::FuncDialect, lm::LMDialect, mpmd::MPMDDialect, plan::PlanDialect>();
   // Of models without a cache.
-  registry.insert<affine::AffineDialect, bufferization::BufferizationDialect, linalg::LinalgDialect, math::MathDialect,
-                  memref::MemRefDialect, scf::SCFDialect, tensor::TensorDialect>();
+  registry.insert<affine::AffineDialect, bufferization::BufferizationDialect, linalg::LinalgDialect,
+                  math::MathDialect, memref::MemRefDialect, scf::SCFDialect, tensor::TensorDialect>();
   registerBufferization(registry);
 }
 
@@ -52,7 +53,8 @@ static absl::Status addVocabulary(ModelFiles &files, ModuleOp module, StringRef 
   if (!logits)
     return absl::OkStatus();
   StringRef folder = llvm::sys::path::parent_path(path);
-  LAMINA_ASSIGN_OR_RETURN(files.vocabulary, vocabularyInFolder(folder.empty() ? "." : folder.str(), logits.getInt()));
+  LAMINA_ASSIGN_OR_RETURN(files.vocabulary,
+                          vocabularyInFolder(folder.empty() ? "." : folder.str(), logits.getInt()));
   return absl::OkStatus();
 }
 
@@ -64,7 +66,8 @@ absl::StatusOr<ModelFiles> lamina::openModelFiles(ModuleOp module, const std::st
   return files;
 }
 
-static FailureOr<Model> importONNXModel(MLIRContext &context, StringRef path, CompileOptions &options, bool headerOnly) {
+static FailureOr<Model> importONNXModel(MLIRContext &context, StringRef path, CompileOptions &options,
+                                        bool headerOnly) {
   FailureOr<Model> model = importONNX(context, path,
                                       {.cacheElement = options.kvType,
                                        .contextLength = options.maxContext,
@@ -80,7 +83,8 @@ static FailureOr<Model> importONNXModel(MLIRContext &context, StringRef path, Co
   return model;
 }
 
-static FailureOr<Model> importGGUFModel(MLIRContext &context, StringRef path, CompileOptions &options, bool headerOnly) {
+static FailureOr<Model> importGGUFModel(MLIRContext &context, StringRef path, CompileOptions &options,
+                                        bool headerOnly) {
   Location loc = FileLineColLoc::get(&context, path, 0, 0);
   if (!options.sizes.empty() || !options.constants.empty())
     return emitError(loc) << "--dim and --constant are of ONNX models; leave them out";
@@ -105,7 +109,8 @@ static FailureOr<Model> importGGUFModel(MLIRContext &context, StringRef path, Co
   return Model{filesOf(std::move(reader)), std::move(*module)};
 }
 
-FailureOr<Model> lamina::importModel(MLIRContext &context, StringRef path, CompileOptions &options, bool headerOnly) {
+FailureOr<Model> lamina::importModel(MLIRContext &context, StringRef path, CompileOptions &options,
+                                     bool headerOnly) {
   absl::StatusOr<std::string> file = modelFile(path.str());
   if (!file.ok())
     return emitError(FileLineColLoc::get(&context, path, 0, 0)) << std::string(file.status().message());
@@ -214,7 +219,8 @@ void lamina::buildPhase(OpPassManager &pm, Phase phase, const CompileOptions &op
 
 /// The same for a module with a function @main on tensors. The importer has marked its attention; where there is none, nothing is for
 /// memory devices.
-static void buildFunctionPhase(OpPassManager &pm, Phase phase, const CompileOptions &options, bool hasAttention) {
+static void buildFunctionPhase(OpPassManager &pm, Phase phase, const CompileOptions &options,
+                               bool hasAttention) {
   if (phase == Phase::Partition) {
     mpmd::MPMDDefaultTopologyPassOptions topology;
     topology.monolithic = options.monolithic || !hasAttention;

@@ -23,20 +23,21 @@ namespace lamina {
 
 /// Everything that changes what is compiled.
 struct CompileOptions {
-  std::string clusterFile;              // empty: one compute and one memory worker on this machine
-  bool monolithic = false;              // everything on one device class
-  bool computeOnCuda = false;           // without a cluster file: GPUs in place of CPUs
+  std::string clusterFile;    // empty: one compute and one memory worker on this machine
+  bool monolithic = false;    // everything on one device class
+  bool computeOnCuda = false; // without a cluster file: GPUs in place of CPUs
   bool memoryOnCuda = false;
   CacheElement kvType = CacheElement::F16; // element of the KV cache
-  bool quantizeActivations = true;      // round what meets quantised weights to eight bits
-  int64_t maxContext = 0;               // tokens of one sequence, 0 = the model's up to kDefaultContext
+  bool quantizeActivations = true;         // round what meets quantised weights to eight bits
+  int64_t maxContext = 0;                  // tokens of one sequence, 0 = the model's up to kDefaultContext
   int64_t maxBatchTokens = kDefaultBatchTokens; // tokens of one step
   int64_t maxOutputRows = kDefaultOutputRows;   // rows of logits of one step
   int64_t maxSequences = kDefaultSequences;     // sequences in flight
-  int64_t kvTokens = 0;                 // tokens that the KV cache holds, 0 = four sequences
-  std::map<std::string, int64_t> sizes;          // of ONNX models: numbers for the file's names of sizes
-  std::map<std::string, std::string> constants;  // of those without a cache: .npy files of inputs that become constants
-  bool checkMemory = true;              // refuse what does not fit the cluster's devices
+  int64_t kvTokens = 0;                         // tokens that the KV cache holds, 0 = four sequences
+  std::map<std::string, int64_t> sizes;         // of ONNX models: numbers for the file's names of sizes
+  std::map<std::string, std::string>
+      constants;           // of those without a cache: .npy files of inputs that become constants
+  bool checkMemory = true; // refuse what does not fit the cluster's devices
 };
 
 /// The files of the model that `module` was imported from, recognised by the content of the first, at `path`.

@@ -49,7 +49,8 @@ private:
 ArenaLayout lamina::layOutArena(const std::vector<ArenaBuffer> &buffers, uint64_t alignment) {
   std::vector<size_t> order(buffers.size());
   std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return buffers[a].bytes > buffers[b].bytes; });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return buffers[a].bytes > buffers[b].bytes; });
 
   ArenaLayout layout;
   layout.offsets.resize(buffers.size());

@@ -34,7 +34,7 @@ ArenaLayout layOutArena(const std::vector<ArenaBuffer> &buffers, uint64_t alignm
 
 /// Index pairs of buffers that overlap in memory while both alive; empty for a correct layout.
 std::vector<std::pair<std::size_t, std::size_t>> findOverlaps(const std::vector<ArenaBuffer> &buffers,
-                                                    const std::vector<uint64_t> &offsets);
+                                                              const std::vector<uint64_t> &offsets);
 
 /// The largest sum of bytes alive at one instruction: no layout can be smaller.
 uint64_t arenaLowerBound(const std::vector<ArenaBuffer> &buffers);

@@ -12,22 +12,22 @@
 #include "absl/status/statusor.h"
 
 /// Returns from the enclosing function if the expression is an error.
-#define LAMINA_RETURN_IF_ERROR(expr)                                                                          \
-  do {                                                                                                        \
-    if (absl::Status laminaStatus_ = (expr); !laminaStatus_.ok())                                             \
-      return laminaStatus_;                                                                                   \
+#define LAMINA_RETURN_IF_ERROR(expr)                                                                         \
+  do {                                                                                                       \
+    if (absl::Status laminaStatus_ = (expr); !laminaStatus_.ok())                                            \
+      return laminaStatus_;                                                                                  \
   } while (false)
 
 #define LAMINA_STATUS_CONCAT_INNER_(a, b) a##b
 #define LAMINA_STATUS_CONCAT_(a, b) LAMINA_STATUS_CONCAT_INNER_(a, b)
 
 /// Evaluates a StatusOr; declares or assigns `lhs` with its value or returns its error.
-#define LAMINA_ASSIGN_OR_RETURN(lhs, expr)                                                                    \
+#define LAMINA_ASSIGN_OR_RETURN(lhs, expr)                                                                   \
   LAMINA_ASSIGN_OR_RETURN_IMPL_(LAMINA_STATUS_CONCAT_(laminaStatusOr_, __LINE__), lhs, expr)
-#define LAMINA_ASSIGN_OR_RETURN_IMPL_(tmp, lhs, expr)                                                         \
-  auto tmp = (expr);                                                                                          \
-  if (!tmp.ok())                                                                                              \
-    return tmp.status();                                                                                      \
+#define LAMINA_ASSIGN_OR_RETURN_IMPL_(tmp, lhs, expr)                                                        \
+  auto tmp = (expr);                                                                                         \
+  if (!tmp.ok())                                                                                             \
+    return tmp.status();                                                                                     \
   lhs = std::move(*tmp)
 
 #endif // LAMINA_RUNTIME_BASE_STATUS_H

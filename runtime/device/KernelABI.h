@@ -24,9 +24,9 @@ extern "C" {
 /// Sizes of one step: everything about a ragged batch that a kernel may need beside its buffers.
 /// Offsets of the fields are part of the artifact format (docs/formats/artifact.md).
 typedef struct LaminaStep {
-  int64_t tokens;      ///< T, rows of every activation in this step; 1 <= T <= max_batch_tokens
-  int64_t outputRows;  ///< R, rows whose logits are wanted; 0 <= R <= max_output_rows
-  int64_t sequences;   ///< sequences in the batch (slots may be sparse)
+  int64_t tokens;           ///< T, rows of every activation in this step; 1 <= T <= max_batch_tokens
+  int64_t outputRows;       ///< R, rows whose logits are wanted; 0 <= R <= max_output_rows
+  int64_t sequences;        ///< sequences in the batch (slots may be sparse)
   int64_t blockTableStride; ///< int32 entries per sequence slot in the block table
   /// 0: whole rows of logits are wanted; otherwise so many of the largest of each, up to LAMINA_CANDIDATES.
   int64_t candidates LAMINA_UNLESS_SAID(0);
@@ -53,11 +53,12 @@ enum { LAMINA_QUANTIZED_BLOCK_ELEMENTS = 32 };
 /// with `largest` below 2^-100 is all zeros; one with an infinity or a NaN has codes of 0 and a scale that is none.
 typedef struct LaminaQuantizedBlock {
   int8_t codes[LAMINA_QUANTIZED_BLOCK_ELEMENTS]; ///< in [-127, 127]
-  float scale;            ///< largest / 127
-  int32_t negatedSums[3]; ///< minus the sum of codes 0 to 15, 16 to 31, all: times a format's offset, what an integer
-                          ///< product of unsigned weight codes starts from
-  float scaledSums[3];    ///< scale times the same sums, not negated: factors of a format's mins
-  int32_t padding;        ///< 0
+  float scale;                                   ///< largest / 127
+  int32_t negatedSums
+      [3]; ///< minus the sum of codes 0 to 15, 16 to 31, all: times a format's offset, what an integer
+           ///< product of unsigned weight codes starts from
+  float scaledSums[3]; ///< scale times the same sums, not negated: factors of a format's mins
+  int32_t padding;     ///< 0
 } LaminaQuantizedBlock;
 
 #ifdef __cplusplus

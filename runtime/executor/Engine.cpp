@@ -115,9 +115,7 @@ public:
   BatchView &batch() { return batch_; }
   std::span<std::byte> input(int index) const { return segment_.port(plan_, plan_.inputs(index)); }
   std::span<const std::byte> output(int index) const { return segment_.port(plan_, plan_.outputs(index)); }
-  const float *logits(int64_t row) const {
-    return rowOf<float>(segment_.logits(), row).data();
-  }
+  const float *logits(int64_t row) const { return rowOf<float>(segment_.logits(), row).data(); }
   int64_t logitsStride() const { return int64_t(segment_.logits().rowBytes / sizeof(float)); }
   Candidates candidates(int64_t row) const {
     return {rowOf<float>(segment_.candidateLogits(), row).first(size_t(control_->step.candidates)),
@@ -151,8 +149,8 @@ private:
     std::vector<std::string> workers;
     for (const plan::Worker &worker : plan_.workers())
       workers.push_back(worker.name());
-    LAMINA_ASSIGN_OR_RETURN(
-        links_, SharedMemoryLinks::create(std::move(workers), std::move(transfers), channels));
+    LAMINA_ASSIGN_OR_RETURN(links_,
+                            SharedMemoryLinks::create(std::move(workers), std::move(transfers), channels));
     return absl::OkStatus();
   }
 

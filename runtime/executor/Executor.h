@@ -43,8 +43,8 @@ class Executor {
 public:
   /// All arguments must outlive the executor; the program's transfers are bound to the transport. A step ends with
   /// Cancelled before the next instruction once `abort` is nonzero.
-  Executor(const WorkerProgram &program, Device &device, Transport &transport, const std::atomic<uint32_t> &abort,
-           TraceRing trace)
+  Executor(const WorkerProgram &program, Device &device, Transport &transport,
+           const std::atomic<uint32_t> &abort, TraceRing trace)
       : program_(program), device_(device), transport_(transport), abort_(abort), trace_(trace) {
     if (DeviceQueue *queue = device.queue())
       recorded_.emplace(program, device, *queue);

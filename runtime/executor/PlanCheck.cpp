@@ -33,7 +33,7 @@ absl::Status checkLimits(const plan::Limits &limits) {
       return brokenPlan("limit ", name, " is ", count, ", expected 1 to ", kMaxCount);
   if (limits.kv_page_tokens() != LAMINA_KV_PAGE_TOKENS)
     return brokenPlan("limit kv_page_tokens is ", limits.kv_page_tokens(), ", this runtime has ",
-                   int(LAMINA_KV_PAGE_TOKENS));
+                      int(LAMINA_KV_PAGE_TOKENS));
   return absl::OkStatus();
 }
 
@@ -91,10 +91,10 @@ absl::Status checkLogits(const plan::Plan &plan) {
       ++found;
       if (buffer.kind() != plan::Buffer::ARENA || buffer.extent() != plan::OUTPUT_ROWS)
         return brokenPlan("the logits of worker ", worker.name(),
-                       " are not an activation with one row per output");
+                          " are not an activation with one row per output");
       if (buffer.row_bytes() % 4 != 0 || buffer.row_bytes() / 4 < plan.model().vocab_size())
         return brokenPlan("the logits of worker ", worker.name(), " have rows of ", buffer.row_bytes(),
-                       " bytes for ", plan.model().vocab_size(), " tokens");
+                          " bytes for ", plan.model().vocab_size(), " tokens");
     }
   if (found != 1)
     return brokenPlan("expected one buffer named ", kLogitsBuffer, ", got ", found);
@@ -119,8 +119,8 @@ absl::Status checkCandidates(const plan::Plan &plan) {
     }
   }
   if (rowBytes[0] != rowBytes[1] || rowBytes[0].size() > 1)
-    return brokenPlan("expected one buffer named ", kCandidateLogitsBuffer, " and one of the same size named ",
-                      kCandidateIdsBuffer, ", or neither");
+    return brokenPlan("expected one buffer named ", kCandidateLogitsBuffer,
+                      " and one of the same size named ", kCandidateIdsBuffer, ", or neither");
   return absl::OkStatus();
 }
 
@@ -129,14 +129,17 @@ absl::Status checkPorts(const plan::Plan &plan, const google::protobuf::Repeated
                         const char *kind, std::set<std::pair<uint32_t, uint32_t>> &taken) {
   std::set<std::string> names;
   for (const plan::Port &port : ports) {
-    auto error = [&](const auto &...args) { return brokenPlan(kind, " ", quoteName(port.name()), " ", args...); };
+    auto error = [&](const auto &...args) {
+      return brokenPlan(kind, " ", quoteName(port.name()), " ", args...);
+    };
     if (port.worker() >= uint32_t(plan.workers_size()) ||
         port.buffer() >= uint32_t(plan.workers(int(port.worker())).buffers_size()))
       return error("is buffer ", port.buffer(), " of worker ", port.worker(), ", which there is not");
     const plan::Buffer &buffer = plan.workers(int(port.worker())).buffers(int(port.buffer()));
     uint64_t bytes = npyElementBytes(npyDescr(port.element_type()));
     if (bytes == 0)
-      return error("has elements of type ", quoteName(port.element_type()), ", which this runtime does not know");
+      return error("has elements of type ", quoteName(port.element_type()),
+                   ", which this runtime does not know");
     for (uint64_t size : port.shape())
       if (__builtin_mul_overflow(bytes, size, &bytes))
         return error("has a shape that fits no machine");

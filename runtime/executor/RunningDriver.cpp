@@ -22,7 +22,9 @@ constexpr uint64_t kLeaveNanoseconds = 1'000'000'000;
 
 /// What a signal usually means in a worker: weights are mapped.
 const char *causeOf(int signal) {
-  return signal == SIGBUS ? ": most likely a file of the artifact was cut off while it was in use, or its disk failed" : "";
+  return signal == SIGBUS
+             ? ": most likely a file of the artifact was cut off while it was in use, or its disk failed"
+             : "";
 }
 
 class ProcessDriver final : public RunningDriver {

@@ -27,7 +27,7 @@ bool fits(uint64_t offset, uint64_t bytes, uint64_t size) { return offset <= siz
 
 /// Bytes of 32 elements of a cache; 0 for a type that there is not.
 uint64_t bytesOf32(const std::string &type) {
-  return type == "f32"                      ? 128
+  return type == "f32"                     ? 128
          : type == "f16" || type == "bf16" ? 64
          : type == "q8_0"                  ? 34
          : type == "fp8_e4m3"              ? 32

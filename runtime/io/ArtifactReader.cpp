@@ -197,8 +197,9 @@ absl::StatusOr<ArtifactManifest> readManifest(const std::string &path) {
         strCat("cannot open '", path, "': ", std::strerror(errno), "; check the path"));
   std::string manifestPath = strCat(path, "/", kManifestFile);
   if (!S_ISDIR(info.st_mode) || ::lstat(manifestPath.c_str(), &info) != 0)
-    return absl::InvalidArgumentError(strCat("'", path, "' is no artifact: it holds no ", kManifestFile,
-                                             "; compile a model to one with lamina-opt MODEL -o NAME.lamina"));
+    return absl::InvalidArgumentError(
+        strCat("'", path, "' is no artifact: it holds no ", kManifestFile,
+               "; compile a model to one with lamina-opt MODEL -o NAME.lamina"));
   if (!S_ISREG(info.st_mode) || static_cast<uint64_t>(info.st_size) > kMaxManifestBytes)
     return inArtifact(path, kManifestFile,
                       absl::DataLossError(strCat("expected a regular file of at most ", kMaxManifestBytes,

@@ -22,12 +22,13 @@ struct TypeName {
   std::string_view element, descr;
 };
 constexpr TypeName kTypes[] = {
-    {"float", "<f4"},  {"double", "<f8"}, {"float16", "<f2"}, {"bfloat16", "<V2"}, {"bool", "|b1"},
-    {"int8", "|i1"},   {"int16", "<i2"},  {"int32", "<i4"},   {"int64", "<i8"},    {"uint8", "|u1"},
-    {"uint16", "<u2"}, {"uint32", "<u4"}, {"uint64", "<u8"},
-    {"float8e4m3fn", "|V1"}, {"float8e4m3fnuz", "|V1"}, {"float8e5m2", "|V1"}, {"float8e5m2fnuz", "|V1"},
-    {"float8e8m0", "|V1"}, {"float6e2m3", "|V1"}, {"float6e3m2", "|V1"}, {"float4e2m1", "|V1"},
-    {"int4", "|V1"}, {"uint4", "|V1"}, {"int2", "|V1"}, {"uint2", "|V1"},
+    {"float", "<f4"},          {"double", "<f8"},       {"float16", "<f2"},        {"bfloat16", "<V2"},
+    {"bool", "|b1"},           {"int8", "|i1"},         {"int16", "<i2"},          {"int32", "<i4"},
+    {"int64", "<i8"},          {"uint8", "|u1"},        {"uint16", "<u2"},         {"uint32", "<u4"},
+    {"uint64", "<u8"},         {"float8e4m3fn", "|V1"}, {"float8e4m3fnuz", "|V1"}, {"float8e5m2", "|V1"},
+    {"float8e5m2fnuz", "|V1"}, {"float8e8m0", "|V1"},   {"float6e2m3", "|V1"},     {"float6e3m2", "|V1"},
+    {"float4e2m1", "|V1"},     {"int4", "|V1"},         {"uint4", "|V1"},          {"int2", "|V1"},
+    {"uint2", "|V1"},
 };
 
 /// Walks the header, a literal of Python: {'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }.
@@ -141,7 +142,9 @@ uint64_t npyElementBytes(std::string_view descr) {
 }
 
 absl::StatusOr<NpyArray> parseNpy(std::span<const uint8_t> bytes, const std::string &path) {
-  auto error = [&](const auto &...parts) { return absl::InvalidArgumentError(strCat("'", path, "': ", parts...)); };
+  auto error = [&](const auto &...parts) {
+    return absl::InvalidArgumentError(strCat("'", path, "': ", parts...));
+  };
   std::string_view text(reinterpret_cast<const char *>(bytes.data()), bytes.size());
   if (!text.starts_with(kMagic) || text.size() < 12)
     return error("expected a .npy file; write it with numpy.save");
@@ -158,7 +161,8 @@ absl::StatusOr<NpyArray> parseNpy(std::span<const uint8_t> bytes, const std::str
     return error("its header cannot be read; write it with numpy.save");
   uint64_t elementBytes = npyElementBytes(*header.descr);
   if (elementBytes == 0)
-    return error("elements of type ", quoteName(*header.descr), " are not known; convert the array with astype");
+    return error("elements of type ", quoteName(*header.descr),
+                 " are not known; convert the array with astype");
   if (*header.fortran && header.shape->size() > 1)
     return error("is in column-major order; save numpy.ascontiguousarray of it");
   std::span<const uint8_t> data = bytes.subspan(begin + length);

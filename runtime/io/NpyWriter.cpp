@@ -18,7 +18,8 @@ void NpyWriter::Remover::operator()(std::FILE *file) const {
   std::fclose(file); // writes what is left
   struct stat opened = {}, named = {};
   if (::fstat(descriptor, &opened) == 0 && S_ISREG(opened.st_mode)) {
-    bool isName = ::lstat(path.c_str(), &named) == 0 && named.st_dev == opened.st_dev && named.st_ino == opened.st_ino;
+    bool isName =
+        ::lstat(path.c_str(), &named) == 0 && named.st_dev == opened.st_dev && named.st_ino == opened.st_ino;
     [[maybe_unused]] int ignored = isName ? ::unlink(path.c_str()) : ::ftruncate(descriptor, 0);
   }
   ::close(descriptor);
@@ -37,7 +38,8 @@ absl::StatusOr<NpyWriter> NpyWriter::create(const std::string &path, std::string
 }
 
 absl::Status NpyWriter::write(std::string_view bytes) {
-  return std::fwrite(bytes.data(), 1, bytes.size(), file_.get()) == bytes.size() ? absl::OkStatus() : failed();
+  return std::fwrite(bytes.data(), 1, bytes.size(), file_.get()) == bytes.size() ? absl::OkStatus()
+                                                                                 : failed();
 }
 
 absl::Status NpyWriter::append(std::span<const uint8_t> bytes) {
@@ -54,8 +56,8 @@ absl::Status NpyWriter::close() {
 }
 
 absl::Status NpyWriter::failed() const {
-  return absl::UnavailableError(strCat("cannot write '", file_.get_deleter().path, "': ", std::strerror(errno),
-                                       "; give a file that can be written"));
+  return absl::UnavailableError(strCat("cannot write '", file_.get_deleter().path,
+                                       "': ", std::strerror(errno), "; give a file that can be written"));
 }
 
 absl::Status writeNpy(const std::string &path, std::string_view descr, std::span<const int64_t> shape,

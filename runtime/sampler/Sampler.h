@@ -65,7 +65,8 @@ public:
   int64_t candidatesNeeded() const;
   /// The same token, errors included, from the `ids` of at least so many: in descending order of their `logits`, the lower
   /// id first of equal ones, what is no number as if it were plus infinity. `vocabulary`: how many logits there are.
-  absl::StatusOr<int32_t> sampleAmong(std::span<const float> logits, std::span<const int32_t> ids, int64_t vocabulary);
+  absl::StatusOr<int32_t> sampleAmong(std::span<const float> logits, std::span<const int32_t> ids,
+                                      int64_t vocabulary);
 
 private:
   struct Candidate {

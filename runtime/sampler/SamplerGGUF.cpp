@@ -13,7 +13,8 @@ namespace {
 
 constexpr const char *kTemperature = "general.sampling.temp", *kTopK = "general.sampling.top_k",
                      *kTopP = "general.sampling.top_p", *kMinP = "general.sampling.min_p",
-                     *kPenalty = "general.sampling.penalty_repeat", *kWindow = "general.sampling.penalty_last_n";
+                     *kPenalty = "general.sampling.penalty_repeat",
+                     *kWindow = "general.sampling.penalty_last_n";
 
 absl::Status readFloat(const GGUFReader &reader, const char *key, float &value) {
   if (!reader.has(key))

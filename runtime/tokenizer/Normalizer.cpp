@@ -14,9 +14,9 @@ namespace lamina {
 /// Appends the normal form of well-formed text.
 static void appendComposed(std::string_view text, std::string &out) {
   utf8proc_uint8_t *result = nullptr;
-  utf8proc_ssize_t size =
-      utf8proc_map(reinterpret_cast<const utf8proc_uint8_t *>(text.data()), static_cast<utf8proc_ssize_t>(text.size()), &result,
-                   static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
+  utf8proc_ssize_t size = utf8proc_map(reinterpret_cast<const utf8proc_uint8_t *>(text.data()),
+                                       static_cast<utf8proc_ssize_t>(text.size()), &result,
+                                       static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
   if (size < 0) // well-formed text lacks nothing but memory
     throw std::bad_alloc();
   out.append(reinterpret_cast<const char *>(result), static_cast<size_t>(size));

@@ -37,7 +37,8 @@ absl::StatusOr<PreTokenizer> PreTokenizer::create(std::span<const std::string> p
                                      PCRE2_UTF | PCRE2_UCP | PCRE2_DOLLAR_ENDONLY, &error, &offset, nullptr));
     if (!pattern.code)
       return absl::InvalidArgumentError(strCat("pre-tokenizer: the pattern ", quoteName(text),
-                                               " does not compile at ", offset, " (PCRE2 error ", error, ")"));
+                                               " does not compile at ", offset, " (PCRE2 error ", error,
+                                               ")"));
     // Without a JIT (hardened kernels, unusual CPUs) the interpreter gives the same matches.
     pcre2_jit_compile(pattern.code.get(), PCRE2_JIT_COMPLETE);
     result.patterns_.push_back(std::move(pattern));

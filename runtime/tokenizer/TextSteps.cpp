@@ -30,7 +30,8 @@ std::string searchedText(const Json &step) {
 std::string literally(std::string_view text) {
   std::string pattern;
   for (char c : text) {
-    if (absl::ascii_isascii(static_cast<unsigned char>(c)) && absl::ascii_ispunct(static_cast<unsigned char>(c)))
+    if (absl::ascii_isascii(static_cast<unsigned char>(c)) &&
+        absl::ascii_ispunct(static_cast<unsigned char>(c)))
       pattern += '\\';
     pattern += c;
   }
@@ -53,8 +54,8 @@ absl::Status readSplit(const Json &step, TokenizerData &data) {
   return absl::OkStatus();
 }
 
-absl::Status readByteLevel(const std::vector<const Json *> &normalizers, const std::vector<const Json *> &steps,
-                           TokenizerData &data) {
+absl::Status readByteLevel(const std::vector<const Json *> &normalizers,
+                           const std::vector<const Json *> &steps, TokenizerData &data) {
   data.model = "gpt2";
   for (const Json *step : normalizers)
     if (typeOf(*step) != "NFC")
@@ -91,8 +92,8 @@ absl::Status readMetaspace(const Json &step, TokenizerData &data) {
   return absl::OkStatus();
 }
 
-absl::Status readSentencePiece(const std::vector<const Json *> &normalizers, const std::vector<const Json *> &steps,
-                               TokenizerData &data) {
+absl::Status readSentencePiece(const std::vector<const Json *> &normalizers,
+                               const std::vector<const Json *> &steps, TokenizerData &data) {
   data.model = "llama";
   bool replaces = false;
   for (const Json *step : normalizers) {
@@ -136,7 +137,8 @@ std::vector<const Json *> stepsOf(const Json *step, const char *key) {
 absl::Status readTextSteps(const Json &tokenizer, TokenizerData &data) {
   auto normalizers = stepsOf(member(tokenizer, "normalizer"), "normalizers");
   auto steps = stepsOf(member(tokenizer, "pre_tokenizer"), "pretokenizers");
-  bool bytes = std::any_of(steps.begin(), steps.end(), [](const Json *step) { return typeOf(*step) == "ByteLevel"; });
+  bool bytes =
+      std::any_of(steps.begin(), steps.end(), [](const Json *step) { return typeOf(*step) == "ByteLevel"; });
   return bytes ? readByteLevel(normalizers, steps, data) : readSentencePiece(normalizers, steps, data);
 }
 

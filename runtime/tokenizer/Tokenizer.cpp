@@ -158,7 +158,8 @@ absl::StatusOr<std::vector<int32_t>> Tokenizer::encode(std::string_view text, En
   return ids;
 }
 
-absl::Status Tokenizer::encodePart(std::string_view text, bool afterSpecial, std::vector<int32_t> &ids) const {
+absl::Status Tokenizer::encodePart(std::string_view text, bool afterSpecial,
+                                   std::vector<int32_t> &ids) const {
   if (!data_.composes)
     return encodeText(text, afterSpecial, ids);
   std::string normal = composed(text);

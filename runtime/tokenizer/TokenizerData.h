@@ -35,7 +35,8 @@ enum class TokenType : uint8_t {
 inline constexpr int32_t NoToken = -1;
 
 struct TokenizerData {
-  std::string model; ///< "llama" (SentencePiece BPE, with scores or merges) or "gpt2" (byte-level BPE with merges)
+  std::string
+      model; ///< "llama" (SentencePiece BPE, with scores or merges) or "gpt2" (byte-level BPE with merges)
   std::string
       pre; ///< name of the split patterns of a "gpt2" vocabulary; empty: "default"; "llama" ignores it
   std::vector<std::string> patterns; ///< in place of `pre`: the patterns themselves, in PCRE2 syntax

@@ -13,10 +13,12 @@ namespace {
 /// What 32-bit writers store for "no such token".
 constexpr uint32_t absentId = 0xffffffff;
 
-constexpr const char *kPatterns = "tokenizer.lamina.patterns", *kIgnoreMerges = "tokenizer.lamina.ignore_merges",
-                     *kSpmMerges = "tokenizer.lamina.merges", *kTypesComplete = "tokenizer.lamina.types_complete",
-                     *kSpacePrefixOnce = "tokenizer.lamina.space_prefix_once", *kStops = "tokenizer.lamina.stop_ids",
-                     *kComposes = "tokenizer.lamina.nfc";
+constexpr const char *kPatterns = "tokenizer.lamina.patterns",
+                     *kIgnoreMerges = "tokenizer.lamina.ignore_merges",
+                     *kSpmMerges = "tokenizer.lamina.merges",
+                     *kTypesComplete = "tokenizer.lamina.types_complete",
+                     *kSpacePrefixOnce = "tokenizer.lamina.space_prefix_once",
+                     *kStops = "tokenizer.lamina.stop_ids", *kComposes = "tokenizer.lamina.nfc";
 
 /// Merges of a "llama" vocabulary under the usual key are none that it goes by.
 const char *mergesKey(const TokenizerData &data) {

@@ -46,8 +46,9 @@ private:
     const Json *model = member(root_, "model"), *vocab = model ? member(*model, "vocab") : nullptr;
     std::string type = model ? textOr(*model, "type", "BPE") : "";
     if (model && type != "BPE")
-      return unsupported(strCat("tokenizers of type ", quoteName(type),
-                                " are not supported; supported is BPE, byte-level or made from SentencePiece"));
+      return unsupported(
+          strCat("tokenizers of type ", quoteName(type),
+                 " are not supported; supported is BPE, byte-level or made from SentencePiece"));
     if (!vocab || !vocab->is_object() || vocab->empty())
       return wrong("expected model.vocab, an object of tokens and their ids");
     for (const char *key : {"continuing_subword_prefix", "end_of_word_suffix"})
@@ -89,7 +90,7 @@ private:
       std::string text = textOr(token, "content", "");
       if (!id || text.empty())
         return wrong("added_tokens: expected tokens with an id and a content");
-      TokenType type = text == unknown_             ? TokenType::Unknown
+      TokenType type = text == unknown_                  ? TokenType::Unknown
                        : flagOr(token, "special", false) ? TokenType::Control
                                                          : TokenType::UserDefined;
       LAMINA_RETURN_IF_ERROR(place(*id, text, type));
@@ -164,8 +165,9 @@ private:
       int32_t id = special ? idOf(textOr(*special, "id", "")) : NoToken;
       bool &added = sequence ? addedBehind_ : addedInFront_;
       if (id == NoToken || added)
-        return unsupported("post_processor: supported are templates with one token of the vocabulary in front of the text "
-                           "and one behind it");
+        return unsupported(
+            "post_processor: supported are templates with one token of the vocabulary in front of the text "
+            "and one behind it");
       added = true;
       (sequence ? data_.eos : data_.bos) = id;
       (sequence ? data_.addEos : data_.addBos) = true;
@@ -185,7 +187,8 @@ private:
 
 absl::StatusOr<TokenizerData> tokenizerDataFromJson(std::string_view tokenizer, std::string_view config) {
   LAMINA_ASSIGN_OR_RETURN(Json root, parseJsonObject(tokenizer, "tokenizer.json"));
-  LAMINA_ASSIGN_OR_RETURN(Json options, parseJsonObject(config.empty() ? "{}" : config, "tokenizer_config.json"));
+  LAMINA_ASSIGN_OR_RETURN(Json options,
+                          parseJsonObject(config.empty() ? "{}" : config, "tokenizer_config.json"));
   return Reader(root, options).read();
 }
 

@@ -31,8 +31,8 @@ QueuedEndpoint::~QueuedEndpoint() {
   for (const Incoming &in : incoming_) {
     ChannelState &state = *in.channel->state;
     uint64_t now = 0;
-    for (uint32_t seen; state.offered.load() == kYes && (seen = state.answered.load()) != kNo && seen != kLeft &&
-                        (now = monotonicNanoseconds()) < deadline;)
+    for (uint32_t seen; state.offered.load() == kYes && (seen = state.answered.load()) != kNo &&
+                        seen != kLeft && (now = monotonicNanoseconds()) < deadline;)
       state.answered.waitWhile(seen, 0, deadline - now);
   }
 }
@@ -85,8 +85,8 @@ absl::Status QueuedEndpoint::takeOffer(Outgoing &out) {
 
 void QueuedEndpoint::noteHostRing(const char *direction, uint32_t peer, const absl::Status &reason) {
   if (note_.empty())
-    note_ = absl::StrCat("transfers ", direction, " ", links_.worker(peer), " go through the host's memory: ",
-                         reason.message());
+    note_ = absl::StrCat("transfers ", direction, " ", links_.worker(peer),
+                         " go through the host's memory: ", reason.message());
 }
 
 absl::StatusOr<bool> QueuedEndpoint::awaitYes(SharedWaitWord &word) {

@@ -103,8 +103,8 @@ absl::Status RingEndpoint::checkFrame(const Incoming &in, uint64_t sequence, uin
   uint64_t bytes = messageBytes(expected, binding.rows);
   auto differs = [&](const char *what, uint64_t want, uint64_t got) {
     return absl::DataLossError(absl::StrCat("worker ", links_.worker(in.channel->source),
-                                            " sent an unexpected frame where ", describe(expected), " was due: expected ", what, " ", want,
-                                            ", got ", got));
+                                            " sent an unexpected frame where ", describe(expected),
+                                            " was due: expected ", what, " ", want, ", got ", got));
   };
   if (frame.sequence != sequence)
     return differs("sequence number", sequence, frame.sequence);

@@ -30,12 +30,14 @@ SharedMemoryLinks::create(std::vector<std::string> workers, std::vector<Transfer
   std::vector<uint64_t> starts;
   for (const ChannelSpec &spec : channels) {
     if (spec.source >= workers.size() || spec.destination >= workers.size())
-      return absl::InvalidArgumentError(absl::StrCat("a channel goes from worker ", spec.source, " to worker ",
-                                                     spec.destination, " of ", workers.size()));
+      return absl::InvalidArgumentError(absl::StrCat("a channel goes from worker ", spec.source,
+                                                     " to worker ", spec.destination, " of ",
+                                                     workers.size()));
     if (spec.frames == 0 || spec.frames > kMaxFrames || spec.payloadBytes > kMaxSegmentBytes)
-      return absl::InvalidArgumentError(absl::StrCat(
-          "the channel from worker ", workers[spec.source], " to worker ", workers[spec.destination],
-          " would hold ", spec.frames, " frames and ", spec.payloadBytes, " bytes, which no machine can share"));
+      return absl::InvalidArgumentError(absl::StrCat("the channel from worker ", workers[spec.source],
+                                                     " to worker ", workers[spec.destination], " would hold ",
+                                                     spec.frames, " frames and ", spec.payloadBytes,
+                                                     " bytes, which no machine can share"));
     Channel channel{};
     channel.source = spec.source;
     channel.destination = spec.destination;

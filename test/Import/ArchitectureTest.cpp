@@ -51,9 +51,10 @@ TEST(Architecture, LlamaIsADecoder) {
 
 TEST(Architecture, ModuleIsDescribed) {
   Imported m = tinyModel("llama").import({.contextLength = 64});
-  EXPECT_THAT(m.text, HasSubstr("lm.architecture = \"llama\", lm.context_length = 64 : i64, lm.files = "
-                                "[\"tiny.gguf\"], lm.hidden_size = 32 : i64, lm.layers = 2 : i64, "
-                                "lm.name = \"tiny\", lm.trained_context = 128 : i64, lm.vocab_size = 40 : i64"));
+  EXPECT_THAT(m.text,
+              HasSubstr("lm.architecture = \"llama\", lm.context_length = 64 : i64, lm.files = "
+                        "[\"tiny.gguf\"], lm.hidden_size = 32 : i64, lm.layers = 2 : i64, "
+                        "lm.name = \"tiny\", lm.trained_context = 128 : i64, lm.vocab_size = 40 : i64"));
 }
 
 TEST(Architecture, LogitsAreOfGatheredRowsAlone) {
@@ -244,7 +245,8 @@ TEST(Architecture, Phi2AddsAttentionAndFeedForwardOfOneNorm) {
   ASSERT_THAT(m.errors, IsEmpty());
   EXPECT_EQ(count(m.text, "lm.rotary_embedding "), 2);
   EXPECT_EQ(count(m.text, "lm.layer_norm "), 2);
-  lm::LayerNormOp norm = *m.module->lookupSymbol<mlir::func::FuncOp>("step").getOps<lm::LayerNormOp>().begin();
+  lm::LayerNormOp norm =
+      *m.module->lookupSymbol<mlir::func::FuncOp>("step").getOps<lm::LayerNormOp>().begin();
   EXPECT_EQ(std::distance(norm->user_begin(), norm->user_end()), 4); // query, key, value, up
 }
 

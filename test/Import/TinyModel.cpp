@@ -94,7 +94,8 @@ TinyModel skeleton(const std::string &architecture, int layers, bool dense) {
   m.keys["feed_forward_length"] = 64u;
   m.keys["attention.head_count"] = 2u;
   m.keys["attention.head_count_kv"] = 1u;
-  m.keys[hasLayerNorm(architecture) ? "attention.layer_norm_epsilon" : "attention.layer_norm_rms_epsilon"] = 1e-5f;
+  m.keys[hasLayerNorm(architecture) ? "attention.layer_norm_epsilon" : "attention.layer_norm_rms_epsilon"] =
+      1e-5f;
   if (architecture.starts_with("gemma"))
     m.keys["attention.sliding_window"] = 16u;
   m.tensors["token_embd.weight"] = {{32, 40}};

@@ -34,7 +34,8 @@ TEST(ArenaAllocator, NothingNeedsNothing) { EXPECT_EQ(layOutArena({}, 64).bytes,
 TEST(ArenaAllocator, FindsOverlaps) {
   EXPECT_THAT(findOverlaps({{64, 0, 1}, {64, 1, 2}}, {0, 32}), ElementsAre(std::pair<size_t, size_t>(0, 1)));
   EXPECT_THAT(findOverlaps({{64, 0, 1}, {64, 2, 3}}, {0, 0}), IsEmpty());
-  EXPECT_THAT(findOverlaps({{64, 0, 200}, {64, 150, 150}}, {0, 0}), ElementsAre(std::pair<size_t, size_t>(0, 1)));
+  EXPECT_THAT(findOverlaps({{64, 0, 200}, {64, 150, 150}}, {0, 0}),
+              ElementsAre(std::pair<size_t, size_t>(0, 1)));
 }
 
 /// Random programs: never an overlap, never below the bound, and not far above it.
@@ -60,7 +61,8 @@ TEST(ArenaAllocator, ChainsDoNotGrow) {
     std::vector<ArenaBuffer> buffers;
     for (uint64_t layer = 0; layer < layers; ++layer)
       for (uint64_t step = 0; step < 10; ++step)
-        buffers.push_back({step == 0 ? 4096u : 1024u, 10 * layer + step, 10 * layer + step + (step == 0 ? 10 : 1)});
+        buffers.push_back(
+            {step == 0 ? 4096u : 1024u, 10 * layer + step, 10 * layer + step + (step == 0 ? 10 : 1)});
     return layOutArena(buffers, 64).bytes;
   };
   EXPECT_EQ(arenaOf(8), arenaOf(800));

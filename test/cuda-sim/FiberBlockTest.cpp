@@ -190,8 +190,9 @@ TEST(FiberBlockDeathTest, ProductThatNotEveryLaneCalls) {
     else
       lamina_sim_shuffle(1, 0);
   };
-  EXPECT_DEATH(run(diverge, nullptr, 1, 32), "thread 8 waits in a shuffle that thread 0 does not reach: it waits in a "
-                                             "product of tiles .24 of 32 threads got there.");
+  EXPECT_DEATH(run(diverge, nullptr, 1, 32),
+               "thread 8 waits in a shuffle that thread 0 does not reach: it waits in a "
+               "product of tiles .24 of 32 threads got there.");
 }
 
 TEST(FiberBlockDeathTest, ProductOfADepthThatThereIsNot) {

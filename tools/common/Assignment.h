@@ -35,13 +35,17 @@ inline std::optional<int64_t> parseSize(const std::string &text) {
 
 /// An option that may be repeated; `form` is what help and errors call it. `take` says whether it can use an assignment.
 template <typename Take>
-void addAssignments(CLI::App &app, const std::string &flag, const std::string &form, const std::string &description, Take take) {
+void addAssignments(CLI::App &app, const std::string &flag, const std::string &form,
+                    const std::string &description, Take take) {
   auto each = [=](const std::vector<std::string> &texts) {
     for (const std::string &text : texts)
       if (std::optional<Assignment> given = parseAssignment(text); !given || !take(*given))
         throw CLI::ValidationError(flag, "expected " + form + ", got '" + text + "'");
   };
-  app.add_option_function<std::vector<std::string>>(flag, each, description)->expected(1)->take_all()->type_name(form);
+  app.add_option_function<std::vector<std::string>>(flag, each, description)
+      ->expected(1)
+      ->take_all()
+      ->type_name(form);
 }
 
 } // namespace lamina

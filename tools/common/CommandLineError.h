@@ -14,7 +14,8 @@ inline std::string commandLineError(const CLI::App &app, const CLI::ParseError &
   if (error.get_exit_code() != static_cast<int>(CLI::ExitCodes::ExtrasError) || app.remaining().empty())
     return error.what();
   std::string word = app.remaining().front();
-  return word.starts_with("-") ? "there is no option '" + word + "'" : "'" + word + "' is one argument too many";
+  return word.starts_with("-") ? "there is no option '" + word + "'"
+                               : "'" + word + "' is one argument too many";
 }
 
 } // namespace lamina

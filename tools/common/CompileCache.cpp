@@ -66,14 +66,16 @@ absl::StatusOr<fs::path> cacheFolder() {
   return folder;
 }
 
-absl::StatusOr<std::string> keyOf(const ModelSource &source, const std::string &compiler, const fs::path &folder) {
+absl::StatusOr<std::string> keyOf(const ModelSource &source, const std::string &compiler,
+                                  const fs::path &folder) {
   LAMINA_ASSIGN_OR_RETURN(SourceFiles model, openSourceFiles(source.model));
   std::vector<std::string> targets = detectTargets(), flags = source.compileFlags;
   for (const std::string &file : source.flagFiles) {
     LAMINA_ASSIGN_OR_RETURN(std::string digest, Sha256::hexOfFile(file));
     flags.push_back(std::move(digest));
   }
-  return compileCacheKey(model, modelDigest(model, folder.string()), compiler, targets.empty() ? "" : targets.front(), flags);
+  return compileCacheKey(model, modelDigest(model, folder.string()), compiler,
+                         targets.empty() ? "" : targets.front(), flags);
 }
 
 /// Held while an artifact is looked for and made: of processes that want the same one the first makes it, and none replaces
@@ -122,7 +124,8 @@ absl::Status runCompiler(const std::string &compiler, const std::string &model,
   }
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
     return absl::OkStatus();
-  if ((WIFSIGNALED(status) && WTERMSIG(status) == SIGINT) || (WIFEXITED(status) && WEXITSTATUS(status) == 128 + SIGINT))
+  if ((WIFSIGNALED(status) && WTERMSIG(status) == SIGINT) ||
+      (WIFEXITED(status) && WEXITSTATUS(status) == 128 + SIGINT))
     return absl::CancelledError("interrupted");
   std::string how =
       WIFEXITED(status) ? strCat("exit status ", WEXITSTATUS(status)) : strCat("signal ", WTERMSIG(status));
@@ -132,8 +135,8 @@ absl::Status runCompiler(const std::string &compiler, const std::string &model,
 
 } // namespace
 
-std::string compileCacheKey(const SourceFiles &model, const std::string &digest, const std::string &compiler, const std::string &target,
-                            const std::vector<std::string> &flags) {
+std::string compileCacheKey(const SourceFiles &model, const std::string &digest, const std::string &compiler,
+                            const std::string &target, const std::vector<std::string> &flags) {
   Sha256 sha;
   // With its length, so that texts one behind the other are not others.
   auto add = [&](std::string_view text) { sha.update(strCat(text.size(), " ", text, "\n")); };
@@ -146,8 +149,8 @@ std::string compileCacheKey(const SourceFiles &model, const std::string &digest,
   // developer's apart.
   struct stat info = {};
   ::stat(compiler.c_str(), &info);
-  for (const std::string &text : {digest, std::string(LAMINA_VERSION), strCat(info.st_size), strCat(info.st_mtim.tv_sec),
-                                  strCat(info.st_mtim.tv_nsec), target})
+  for (const std::string &text : {digest, std::string(LAMINA_VERSION), strCat(info.st_size),
+                                  strCat(info.st_mtim.tv_sec), strCat(info.st_mtim.tv_nsec), target})
     add(text);
   for (const std::string &flag : flags)
     add(flag);
@@ -161,7 +164,8 @@ std::optional<ArtifactStamp> stampOf(const std::string &artifact) {
   return ArtifactStamp{info.st_ino, info.st_mtim.tv_sec, info.st_mtim.tv_nsec};
 }
 
-absl::StatusOr<std::string> compileIntoCache(const ModelSource &source, const std::optional<ArtifactStamp> &damaged) {
+absl::StatusOr<std::string> compileIntoCache(const ModelSource &source,
+                                             const std::optional<ArtifactStamp> &damaged) {
   LAMINA_ASSIGN_OR_RETURN(std::string compiler, findCompiler());
   LAMINA_ASSIGN_OR_RETURN(fs::path folder, cacheFolder());
   LAMINA_ASSIGN_OR_RETURN(std::string key, keyOf(source, compiler, folder));
@@ -171,7 +175,8 @@ absl::StatusOr<std::string> compileIntoCache(const ModelSource &source, const st
     return artifact;
   // The compiler replaces no folder that is not an artifact; this one is ours, whatever is left in it.
   std::error_code ignored; // if it cannot be removed, the compiler says why
-  fs::remove(fs::path(artifact) / kManifestFile, ignored); // first: who is reading it then learns why files are missing
+  fs::remove(fs::path(artifact) / kManifestFile,
+             ignored); // first: who is reading it then learns why files are missing
   fs::remove_all(artifact, ignored);
   if (::isatty(STDERR_FILENO))
     std::fprintf(stderr, "compiling %s into %s\n", source.model.c_str(), artifact.c_str());

@@ -32,8 +32,8 @@ absl::StatusOr<std::string> compileIntoCache(const ModelSource &source,
 /// The SHA-256 of everything that such an artifact depends on: what the model and its files are called, how long they are, and the
 /// `digest` of their bytes (see modelDigest); our version, the compiler at that path, the `target` that it chooses by itself, and
 /// its `flags` with digests of the files that they name. Machines that share a home folder need not run the same code.
-std::string compileCacheKey(const SourceFiles &model, const std::string &digest, const std::string &compiler, const std::string &target,
-                            const std::vector<std::string> &flags);
+std::string compileCacheKey(const SourceFiles &model, const std::string &digest, const std::string &compiler,
+                            const std::string &target, const std::vector<std::string> &flags);
 
 } // namespace lamina
 

@@ -23,8 +23,8 @@ absl::Status refusalOf(const std::string &model) {
     return absl::InvalidArgumentError(
         strCat("'", model, "' is neither an artifact (a folder made by lamina-opt) nor a GGUF or ONNX file"));
   if (fs::is_directory(model, ignored) && !fs::exists(fs::path(model) / kManifestFile, ignored))
-    return absl::InvalidArgumentError(strCat("'", model, "' is no artifact: it holds no ", kManifestFile, "; ",
-                                             modelFile(model).status().message()));
+    return absl::InvalidArgumentError(strCat("'", model, "' is no artifact: it holds no ", kManifestFile,
+                                             "; ", modelFile(model).status().message()));
   return absl::OkStatus();
 }
 

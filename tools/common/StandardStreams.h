@@ -13,7 +13,8 @@ namespace lamina {
 inline void occupyStandardStreams() {
   for (int stream = STDIN_FILENO; stream <= STDERR_FILENO; ++stream)
     if (::fcntl(stream, F_GETFD) < 0) // opening takes the lowest place that is free
-      [[maybe_unused]] int place = ::open("/dev/null", stream == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+        [[maybe_unused]]
+      int place = ::open("/dev/null", stream == STDIN_FILENO ? O_WRONLY : O_RDONLY);
 }
 
 } // namespace lamina

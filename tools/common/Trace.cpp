@@ -130,8 +130,8 @@ absl::Status writeTrace(const Engine &engine, const std::string &path) {
   return writeTrace(engine.workers(), engine.trace(), Engine::kTraceCapacity, path);
 }
 
-absl::Status writeTrace(const std::vector<WorkerInfo> &workers, std::vector<TraceEvent> events, uint64_t capacity,
-                        const std::string &path) {
+absl::Status writeTrace(const std::vector<WorkerInfo> &workers, std::vector<TraceEvent> events,
+                        uint64_t capacity, const std::string &path) {
   std::unique_ptr<std::FILE, FileCloser> file(std::fopen(path.c_str(), "we"));
   if (!file)
     return cannotWrite(path);

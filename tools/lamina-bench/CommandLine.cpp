@@ -84,10 +84,12 @@ struct Parser {
 
   void addExecution(CLI::App &app) {
     app.add_option("-t,--threads", threads, "Threads of each worker (default: one per CPU)")->type_name("N");
-    app.add_flag("--inproc", options.inProcess, "Run the workers in this process; those on CPUs have the same threads");
+    app.add_flag("--inproc", options.inProcess,
+                 "Run the workers in this process; those on CPUs have the same threads");
     app.add_flag("--progress", options.progress, "Say on standard error which test runs");
-    app.add_option("--trace", options.traceFile,
-                   "Write what the workers did when as Chrome trace events; a GPU then takes instructions one by one")
+    app.add_option(
+           "--trace", options.traceFile,
+           "Write what the workers did when as Chrome trace events; a GPU then takes instructions one by one")
         ->type_name("FILE");
   }
 
@@ -198,8 +200,9 @@ struct Parser {
   std::string checkKernels(const CLI::App &app) {
     if (!options.kernels)
       return "";
-    for (const char *option : {"--n-prompt", "--n-gen", "--pg", "--n-depth", "--ntg", "--repetitions", "--no-warmup",
-                               "--no-fill", "--inproc", "--progress", "--trace", "--output-err"})
+    for (const char *option :
+         {"--n-prompt", "--n-gen", "--pg", "--n-depth", "--ntg", "--repetitions", "--no-warmup", "--no-fill",
+          "--inproc", "--progress", "--trace", "--output-err"})
       if (app.count(option))
         return std::string("--kernels times single steps of --npl and --npp and takes no ") + option;
     if (options.threads.size() != 1)

@@ -193,7 +193,8 @@ absl::Status measureApart(CudaParts parts, int patienceMilliseconds, Answer &ans
     return absl::ResourceExhaustedError(strCat("cannot make a pipe: ", std::strerror(errno)));
   pid_t child = ::fork();
   if (child < 0) {
-    absl::Status status = absl::ResourceExhaustedError(strCat("cannot start a process: ", std::strerror(errno)));
+    absl::Status status =
+        absl::ResourceExhaustedError(strCat("cannot start a process: ", std::strerror(errno)));
     for (int end : channel)
       ::close(end);
     return status;

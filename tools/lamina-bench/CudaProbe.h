@@ -20,7 +20,8 @@ struct CudaFigures {
   double launchSeconds = 0;            ///< an empty kernel after another, launched one by one
   double replaySeconds = 0;            ///< the same, recorded once
   double overlapSeconds = 0;           ///< the same of kernels that may begin before the one in front is done
-  char missing[256] = "";              ///< what went wrong first, or that it did not end; what the GPU cannot do is 0 without
+  char missing[256] =
+      ""; ///< what went wrong first, or that it did not end; what the GPU cannot do is 0 without
 };
 
 enum class CudaParts { All, Bandwidth };

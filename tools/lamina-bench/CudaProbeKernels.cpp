@@ -138,7 +138,11 @@ ProductKernel warpProducts() {
     products += strCat("  mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 ", sums,
                        ", {%word, %word, %word, %word}, {%word, %word}, ", sums, ";\n");
   }
-  return {productKernel(".version 7.0\n.target sm_80", 4 * kUnroll, "", products), 80, false, 512, 2,
+  return {productKernel(".version 7.0\n.target sm_80", 4 * kUnroll, "", products),
+          80,
+          false,
+          512,
+          2,
           2.0 * 16 * 8 * 16 * kUnroll * (512 / 32)};
 }
 
@@ -177,7 +181,11 @@ fill:
     products += strCat("  wgmma.mma_async.sync.aligned.m64n256k16.f32.bf16.bf16 ", registers("%c", 0, kSums),
                        ", %tile, %tile, %add, 1, 1, 0, 0;\n");
   products += "  wgmma.commit_group.sync.aligned;\n  wgmma.wait_group.sync.aligned 0;\n";
-  return {productKernel(".version 8.0\n.target sm_90a", kSums, prologue, products), 90, true, 256, 1,
+  return {productKernel(".version 8.0\n.target sm_90a", kSums, prologue, products),
+          90,
+          true,
+          256,
+          1,
           2.0 * 64 * 256 * 16 * kUnroll * (256 / 128)};
 }
 

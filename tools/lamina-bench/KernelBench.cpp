@@ -50,8 +50,8 @@ public:
     const std::string &kind = plan.classes(static_cast<int>(worker.device_class())).device();
     std::shared_ptr<ThreadPool> pool;
     if (kind == "cpu") { // a pool may tie this thread to a CPU, and with it the threads of a GPU's driver
-      LAMINA_ASSIGN_OR_RETURN(pool, ThreadPool::create(threads, kSpinNanoseconds,
-                                                       cpusOfThreads(threads, availableCpus())));
+      LAMINA_ASSIGN_OR_RETURN(
+          pool, ThreadPool::create(threads, kSpinNanoseconds, cpusOfThreads(threads, availableCpus())));
     }
     LAMINA_ASSIGN_OR_RETURN(std::unique_ptr<Device> device, createDevice(kind, {.threads = std::move(pool)}));
     LAMINA_ASSIGN_OR_RETURN(WorkerProgram program,
@@ -153,7 +153,8 @@ absl::Status touchCache(const plan::Plan &plan, const plan::Worker &worker, Batc
 std::optional<uint32_t> attendedCache(const plan::Worker &worker, const plan::Dispatch &dispatch) {
   if (isAttention(worker, dispatch))
     for (uint32_t binding : dispatch.bindings())
-      if (const plan::Buffer &buffer = worker.buffers(static_cast<int>(binding)); buffer.kind() == plan::Buffer::CACHE)
+      if (const plan::Buffer &buffer = worker.buffers(static_cast<int>(binding));
+          buffer.kind() == plan::Buffer::CACHE)
         return static_cast<uint32_t>(buffer.offset());
   return std::nullopt;
 }
@@ -186,7 +187,8 @@ absl::StatusOr<std::vector<KernelResult>> benchStep(const plan::Plan &plan, cons
                            .onGpu = runsOnGpu(plan, worker),
                            .launches = std::ssize(ops)};
     for (size_t op : ops)
-      result.bytesRead += launchBytes(worker, dispatch(op), spec.sequences * positionsRead(worker, op, spec.prompt));
+      result.bytesRead +=
+          launchBytes(worker, dispatch(op), spec.sequences * positionsRead(worker, op, spec.prompt));
     LAMINA_ASSIGN_OR_RETURN(result.seconds, lone.time(ops));
     results.push_back(std::move(result));
   }

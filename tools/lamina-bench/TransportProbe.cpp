@@ -100,7 +100,8 @@ absl::StatusOr<double> medianRoundTrip(const Exchange &exchange) {
     ::_exit(runOrAbort(line, exchange, false).ok() ? 0 : 1);
   }
   absl::StatusOr<double> seconds;
-  std::thread first([&] { seconds = runOrAbort(line, exchange, true); }); // what follows may use all CPUs again
+  std::thread first(
+      [&] { seconds = runOrAbort(line, exchange, true); }); // what follows may use all CPUs again
   int end = 0;
   ::waitpid(child, &end, 0);
   if (end != 0)

@@ -31,7 +31,8 @@ Choices<Phase> phaseChoices() {
 
 /// An option that takes one of a few words, and says which in help and errors.
 template <typename T, typename Target>
-void addChoice(CLI::App &app, const std::string &flag, Target &target, Choices<T> choices, const std::string &description) {
+void addChoice(CLI::App &app, const std::string &flag, Target &target, Choices<T> choices,
+               const std::string &description) {
   std::vector<std::string> words;
   for (const auto &choice : choices)
     words.push_back(choice.first);
@@ -44,8 +45,11 @@ void addChoice(CLI::App &app, const std::string &flag, Target &target, Choices<T
 }
 
 Choices<CacheElement> kvTypes() {
-  return {{"f16", CacheElement::F16}, {"f32", CacheElement::F32}, {"bf16", CacheElement::BF16},
-          {"fp8_e4m3", CacheElement::FP8E4M3}, {"q8_0", CacheElement::Q8_0}};
+  return {{"f16", CacheElement::F16},
+          {"f32", CacheElement::F32},
+          {"bf16", CacheElement::BF16},
+          {"fp8_e4m3", CacheElement::FP8E4M3},
+          {"q8_0", CacheElement::Q8_0}};
 }
 
 std::string kvTypeName(CacheElement type) {
@@ -63,35 +67,50 @@ std::string phaseList() {
 }
 
 void addInputs(CLI::App &app, CommandLine &line) {
-  app.add_option("MODEL", line.model, "model file: .gguf (also one part of a split model), .onnx or .mlir, or a folder with an export")->required();
-  app.add_option("-o,--out", line.output, "artifact directory to write (NAME.lamina), or file for the IR of a phase");
+  app.add_option(
+         "MODEL", line.model,
+         "model file: .gguf (also one part of a split model), .onnx or .mlir, or a folder with an export")
+      ->required();
+  app.add_option("-o,--out", line.output,
+                 "artifact directory to write (NAME.lamina), or file for the IR of a phase");
   app.add_option("--cluster", line.compile.clusterFile, "YAML file that describes device classes and links")
       ->check(CLI::ExistingFile);
-  app.add_option("--threads", line.threads, "threads to compile with (default: one for each CPU)")->check(CLI::Range(1, 1024));
+  app.add_option("--threads", line.threads, "threads to compile with (default: one for each CPU)")
+      ->check(CLI::Range(1, 1024));
   app.add_flag("-q,--quiet", line.quiet, "no progress on the terminal");
 }
 
 void addPhases(CLI::App &app, CommandLine &line) {
   addChoice(app, "--compile-to", line.compileTo, phaseChoices(), "print the IR that leaves a phase");
-  addChoice(app, "--compile-from", line.compileFrom, phaseChoices(), "the phase that an .mlir input has left");
-  app.add_option("--dump-phases", line.dumpFolder, "write the IR of every phase to numbered files in this folder");
-  app.add_flag("--plan-only", line.planOnly, "print what each worker needs, and the largest context; make no artifact");
-  addChoice(app, "--output", line.json, Choices<bool>{{"text", false}, {"json", true}}, "form of --plan-only");
+  addChoice(app, "--compile-from", line.compileFrom, phaseChoices(),
+            "the phase that an .mlir input has left");
+  app.add_option("--dump-phases", line.dumpFolder,
+                 "write the IR of every phase to numbered files in this folder");
+  app.add_flag("--plan-only", line.planOnly,
+               "print what each worker needs, and the largest context; make no artifact");
+  addChoice(app, "--output", line.json, Choices<bool>{{"text", false}, {"json", true}},
+            "form of --plan-only");
 }
 
 void addSizes(CLI::App &app, CompileOptions &options) {
-  app.add_option("--max-context", options.maxContext, "tokens of one sequence at most (default: the model's, up to 4096)")
+  app.add_option("--max-context", options.maxContext,
+                 "tokens of one sequence at most (default: the model's, up to 4096)")
       ->check(CLI::Range(int64_t(16), int64_t(1) << 24));
   app.add_option("--max-batch-tokens", options.maxBatchTokens, "tokens of one step at most")
-      ->check(CLI::Range(1, 65536))->capture_default_str();
+      ->check(CLI::Range(1, 65536))
+      ->capture_default_str();
   app.add_option("--max-sequences", options.maxSequences, "sequences in flight at most")
-      ->check(CLI::Range(1, 4096))->capture_default_str();
+      ->check(CLI::Range(1, 4096))
+      ->capture_default_str();
   app.add_option("--max-output-rows", options.maxOutputRows, "rows of logits of one step at most")
-      ->check(CLI::Range(1, 65536))->capture_default_str();
-  app.add_option("--kv-tokens", options.kvTokens, "tokens that the KV cache holds (default: four sequences of --max-context)")
+      ->check(CLI::Range(1, 65536))
+      ->capture_default_str();
+  app.add_option("--kv-tokens", options.kvTokens,
+                 "tokens that the KV cache holds (default: four sequences of --max-context)")
       ->check(CLI::Range(int64_t(16), int64_t(1) << 32));
-  addChoice(app, "--kv-type", options.kvType, kvTypes(),
-            "element of the KV cache: f16 (default), f32, bf16, or with half the bytes of f16 q8_0 or fp8_e4m3");
+  addChoice(
+      app, "--kv-type", options.kvType, kvTypes(),
+      "element of the KV cache: f16 (default), f32, bf16, or with half the bytes of f16 q8_0 or fp8_e4m3");
   addChoice(app, "--activations", options.quantizeActivations, Choices<bool>{{"q8", true}, {"f32", false}},
             "what meets quantised weights: q8 (default) rounded to eight bits, or f32");
 }
@@ -118,18 +137,20 @@ std::string setTarget(const std::string &text, CommandLine &line) {
 }
 
 void addFunctions(CLI::App &app, CompileOptions &options) {
-  addAssignments(app, "--dim", "NAME=N", "of an ONNX model: a number for a size that the file gives a name; may be repeated",
+  addAssignments(app, "--dim", "NAME=N",
+                 "of an ONNX model: a number for a size that the file gives a name; may be repeated",
                  [&options](const Assignment &given) {
                    std::optional<int64_t> size = parseSize(given.value);
                    options.sizes[given.name] = size.value_or(0);
                    return size.has_value();
                  });
-  addAssignments(app, "--constant", "NAME=FILE.npy",
-                 "of an ONNX model without a cache: the file of an input that becomes a constant; may be repeated",
-                 [&options](const Assignment &given) {
-                   options.constants[given.name] = given.value;
-                   return true;
-                 });
+  addAssignments(
+      app, "--constant", "NAME=FILE.npy",
+      "of an ONNX model without a cache: the file of an input that becomes a constant; may be repeated",
+      [&options](const Assignment &given) {
+        options.constants[given.name] = given.value;
+        return true;
+      });
 }
 
 void addPlacement(CLI::App &app, CommandLine &line) {
@@ -140,22 +161,27 @@ void addPlacement(CLI::App &app, CommandLine &line) {
              if (std::string wrong = setTarget(target, line); !wrong.empty())
                throw CLI::ValidationError("--target", wrong);
          },
-         "CLASS=DEVICE: what the class compute or memory runs on: cpu (default), cuda, or one architecture of it as "
+         "CLASS=DEVICE: what the class compute or memory runs on: cpu (default), cuda, or one architecture "
+         "of it as "
          "compute=cuda:sm_90a")
       ->allow_extra_args(false);
-  addChoice(app, "--placement", line.compile.monolithic, Choices<bool>{{"disaggregated", false}, {"monolithic", true}},
+  addChoice(app, "--placement", line.compile.monolithic,
+            Choices<bool>{{"disaggregated", false}, {"monolithic", true}},
             "disaggregated (default): attention on a class of its own; monolithic: everything on one device");
   std::vector<std::string> known;
   for (llvm::StringRef target : cpuTargets())
     known.push_back(target.str());
-  app.add_option("--cpu-targets", line.targets, "ISAs of the CPU code, e.g. x86-64-v3,aarch64 (default: the best that this machine runs)")
-      ->delimiter(',')->check(CLI::IsMember(known));
+  app.add_option("--cpu-targets", line.targets,
+                 "ISAs of the CPU code, e.g. x86-64-v3,aarch64 (default: the best that this machine runs)")
+      ->delimiter(',')
+      ->check(CLI::IsMember(known));
 }
 
 /// What the manifest records beside the plan's limits: why two artifacts of one model differ. Paths, which differ from
 /// machine to machine, stay out.
 std::vector<std::string> canonicalFlags(const CompileOptions &options) {
-  std::vector<std::string> flags{std::string("placement=") + (options.monolithic ? "monolithic" : "disaggregated"),
+  std::vector<std::string> flags{std::string("placement=") +
+                                     (options.monolithic ? "monolithic" : "disaggregated"),
                                  "kv-type=" + kvTypeName(options.kvType),
                                  std::string("activations=") + (options.quantizeActivations ? "q8" : "f32"),
                                  "max-batch-tokens=" + std::to_string(options.maxBatchTokens),
@@ -177,9 +203,12 @@ std::vector<std::string> canonicalFlags(const CompileOptions &options) {
 std::optional<int> lamina::parseCommandLine(int argc, const char *const *argv, CommandLine &line) {
   CLI::App app("Compiles a model into an artifact that lamina-run executes.", "lamina-opt");
   app.set_version_flag("--version", "lamina-opt " + compilerVersion().str());
-  app.footer(phaseList() + "\nWith an .mlir file and pass flags lamina-opt behaves as an mlir-opt; --help-list shows the passes.\n"
-             "lamina-opt --batch FILE compiles by the command lines in a file, one a line, in one process; the status is that of the "
-             "worst.");
+  app.footer(
+      phaseList() +
+      "\nWith an .mlir file and pass flags lamina-opt behaves as an mlir-opt; --help-list shows the passes.\n"
+      "lamina-opt --batch FILE compiles by the command lines in a file, one a line, in one process; the "
+      "status is that of the "
+      "worst.");
   addInputs(app, line);
   addPhases(app, line);
   addPlacement(app, line);
@@ -194,12 +223,14 @@ std::optional<int> lamina::parseCommandLine(int argc, const char *const *argv, C
     return 2;
   }
   if (line.compile.monolithic && !line.compile.clusterFile.empty()) {
-    std::cerr << "lamina-opt: --placement=monolithic and --cluster exclude each other; see lamina-opt --help\n";
+    std::cerr
+        << "lamina-opt: --placement=monolithic and --cluster exclude each other; see lamina-opt --help\n";
     return 2;
   }
   if ((line.compile.computeOnCuda || line.compile.memoryOnCuda) && !line.compile.clusterFile.empty()) {
-    std::cerr << "lamina-opt: --target and --cluster exclude each other: the file says which devices there are; "
-                 "see lamina-opt --help\n";
+    std::cerr
+        << "lamina-opt: --target and --cluster exclude each other: the file says which devices there are; "
+           "see lamina-opt --help\n";
     return 2;
   }
   if (line.compile.monolithic && line.compile.memoryOnCuda && !line.compile.computeOnCuda) {
@@ -211,7 +242,8 @@ std::optional<int> lamina::parseCommandLine(int argc, const char *const *argv, C
     return 2;
   }
   if (line.compileFrom.value_or(Phase::Import) > Phase::Schedule) {
-    std::cerr << "lamina-opt: --compile-from takes a phase up to schedule; what leaves later ones is no input\n";
+    std::cerr
+        << "lamina-opt: --compile-from takes a phase up to schedule; what leaves later ones is no input\n";
     return 2;
   }
   line.flags = canonicalFlags(line.compile);

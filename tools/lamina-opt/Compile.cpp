@@ -41,7 +41,8 @@ bool lamina::wantsCompile(int argc, char **argv) {
     StringRef argument = argv[i], next = i + 1 < argc ? argv[i + 1] : "";
     if (argument == "-h" || argument == "--help" || argument == "--version")
       return argc == 2;
-    for (StringRef flag : {"--batch", "--compile-to", "--compile-from", "--plan-only", "--placement", "--target", "--cluster", "--dump-phases"})
+    for (StringRef flag : {"--batch", "--compile-to", "--compile-from", "--plan-only", "--placement",
+                           "--target", "--cluster", "--dump-phases"})
       if (StringRef rest = argument; rest.consume_front(flag) && (rest.empty() || rest.starts_with("=")))
         return true;
     if (argument == "-o") { // an artifact is asked for, or the output of passes
@@ -72,8 +73,9 @@ std::string describe(Location loc) {
 }
 
 void print(Diagnostic &diagnostic) {
-  StringRef severity = diagnostic.getSeverity() == DiagnosticSeverity::Error ? "error"
-                       : diagnostic.getSeverity() == DiagnosticSeverity::Warning ? "warning" : "note";
+  StringRef severity = diagnostic.getSeverity() == DiagnosticSeverity::Error     ? "error"
+                       : diagnostic.getSeverity() == DiagnosticSeverity::Warning ? "warning"
+                                                                                 : "note";
   std::string message = diagnostic.str(), where = describe(diagnostic.getLocation());
   // Some messages of the file reader begin with the file already.
   if (StringRef(message).starts_with(StringRef(where).rtrim(" :")))
@@ -101,7 +103,8 @@ LogicalResult openWeights(Model &model) {
   auto files = (*model.module)->getAttrOfType<ArrayAttr>("lm.files");
   auto first = files && !files.empty() ? dyn_cast<StringAttr>(files[0]) : StringAttr();
   if (!first)
-    return model.module->emitError("names no model file in the attribute lm.files, so there are no weights to pack");
+    return model.module->emitError(
+        "names no model file in the attribute lm.files, so there are no weights to pack");
   absl::StatusOr<ModelFiles> opened = openModelFiles(*model.module, first.str());
   if (!opened.ok())
     return model.module->emitError(std::string(opened.status().message()));
@@ -111,7 +114,8 @@ LogicalResult openWeights(Model &model) {
 
 bool toStandardOutput(const CommandLine &line) { return line.output.empty() || line.output == "-"; }
 
-LogicalResult printText(ModuleOp module, const CommandLine &line, llvm::function_ref<void(llvm::raw_ostream &)> write) {
+LogicalResult printText(ModuleOp module, const CommandLine &line,
+                        llvm::function_ref<void(llvm::raw_ostream &)> write) {
   std::string target = toStandardOutput(line) ? "-" : line.output;
   std::error_code error;
   llvm::raw_fd_ostream os(target, error);
@@ -165,11 +169,12 @@ std::vector<StringRef> chooseCudaTargets(ModuleOp module, const CommandLine &lin
       chosen.push_back(target);
     else if (assembler && !all)
       emitRemark(UnknownLoc::get(module.getContext()))
-          << *assembler << " makes no code for " << target << ": the driver will compile the PTX when a worker starts";
+          << *assembler << " makes no code for " << target
+          << ": the driver will compile the PTX when a worker starts";
   if (!assembler && wanted != std::vector<StringRef>{kSimulatedTarget})
-    emitRemark(UnknownLoc::get(module.getContext()))
-        << "no ptxas was found: the artifact has PTX alone, which the driver will compile when a worker starts; "
-           "name one with LAMINA_PTXAS";
+    emitRemark(UnknownLoc::get(module.getContext())) << "no ptxas was found: the artifact has PTX alone, "
+                                                        "which the driver will compile when a worker starts; "
+                                                        "name one with LAMINA_PTXAS";
   return chosen;
 }
 
@@ -194,7 +199,8 @@ LogicalResult compile(MLIRContext &context, CommandLine &line) {
   FailureOr<std::vector<StringRef>> targets = chooseTargets(module, line);
   if (failed(targets))
     return failure();
-  ArtifactOptions options{{std::move(*targets), chooseCudaTargets(module, line)}, line.flags,
+  ArtifactOptions options{{std::move(*targets), chooseCudaTargets(module, line)},
+                          line.flags,
                           line.threads ? line.threads : std::max(1u, std::thread::hardware_concurrency())};
   if (to == Phase::Lower) {
     FailureOr<std::string> text = printLoweredKernels(module, options);

@@ -93,7 +93,8 @@ struct Parser {
   }
 
   void addFunction(CLI::App &app) {
-    app.add_option("--input", options.inputs, "A tensor of a model without tokens; once for each of its inputs")
+    app.add_option("--input", options.inputs,
+                   "A tensor of a model without tokens; once for each of its inputs")
         ->expected(1)
         ->take_all()
         ->type_name("NAME=FILE.npy");
@@ -102,18 +103,20 @@ struct Parser {
   }
 
   void addCompilation(CLI::App &app) {
-    addAssignments(app, "--dim", "NAME=N", "Of an ONNX model: a number for a size that the file gives a name; may be repeated",
+    addAssignments(app, "--dim", "NAME=N",
+                   "Of an ONNX model: a number for a size that the file gives a name; may be repeated",
                    [this](const Assignment &given) {
                      options.compileFlags.push_back("--dim=" + given.name + "=" + given.value);
                      return parseSize(given.value).has_value();
                    });
-    addAssignments(app, "--constant", "NAME=FILE.npy",
-                   "Of an ONNX model without a cache: the file of an input that becomes a constant; may be repeated",
-                   [this](const Assignment &given) {
-                     options.compileFlags.push_back("--constant=" + given.name + "=" + given.value);
-                     options.flagFiles.push_back(given.value);
-                     return true;
-                   });
+    addAssignments(
+        app, "--constant", "NAME=FILE.npy",
+        "Of an ONNX model without a cache: the file of an input that becomes a constant; may be repeated",
+        [this](const Assignment &given) {
+          options.compileFlags.push_back("--constant=" + given.name + "=" + given.value);
+          options.flagFiles.push_back(given.value);
+          return true;
+        });
   }
 
   void addGeneration(CLI::App &app) {
@@ -122,7 +125,8 @@ struct Parser {
         ->type_name("N")
         ->check(atLeast(-1));
     app.add_option("--temperature,--temp", options.sampling.temperature,
-                   "0: always the most probable token. What is not given of sampling is as the model says, otherwise 0")
+                   "0: always the most probable token. What is not given of sampling is as the model says, "
+                   "otherwise 0")
         ->type_name("T");
     app.add_option("--top-k", options.sampling.topK, "Choose among the K most probable tokens; 0: all")
         ->type_name("K");
@@ -146,10 +150,12 @@ struct Parser {
   }
 
   void addExecution(CLI::App &app) {
-    app.add_option("-t,--threads", options.threads, "Threads of each worker; 0 (default): one per CPU that the process may use")
+    app.add_option("-t,--threads", options.threads,
+                   "Threads of each worker; 0 (default): one per CPU that the process may use")
         ->type_name("N")
         ->check(CLI::Range(0, ThreadPool::kMaxThreads).description(""));
-    app.add_flag("--inproc", options.inProcess, "Run the workers in this process; those on CPUs have the same threads");
+    app.add_flag("--inproc", options.inProcess,
+                 "Run the workers in this process; those on CPUs have the same threads");
     app.add_option("--prefill-chunk", options.prefillChunk,
                    "Prompt tokens of one request per step at most; 0: as many as fit")
         ->type_name("N")
@@ -196,7 +202,10 @@ struct Parser {
     bool function = !options.outputFolder.empty();
     if (!describe && !check && !tokenize && !function)
       return "";
-    std::string action = describe ? "--describe" : check ? "--check" : tokenize ? "--tokenize" : "--output-dir";
+    std::string action = describe   ? "--describe"
+                         : check    ? "--check"
+                         : tokenize ? "--tokenize"
+                                    : "--output-dir";
     std::set<std::string> used = {"--model", "--output", "--threads", "--dim", "--constant", action};
     if (action == "--output-dir")
       used.insert({"--input", "--inproc"});
@@ -235,7 +244,8 @@ struct Parser {
                      : options.chat && !prompt       ? Action::Chat
                                                      : Action::Generate;
     if (options.action == Action::Generate && !prompt)
-      return "nothing to do: give --prompt, --prompt-file, --prompt-tokens, --chat, --output-dir, --perplexity, "
+      return "nothing to do: give --prompt, --prompt-file, --prompt-tokens, --chat, --output-dir, "
+             "--perplexity, "
              "--describe, --check or "
              "--tokenize";
     if (options.promptTokens && options.chat)

@@ -82,9 +82,11 @@ void printCut(const plan::Plan &plan) {
   }
   std::printf(
       "Cut at attention into %u compute and %u memory fragments. Each cut keeps %s of context per %s on the "
-      "compute side,\nthe minimum over all cuts; all transfers of a step together move %s per %s over the link\n",
-      cut.compute_fragments(), cut.memory_fragments(), bytesText(static_cast<double>(cut.context_bytes_per_token())).c_str(),
-      unitOf(plan), bytesText(static_cast<double>(cut.link_bytes_per_token())).c_str(), unitOf(plan));
+      "compute side,\nthe minimum over all cuts; all transfers of a step together move %s per %s over the "
+      "link\n",
+      cut.compute_fragments(), cut.memory_fragments(),
+      bytesText(static_cast<double>(cut.context_bytes_per_token())).c_str(), unitOf(plan),
+      bytesText(static_cast<double>(cut.link_bytes_per_token())).c_str(), unitOf(plan));
 }
 
 void printWorkers(const plan::Plan &plan) {
@@ -96,8 +98,8 @@ void printWorkers(const plan::Plan &plan) {
     std::printf("%-12s %-10s %-6s %12s %12s %14s %12s %9d %9llu\n", shown(worker.name()).c_str(),
                 shown(deviceClass.name()).c_str(), shown(deviceClass.device()).c_str(),
                 sizeText(worker.weights_bytes()).c_str(), sizeText(sizes.kvBytes).c_str(),
-                sizeText(sizes.kvBytesPerToken).c_str(), sizeText(worker.arena_bytes()).c_str(), worker.kernels_size(),
-                static_cast<unsigned long long>(sizes.dispatches));
+                sizeText(sizes.kvBytesPerToken).c_str(), sizeText(worker.arena_bytes()).c_str(),
+                worker.kernels_size(), static_cast<unsigned long long>(sizes.dispatches));
   }
 }
 
@@ -118,8 +120,9 @@ void printTransfers(const plan::Plan &plan) {
   }
   std::printf("\n");
   for (const auto &[ends, flow] : flows)
-    std::printf("%s -> %s: %d messages a step, %s per %s\n", shown(ends.first).c_str(), shown(ends.second).c_str(),
-                flow.second, bytesText(static_cast<double>(flow.first)).c_str(), unitOf(plan));
+    std::printf("%s -> %s: %d messages a step, %s per %s\n", shown(ends.first).c_str(),
+                shown(ends.second).c_str(), flow.second, bytesText(static_cast<double>(flow.first)).c_str(),
+                unitOf(plan));
 }
 
 void printLimits(const ArtifactReader &artifact) {
@@ -127,11 +130,11 @@ void printLimits(const ArtifactReader &artifact) {
   const ArtifactManifest &manifest = artifact.manifest();
   if (!isFunction(artifact.plan()))
     std::printf("\nLimits: %u tokens and %u rows of logits a step, %u sequences of at most %u tokens, %llu "
-              "tokens in the "
-              "KV cache\n",
-              limits.max_batch_tokens(), limits.max_output_rows(), limits.max_sequences(),
-              limits.max_context(),
-              static_cast<unsigned long long>(limits.kv_pages()) * limits.kv_page_tokens());
+                "tokens in the "
+                "KV cache\n",
+                limits.max_batch_tokens(), limits.max_output_rows(), limits.max_sequences(),
+                limits.max_context(),
+                static_cast<unsigned long long>(limits.kv_pages()) * limits.kv_page_tokens());
   std::printf("Targets: %s\n", joined(manifest.targets).c_str());
   std::printf("Compiled by lamina %s from %s (sha256 %s)%s%s\n", shown(manifest.compilerVersion).c_str(),
               shown(manifest.modelName).c_str(), shown(manifest.modelSha256).c_str(),

@@ -33,7 +33,8 @@ std::string namesOf(const plan::Plan &plan) {
 }
 
 /// The file of each input, in the plan's order. Names may contain '=' themselves.
-absl::StatusOr<std::vector<std::string>> filesOfInputs(const plan::Plan &plan, const std::vector<std::string> &given) {
+absl::StatusOr<std::vector<std::string>> filesOfInputs(const plan::Plan &plan,
+                                                       const std::vector<std::string> &given) {
   std::vector<std::string> files(static_cast<size_t>(plan.inputs_size()));
   for (const std::string &pair : given) {
     int found = -1;
@@ -42,28 +43,32 @@ absl::StatusOr<std::vector<std::string>> filesOfInputs(const plan::Plan &plan, c
           (found < 0 || plan.inputs(i).name().size() > plan.inputs(found).name().size()))
         found = i;
     if (found < 0)
-      return absl::InvalidArgumentError(
-          strCat("--input ", quoteName(pair), " is not NAME=FILE.npy with an input of the model: ", namesOf(plan)));
+      return absl::InvalidArgumentError(strCat(
+          "--input ", quoteName(pair), " is not NAME=FILE.npy with an input of the model: ", namesOf(plan)));
     std::string &file = files[static_cast<size_t>(found)];
     if (!file.empty())
-      return absl::InvalidArgumentError(strCat("input ", quoteName(plan.inputs(found).name()), " is given twice"));
+      return absl::InvalidArgumentError(
+          strCat("input ", quoteName(plan.inputs(found).name()), " is given twice"));
     file = pair.substr(plan.inputs(found).name().size() + 1);
   }
   for (int i = 0; i < plan.inputs_size(); ++i)
     if (files[static_cast<size_t>(i)].empty())
-      return absl::InvalidArgumentError(strCat("input ", quoteName(plan.inputs(i).name()), " is missing; give --input ",
-                                               plan.inputs(i).name(), "=FILE.npy with ", typeText(plan.inputs(i))));
+      return absl::InvalidArgumentError(strCat("input ", quoteName(plan.inputs(i).name()),
+                                               " is missing; give --input ", plan.inputs(i).name(),
+                                               "=FILE.npy with ", typeText(plan.inputs(i))));
   return files;
 }
 
 absl::Status fill(std::span<std::byte> memory, const plan::Port &port, const std::string &path) {
   LAMINA_ASSIGN_OR_RETURN(NpyArray array, readNpy(path));
-  bool sameShape = std::equal(array.shape.begin(), array.shape.end(), port.shape().begin(), port.shape().end(),
-                              [](int64_t a, uint64_t b) { return static_cast<uint64_t>(a) == b; });
+  bool sameShape =
+      std::equal(array.shape.begin(), array.shape.end(), port.shape().begin(), port.shape().end(),
+                 [](int64_t a, uint64_t b) { return static_cast<uint64_t>(a) == b; });
   if (!npyHolds(array, port.element_type()) || !sameShape)
-    return absl::InvalidArgumentError(strCat("'", path, "' holds elements of type '", array.descr, "' and shape ",
-                                             shapeText(array.shape), ", input ", quoteName(port.name()), " is ",
-                                             typeText(port), " ('", npyDescr(port.element_type()), "')"));
+    return absl::InvalidArgumentError(strCat("'", path, "' holds elements of type '", array.descr,
+                                             "' and shape ", shapeText(array.shape), ", input ",
+                                             quoteName(port.name()), " is ", typeText(port), " ('",
+                                             npyDescr(port.element_type()), "')"));
   if (port.element_type() == "bool") // kernels rely on 0 and 1
     for (uint8_t &element : array.data)
       element = element != 0;
@@ -117,11 +122,13 @@ absl::Status runFunction(const RunOptions &options) {
   const plan::Plan &plan = artifact.plan();
   LAMINA_RETURN_IF_ERROR(checkPlan(plan));
   if (!isFunction(plan))
-    return absl::InvalidArgumentError("the model generates text and takes no tensors; give --prompt instead of --output-dir");
+    return absl::InvalidArgumentError(
+        "the model generates text and takes no tensors; give --prompt instead of --output-dir");
   LAMINA_ASSIGN_OR_RETURN(std::vector<std::string> files, filesOfInputs(plan, options.inputs));
   EngineOptions engineOptions = {
       .threadsPerWorker = options.threads, .inProcess = options.inProcess, .interrupted = interrupted};
-  LAMINA_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, Engine::create(plan, artifact.path(), engineOptions));
+  LAMINA_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine,
+                          Engine::create(plan, artifact.path(), engineOptions));
   for (int i = 0; i < plan.inputs_size(); ++i)
     LAMINA_RETURN_IF_ERROR(fill(engine->input(i), plan.inputs(i), files[static_cast<size_t>(i)]));
   catchInterrupts();

@@ -91,7 +91,9 @@ public:
   }
 
   /// Those of a prompt that was interrupted are not kept.
-  absl::Status closeLogits() { return logits_ && logits_->isComplete() ? logits_->close() : absl::OkStatus(); }
+  absl::Status closeLogits() {
+    return logits_ && logits_->isComplete() ? logits_->close() : absl::OkStatus();
+  }
 
   std::vector<GenerationResult> takeResults() {
     std::vector<GenerationResult> results;
@@ -123,7 +125,8 @@ private:
   size_t shown_ = 0;
 };
 
-GenerationRequest requestOf(const RunOptions &options, const SamplerOptions &sampling, std::vector<int32_t> ids) {
+GenerationRequest requestOf(const RunOptions &options, const SamplerOptions &sampling,
+                            std::vector<int32_t> ids) {
   return {.promptTokens = std::move(ids),
           .maxTokens = options.maxTokens.value_or(options.chat ? -1 : kDefaultMaxTokens),
           .sampling = sampling,
@@ -160,7 +163,8 @@ absl::Status generate(const RunOptions &options) {
   }
   std::optional<NpyWriter> logits;
   if (!options.logitsFile.empty()) {
-    const int64_t shape[] = {static_cast<int64_t>(ids[0].size()), session->artifact->plan().model().vocab_size()};
+    const int64_t shape[] = {static_cast<int64_t>(ids[0].size()),
+                             session->artifact->plan().model().vocab_size()};
     LAMINA_ASSIGN_OR_RETURN(logits, NpyWriter::create(options.logitsFile, "<f4", shape));
   }
   uint64_t began = monotonicNanoseconds();

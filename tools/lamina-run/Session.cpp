@@ -42,7 +42,8 @@ absl::StatusOr<std::vector<int32_t>> encodePrompt(const Tokenizer *tokenizer, st
 
 absl::StatusOr<ArtifactReader> openModel(const RunOptions &options, uint64_t *began) {
   if (!options.compileFlags.empty() && isArtifactDirectory(options.model))
-    return absl::InvalidArgumentError(strCat("'", options.model, "' is compiled already, so ", options.compileFlags.front(),
+    return absl::InvalidArgumentError(strCat("'", options.model, "' is compiled already, so ",
+                                             options.compileFlags.front(),
                                              " comes too late; give the model that it was compiled from"));
   return openArtifact({options.model, options.threads, options.compileFlags, options.flagFiles}, began);
 }
@@ -54,8 +55,8 @@ absl::StatusOr<std::unique_ptr<Session>> Session::open(const RunOptions &options
   uint64_t began = 0;
   LAMINA_ASSIGN_OR_RETURN(session->artifact, openModel(options, &began));
   if (isFunction(session->artifact->plan()))
-    return absl::InvalidArgumentError(
-        "the model computes tensors, not text; give --input NAME=FILE.npy and --output-dir DIR, --describe names its inputs");
+    return absl::InvalidArgumentError("the model computes tensors, not text; give --input NAME=FILE.npy and "
+                                      "--output-dir DIR, --describe names its inputs");
   LAMINA_ASSIGN_OR_RETURN(GGUFReader reader, GGUFReader::open(session->artifact->filePath(kTokenizerFile)));
   LAMINA_ASSIGN_OR_RETURN(session->tokenizer, tokenizerOf(reader));
   LAMINA_ASSIGN_OR_RETURN(SamplerOptions sampling, samplerOptionsFromGGUF(reader));

@@ -24,7 +24,8 @@ std::string readStandardInput() {
 
 absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizerOf(const RunOptions &options) {
   std::error_code ignored; // a path that cannot be examined is reported by whoever opens it
-  if (!std::filesystem::is_directory(options.model, ignored) && formatOf(options.model) != ModelFormat::ONNX) {
+  if (!std::filesystem::is_directory(options.model, ignored) &&
+      formatOf(options.model) != ModelFormat::ONNX) {
     if (!options.compileFlags.empty())
       return absl::InvalidArgumentError(
           strCat("'", options.model, "': --dim and --constant are of ONNX models; leave them out"));

@@ -51,14 +51,15 @@ void BlockType::print(AsmPrinter &printer) const { printer << "<" << getFormat()
 /// Heads, and elements of one: so that products of both are far from overflow.
 static constexpr int64_t kMostOfCache = 1 << 16;
 
-LogicalResult KVCacheType::verify(function_ref<InFlightDiagnostic()> emitError, int64_t heads, int64_t keyLength,
-                                  int64_t valueLength, Type elementType) {
+LogicalResult KVCacheType::verify(function_ref<InFlightDiagnostic()> emitError, int64_t heads,
+                                  int64_t keyLength, int64_t valueLength, Type elementType) {
   if (heads <= 0 || keyLength <= 0 || valueLength <= 0)
     return emitError() << "expected positive heads and lengths, got: " << heads << " x " << keyLength << " x "
                        << valueLength;
   if (heads > kMostOfCache || keyLength > kMostOfCache || valueLength > kMostOfCache)
-    return emitError() << "expected at most " << kMostOfCache << " heads and elements of a head, got: " << heads << " x " << keyLength
-                       << " x " << valueLength;
+    return emitError() << "expected at most " << kMostOfCache
+                       << " heads and elements of a head, got: " << heads << " x " << keyLength << " x "
+                       << valueLength;
   if (auto block = dyn_cast<BlockType>(elementType); block && block.getFormat() == "q8_0") {
     if (keyLength % kBlockElements != 0 || valueLength % kBlockElements != 0)
       return emitError() << "expected keys and values of whole blocks of " << kBlockElements
@@ -66,7 +67,8 @@ LogicalResult KVCacheType::verify(function_ref<InFlightDiagnostic()> emitError, 
     return success();
   }
   if (!isa<Float32Type, Float16Type, BFloat16Type, Float8E4M3FNType>(elementType))
-    return emitError() << "expected cache elements of f32, f16, bf16, f8E4M3FN or !lm.block<q8_0>, got: " << elementType;
+    return emitError() << "expected cache elements of f32, f16, bf16, f8E4M3FN or !lm.block<q8_0>, got: "
+                       << elementType;
   return success();
 }
 
@@ -101,5 +103,6 @@ Attribute SourceAttr::parse(AsmParser &parser, Type) {
 }
 
 void SourceAttr::print(AsmPrinter &printer) const {
-  printer << "<\"" << getTensor() << "\" : " << getFormat() << ", " << getPart() << " at " << getOffset() << ">";
+  printer << "<\"" << getTensor() << "\" : " << getFormat() << ", " << getPart() << " at " << getOffset()
+          << ">";
 }

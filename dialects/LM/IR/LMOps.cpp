@@ -39,8 +39,8 @@ LogicalResult verifyProduct(Operation *op, Value input, Value weight) {
   StringRef name = cast<BlockType>(tensorOf(weight).getElementType()).getFormat();
   const lamina::BlockFormat *format = lamina::findBlockFormat(std::string_view(name));
   if (format && format->isPlain())
-    return op->emitOpError() << "expected a weight in a quantised format for input of " << tensorOf(input).getElementType()
-                             << ", got: " << name;
+    return op->emitOpError() << "expected a weight in a quantised format for input of "
+                             << tensorOf(input).getElementType() << ", got: " << name;
   return success();
 }
 
@@ -56,21 +56,24 @@ LogicalResult verifySplit(Operation *op, int64_t range, int64_t ranges, int64_t 
     return op->emitOpError() << "expected a range of whole blocks of " << int(LAMINA_ATTENTION_BLOCK)
                              << " positions, got: " << range;
   if (ranges <= 0 || splitTokens < 0)
-    return op->emitOpError() << "expected ranges and tokens to split, got: " << ranges << " and " << splitTokens;
+    return op->emitOpError() << "expected ranges and tokens to split, got: " << ranges << " and "
+                             << splitTokens;
   return success();
 }
 
 LogicalResult verifyQuery(Operation *op, Value query, KVCacheType cache) {
   int64_t keys = cache.getHeads() * cache.getKeyLength();
   if (lastDim(query) <= 0 || lastDim(query) % keys != 0)
-    return op->emitOpError() << "expected a query width that is a multiple of " << keys << ", got: " << lastDim(query);
+    return op->emitOpError() << "expected a query width that is a multiple of " << keys
+                             << ", got: " << lastDim(query);
   return success();
 }
 
 LogicalResult verifySlots(Operation *op, Value partials, int64_t heads, int64_t length) {
   int64_t slot = OnlineAttentionOp::slotWidth(heads, length);
   if (lastDim(partials) % slot != 0)
-    return op->emitOpError() << "expected partial results in slots of " << slot << ", got: " << lastDim(partials);
+    return op->emitOpError() << "expected partial results in slots of " << slot
+                             << ", got: " << lastDim(partials);
   return success();
 }
 
@@ -88,7 +91,8 @@ LogicalResult WeightOp::verify() {
   if (sources == 0)
     return emitOpError("expected at least one source");
   if (type.getDimSize(0) % sources != 0)
-    return emitOpError() << "expected sources that divide the leading dimension of " << type << ", got: " << sources;
+    return emitOpError() << "expected sources that divide the leading dimension of " << type
+                         << ", got: " << sources;
   if (getColumnPitch() && type.getRank() != 2)
     return emitOpError() << "expected column_pitch on a matrix, got: " << type;
   if (getColumnPitch() && int64_t(*getColumnPitch()) < type.getDimSize(0) / sources)
@@ -122,7 +126,8 @@ LogicalResult GetWeightOp::verifySymbolUses(SymbolTableCollection &symbols) {
 }
 
 LogicalResult BatchFieldOp::verify() {
-  return expectEqual(*this, "rank", getField() == BatchField::block_table ? 2 : 1, tensorOf(getResult()).getRank());
+  return expectEqual(*this, "rank", getField() == BatchField::block_table ? 2 : 1,
+                     tensorOf(getResult()).getRank());
 }
 
 LogicalResult EmbeddingOp::verify() {
@@ -155,7 +160,8 @@ LogicalResult QuantizeOp::verify() {
 /// - the result is as wide as the weight has rows
 /// - q8 input meets a weight of blocks
 LogicalResult LinearOp::verify() {
-  if (failed(expectRank(*this, "input", 2, getInput())) || failed(expectRank(*this, "result", 2, getResult())))
+  if (failed(expectRank(*this, "input", 2, getInput())) ||
+      failed(expectRank(*this, "result", 2, getResult())))
     return failure();
   if (failed(expectEqual(*this, "input width", lastDim(getWeight()), lastDim(getInput()))))
     return failure();
@@ -164,7 +170,9 @@ LogicalResult LinearOp::verify() {
   return verifyProduct(*this, getInput(), getWeight());
 }
 
-LogicalResult BiasAddOp::verify() { return expectEqual(*this, "bias length", lastDim(getInput()), lastDim(getBias())); }
+LogicalResult BiasAddOp::verify() {
+  return expectEqual(*this, "bias length", lastDim(getInput()), lastDim(getBias()));
+}
 
 LogicalResult SoftCapOp::verify() {
   if (getCap().convertToFloat() <= 0)
@@ -208,9 +216,11 @@ LogicalResult RopeTableOp::verify() {
 LogicalResult RotaryEmbeddingOp::verify() {
   int64_t head = getHeadLength();
   if (head <= 0 || lastDim(getInput()) % head != 0)
-    return emitOpError() << "expected a head length that divides " << lastDim(getInput()) << ", got: " << head;
+    return emitOpError() << "expected a head length that divides " << lastDim(getInput())
+                         << ", got: " << head;
   if (lastDim(getTable()) > head)
-    return emitOpError() << "expected a table of at most " << head << " columns, got: " << lastDim(getTable());
+    return emitOpError() << "expected a table of at most " << head
+                         << " columns, got: " << lastDim(getTable());
   return success();
 }
 
@@ -220,7 +230,8 @@ LogicalResult RotaryEmbeddingOp::verify() {
 LogicalResult CacheAppendOp::verify() {
   KVCacheType cache = getCache().getType();
   if (failed(expectEqual(*this, "key width", cache.getHeads() * cache.getKeyLength(), lastDim(getKey()))) ||
-      failed(expectEqual(*this, "value width", cache.getHeads() * cache.getValueLength(), lastDim(getValue()))))
+      failed(
+          expectEqual(*this, "value width", cache.getHeads() * cache.getValueLength(), lastDim(getValue()))))
     return failure();
   return verifyPlaces(*this, getPositions(), getSequences(), getBlockTable());
 }
@@ -295,7 +306,9 @@ int64_t OnlineAttentionOp::slotWidth(int64_t heads, int64_t length) {
   return llvm::alignTo(heads * llvm::alignTo(length, LAMINA_ROW_PADDING) + 2 * heads, LAMINA_ROW_PADDING);
 }
 
-int64_t OnlineAttentionOp::getQueryHeads() { return lastDim(getQuery()) / getCache().getType().getKeyLength(); }
+int64_t OnlineAttentionOp::getQueryHeads() {
+  return lastDim(getQuery()) / getCache().getType().getKeyLength();
+}
 
 /// Verifies the following:
 /// - the query is a multiple of the cache's heads wide
@@ -312,7 +325,8 @@ LogicalResult OnlineAttentionOp::verify() {
   if (getCached() && getCachedOnly())
     return emitOpError("expected cached_only or cached ranges to go on from, got both");
   if (getCached() && getCached().getType() != getResult().getType())
-    return emitOpError() << "expected cached ranges in slots like the result's, got: " << getCached().getType();
+    return emitOpError() << "expected cached ranges in slots like the result's, got: "
+                         << getCached().getType();
   return verifyPlaces(*this, getPositions(), getSequences(), getBlockTable());
 }
 
@@ -321,7 +335,8 @@ LogicalResult OnlineAttentionOp::verify() {
 /// - ranges are blocks of positions, and a row of the partial results is a number of slots
 LogicalResult AttentionCombineOp::verify() {
   if (int64_t(getHeads()) <= 0 || lastDim(getResult()) % getHeads() != 0)
-    return emitOpError() << "expected heads that divide " << lastDim(getResult()) << ", got: " << int64_t(getHeads());
+    return emitOpError() << "expected heads that divide " << lastDim(getResult())
+                         << ", got: " << int64_t(getHeads());
   if (failed(verifySplit(*this, getRange(), getRanges(), getSplitTokens())))
     return failure();
   return verifySlots(*this, getPartials(), getHeads(), lastDim(getResult()) / getHeads());
@@ -332,11 +347,11 @@ LogicalResult AttentionCombineOp::verify() {
 /// - no more experts are chosen than there are
 LogicalResult RouteExpertsOp::verify() {
   if (tensorOf(getExperts()).getShape() != tensorOf(getWeights()).getShape())
-    return emitOpError() << "expected experts and weights of one shape, got: " << getExperts().getType() << " and "
-                         << getWeights().getType();
+    return emitOpError() << "expected experts and weights of one shape, got: " << getExperts().getType()
+                         << " and " << getWeights().getType();
   if (lastDim(getExperts()) > lastDim(getLogits()))
-    return emitOpError() << "expected at most " << lastDim(getLogits()) << " chosen experts, got: "
-                         << lastDim(getExperts());
+    return emitOpError() << "expected at most " << lastDim(getLogits())
+                         << " chosen experts, got: " << lastDim(getExperts());
   return success();
 }
 
@@ -345,11 +360,13 @@ LogicalResult RouteExpertsOp::verify() {
 /// - the result is [tokens, chosen experts, rows of the weight]
 /// - q8 input meets a weight of blocks
 LogicalResult ExpertLinearOp::verify() {
-  if (failed(expectRank(*this, "result", 3, getResult())) || failed(expectRank(*this, "experts", 2, getExperts())))
+  if (failed(expectRank(*this, "result", 3, getResult())) ||
+      failed(expectRank(*this, "experts", 2, getExperts())))
     return failure();
   if (failed(expectEqual(*this, "input width", lastDim(getWeight()), lastDim(getInput()))))
     return failure();
-  if (failed(expectEqual(*this, "chosen experts", lastDim(getExperts()), tensorOf(getResult()).getDimSize(1))))
+  if (failed(
+          expectEqual(*this, "chosen experts", lastDim(getExperts()), tensorOf(getResult()).getDimSize(1))))
     return failure();
   if (failed(expectEqual(*this, "result width", tensorOf(getWeight()).getDimSize(1), lastDim(getResult()))))
     return failure();
@@ -359,7 +376,8 @@ LogicalResult ExpertLinearOp::verify() {
 LogicalResult CombineExpertsOp::verify() {
   if (failed(expectRank(*this, "input", 3, getInput())))
     return failure();
-  if (failed(expectEqual(*this, "weights per token", tensorOf(getInput()).getDimSize(1), lastDim(getWeights()))))
+  if (failed(
+          expectEqual(*this, "weights per token", tensorOf(getInput()).getDimSize(1), lastDim(getWeights()))))
     return failure();
   return expectEqual(*this, "result width", lastDim(getInput()), lastDim(getResult()));
 }
@@ -368,12 +386,14 @@ LogicalResult CombineExpertsOp::verify() {
 /// - values and ids have the same shape, that of rows
 /// - no more columns are chosen than there are
 LogicalResult TopKOp::verify() {
-  if (failed(expectRank(*this, "input", 2, getInput())) || failed(expectRank(*this, "values", 2, getValues())))
+  if (failed(expectRank(*this, "input", 2, getInput())) ||
+      failed(expectRank(*this, "values", 2, getValues())))
     return failure();
   if (tensorOf(getValues()).getShape() != tensorOf(getIds()).getShape())
     return emitOpError() << "expected values and ids of one shape, got: " << getValues().getType() << " and "
                          << getIds().getType();
   if (lastDim(getValues()) > lastDim(getInput()))
-    return emitOpError() << "expected at most " << lastDim(getInput()) << " columns, got: " << lastDim(getValues());
+    return emitOpError() << "expected at most " << lastDim(getInput())
+                         << " columns, got: " << lastDim(getValues());
   return success();
 }

@@ -21,7 +21,8 @@ std::optional<double> numberOf(Value value) {
 bool isSum(linalg::ReduceOp reduce) {
   Block &body = reduce.getCombiner().front();
   auto yield = cast<linalg::YieldOp>(body.getTerminator());
-  auto add = yield.getValues().size() == 1 ? yield.getValues()[0].getDefiningOp<arith::AddFOp>() : arith::AddFOp();
+  auto add =
+      yield.getValues().size() == 1 ? yield.getValues()[0].getDefiningOp<arith::AddFOp>() : arith::AddFOp();
   if (!add || body.getNumArguments() != 2)
     return false;
   Value a = body.getArgument(0), b = body.getArgument(1);

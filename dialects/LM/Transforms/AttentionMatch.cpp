@@ -107,13 +107,14 @@ private:
   bool matchResult(linalg::SoftmaxOp softmax) {
     Value weights = softmax->getResult(0);
     for (Operation *user : weights.getUsers())
-      if (auto select = dyn_cast<arith::SelectOp>(user); select && isGuard(select, weights) &&
-                                                         llvm::range_size(weights.getUses()) == 3) {
+      if (auto select = dyn_cast<arith::SelectOp>(user);
+          select && isGuard(select, weights) && llvm::range_size(weights.getUses()) == 3) {
         weights = select.getResult();
         break;
       }
     if (!weights.hasOneUse())
-      return fail("its result is read by " + Twine(llvm::range_size(weights.getUses())) + " operations"), false;
+      return fail("its result is read by " + Twine(llvm::range_size(weights.getUses())) + " operations"),
+             false;
     match_.result = dyn_cast<linalg::ContractOp>(*weights.user_begin());
     if (!match_.result)
       return fail("its result is read by " + named(*weights.user_begin()) + ", not by a product"), false;
@@ -124,8 +125,8 @@ private:
   /// select(isNaN(x), 0, x)
   static bool isGuard(arith::SelectOp select, Value x) {
     auto compare = select.getCondition().getDefiningOp<arith::CmpFOp>();
-    return compare && compare.getPredicate() == arith::CmpFPredicate::UNO && compare.getLhs() == x && compare.getRhs() == x &&
-           numberOf(select.getTrueValue()) == 0 && select.getFalseValue() == x;
+    return compare && compare.getPredicate() == arith::CmpFPredicate::UNO && compare.getLhs() == x &&
+           compare.getRhs() == x && numberOf(select.getTrueValue()) == 0 && select.getFalseValue() == x;
   }
 
   /// The axes of the scores between the first and the last: the heads.

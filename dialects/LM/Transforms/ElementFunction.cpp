@@ -21,8 +21,9 @@ namespace {
 constexpr size_t kMostOperations = 24;
 
 bool isElementwise(Operation *op) {
-  return isa_and_nonnull<arith::AddFOp, arith::SubFOp, arith::MulFOp, arith::DivFOp, arith::NegFOp, arith::MaximumFOp,
-                         math::TanhOp, math::ErfOp, math::ExpOp, ScaleOp, ActivationOp>(op);
+  return isa_and_nonnull<arith::AddFOp, arith::SubFOp, arith::MulFOp, arith::DivFOp, arith::NegFOp,
+                         arith::MaximumFOp, math::TanhOp, math::ErfOp, math::ExpOp, ScaleOp, ActivationOp>(
+      op);
 }
 
 double activated(Activation activation, double x) {
@@ -94,8 +95,8 @@ std::optional<ElementFunction> activationOf(Value value) {
         if (!numberOf(operand))
           sources.insert(operand);
   for (Value input : llvm::drop_begin(sources))
-    for (Activation activation : {Activation::silu, Activation::gelu, Activation::gelu_tanh, Activation::relu,
-                                  Activation::sigmoid})
+    for (Activation activation :
+         {Activation::silu, Activation::gelu, Activation::gelu_tanh, Activation::relu, Activation::sigmoid})
       if (computes(value, input, activation))
         return ElementFunction{input, activation};
   return std::nullopt;

@@ -18,7 +18,8 @@ SmallVector<int64_t> HeadElements::order() const {
 }
 
 std::optional<double> HeadElements::factor(int64_t heads, int64_t stored, ArrayRef<int64_t> order) const {
-  if (trace.waves || terms.empty() || stored == 0 || heads % stored != 0 || rowSize(trace.source) != stored * length)
+  if (trace.waves || terms.empty() || stored == 0 || heads % stored != 0 ||
+      rowSize(trace.source) != stored * length)
     return std::nullopt;
   double factor = terms.front().factor;
   for (auto [at, term] : llvm::enumerate(terms)) {
@@ -32,7 +33,8 @@ std::optional<double> HeadElements::factor(int64_t heads, int64_t stored, ArrayR
 HeadProduct::HeadProduct(linalg::ContractOp op, ArrayRef<AffineExpr> heads, AffineExpr inner)
     : op_(op), heads_(heads), inner_(inner) {
   for (auto [map, value] : llvm::zip_equal(maps(), op.getOperands()))
-    for (auto [expr, size] : llvm::zip_equal(map.getResults(), cast<RankedTensorType>(value.getType()).getShape()))
+    for (auto [expr, size] :
+         llvm::zip_equal(map.getResults(), cast<RankedTensorType>(value.getType()).getShape()))
       sizes_[expr] = size;
 }
 

@@ -4,9 +4,9 @@
 #define LAMINA_DIALECTS_LM_TRANSFORMS_PASSES_H
 
 #include "dialects/LM/IR/LM.h"
-#include "runtime/io/CompileDefaults.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Pass/Pass.h"
+#include "runtime/io/CompileDefaults.h"
 
 namespace lamina::lm {
 

@@ -40,22 +40,26 @@ struct LMRaiseAttentionPass : lamina::lm::impl::LMRaiseAttentionPassBase<LMRaise
 private:
   void raise(AttentionMatch match) {
     auto cache = dyn_cast<BlockArgument>(match.keys.getCache());
-    Value batch = cache && isa<BatchType>(cache.getOwner()->getArgument(0).getType()) ? cache.getOwner()->getArgument(0) : Value();
+    Value batch = cache && isa<BatchType>(cache.getOwner()->getArgument(0).getType())
+                      ? cache.getOwner()->getArgument(0)
+                      : Value();
     if (!batch)
       return;
     OpBuilder builder(match.result);
     Location loc = match.result.getLoc();
     Value positions = match.mask.getPositions(), sequences = field(batch, BatchField::sequences, 1),
           pages = field(batch, BatchField::block_table, 2);
-    Value state = CacheAppendOp::create(builder, loc, cache.getType(), cache, rowsOf(builder, loc, match.newKeys),
-                                        rowsOf(builder, loc, match.newValues), positions, sequences, pages);
+    Value state =
+        CacheAppendOp::create(builder, loc, cache.getType(), cache, rowsOf(builder, loc, match.newKeys),
+                              rowsOf(builder, loc, match.newValues), positions, sequences, pages);
     auto f32 = [&](double value) { return builder.getF32FloatAttr(float(value)); };
     Value query = rowsOf(builder, loc, match.query);
     auto type = cast<KVCacheType>(cache.getType());
     int64_t width = *rowSize(query) / type.getKeyLength() * type.getValueLength();
-    Value result = AttentionOp::create(builder, loc, RankedTensorType::get({ShapedType::kDynamic, width}, builder.getF32Type()),
-                                       query, state, positions, sequences, pages, f32(match.scale),
-                                       match.softCap ? f32(*match.softCap) : FloatAttr(), match.mask.getWindowAttr());
+    Value result = AttentionOp::create(
+        builder, loc, RankedTensorType::get({ShapedType::kDynamic, width}, builder.getF32Type()), query,
+        state, positions, sequences, pages, f32(match.scale),
+        match.softCap ? f32(*match.softCap) : FloatAttr(), match.mask.getWindowAttr());
     Value old = match.result->getResult(0);
     old.replaceAllUsesWith(shapedLike(builder, loc, result, old));
     ++numRaised;

@@ -66,7 +66,8 @@ Value rootOf(Value value, bool reciprocal) {
   if (auto rsqrt = root.getDefiningOp<math::RsqrtOp>())
     return reciprocal ? rsqrt.getOperand() : Value();
   if (auto division = root.getDefiningOp<arith::DivFOp>(); division && reciprocal) {
-    auto sqrt = numberOf(division.getLhs()) == 1 ? division.getRhs().getDefiningOp<math::SqrtOp>() : math::SqrtOp();
+    auto sqrt =
+        numberOf(division.getLhs()) == 1 ? division.getRhs().getDefiningOp<math::SqrtOp>() : math::SqrtOp();
     return sqrt ? sqrt.getOperand() : Value();
   }
   auto sqrt = root.getDefiningOp<math::SqrtOp>();
@@ -117,7 +118,8 @@ private:
       return raiseLayerNorm(product, input, weight, norm->epsilon);
     OpBuilder builder(product);
     Value rows = rowsToNorm(builder, product.getLoc(), norm->input);
-    replace(builder, product, RMSNormOp::create(builder, product.getLoc(), rows.getType(), rows, weight, norm->epsilon));
+    replace(builder, product,
+            RMSNormOp::create(builder, product.getLoc(), rows.getType(), rows, weight, norm->epsilon));
     return true;
   }
 
@@ -128,7 +130,8 @@ private:
     Operation *last = add ? add.getOperation() : product;
     OpBuilder builder(last);
     Value bias = add ? Value(add.getBias()) : Value();
-    replace(builder, last, LayerNormOp::create(builder, last->getLoc(), input.getType(), input, weight, bias, epsilon));
+    replace(builder, last,
+            LayerNormOp::create(builder, last->getLoc(), input.getType(), input, weight, bias, epsilon));
     return true;
   }
 

@@ -32,7 +32,8 @@ std::optional<Turn> turnOf(int64_t element, ArrayRef<RowTerm> terms, RopeTableOp
     return terms[0].factor == 1 && terms[0].element == element ? std::optional(Turn{}) : std::nullopt;
   if (terms.size() != 2)
     return std::nullopt;
-  RowTerm own = terms[0].element == element ? terms[0] : terms[1], other = terms[0].element == element ? terms[1] : terms[0];
+  RowTerm own = terms[0].element == element ? terms[0] : terms[1],
+          other = terms[0].element == element ? terms[1] : terms[0];
   ArrayRef<double> frequencies = waves.getFrequencies();
   auto count = int64_t(frequencies.size());
   // x[element] · cos ∓ x[partner] · sin, of one frequency.
@@ -69,8 +70,8 @@ std::optional<Rotation> firstHead(ArrayRef<Turn> turns) {
   if (distance <= 0 || 2 * distance > size)
     return std::nullopt;
   Rotation rotation;
-  rotation.neighbours = distance == 1 && size > 2 && turns[1].kind == Turn::Second && turns[2].kind == Turn::First &&
-                        turns[2].angle != turns[0].angle;
+  rotation.neighbours = distance == 1 && size > 2 && turns[1].kind == Turn::Second &&
+                        turns[2].kind == Turn::First && turns[2].angle != turns[0].angle;
   // The next head begins where a first half, or the first pair, begins again.
   rotation.head = 2 * distance;
   while (rotation.head < size && (turns[rotation.head].kind != Turn::First ||
@@ -155,15 +156,15 @@ private:
     if (waves.getFrequencies() == frequencies)
       return waves;
     for (Operation *user : waves.getPositions().getUsers())
-      if (auto table = dyn_cast<RopeTableOp>(user); table && table.getFrequencies() == frequencies &&
-                                                    table.getMagnitude() == waves.getMagnitude() &&
-                                                    table->getBlock() == waves->getBlock() &&
-                                                    !waves->isBeforeInBlock(table))
+      if (auto table = dyn_cast<RopeTableOp>(user);
+          table && table.getFrequencies() == frequencies && table.getMagnitude() == waves.getMagnitude() &&
+          table->getBlock() == waves->getBlock() && !waves->isBeforeInBlock(table))
         return table;
     OpBuilder builder(waves);
-    auto type = RankedTensorType::get({ShapedType::kDynamic, 2 * int64_t(frequencies.size())}, builder.getF32Type());
-    return RopeTableOp::create(builder, waves.getLoc(), type, waves.getPositions(), builder.getDenseF64ArrayAttr(frequencies),
-                               waves.getMagnitudeAttr());
+    auto type =
+        RankedTensorType::get({ShapedType::kDynamic, 2 * int64_t(frequencies.size())}, builder.getF32Type());
+    return RopeTableOp::create(builder, waves.getLoc(), type, waves.getPositions(),
+                               builder.getDenseF64ArrayAttr(frequencies), waves.getMagnitudeAttr());
   }
 };
 

@@ -15,8 +15,8 @@ namespace {
 
 /// Elements [first, first + size) of each head.
 Value slicedHeads(OpBuilder &builder, Location loc, Value heads, int64_t first, int64_t size) {
-  SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(builder, loc, heads), offsets(3, builder.getIndexAttr(0)),
-                            strides(3, builder.getIndexAttr(1));
+  SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(builder, loc, heads),
+                            offsets(3, builder.getIndexAttr(0)), strides(3, builder.getIndexAttr(1));
   offsets[2] = builder.getIndexAttr(first);
   sizes[2] = builder.getIndexAttr(size);
   return tensor::ExtractSliceOp::create(builder, loc, heads, offsets, sizes, strides);

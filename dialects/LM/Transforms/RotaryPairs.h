@@ -13,10 +13,12 @@
 namespace lamina::lm {
 
 /// Rows whose heads of `head` elements begin with `length` in pairs side by side, as all firsts, all seconds and the rest.
-mlir::Value pairsApart(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value rows, int64_t head, int64_t length);
+mlir::Value pairsApart(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value rows, int64_t head,
+                       int64_t length);
 
 /// The other way round.
-mlir::Value pairsBeside(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value rows, int64_t head, int64_t length);
+mlir::Value pairsBeside(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value rows, int64_t head,
+                        int64_t length);
 
 } // namespace lamina::lm
 

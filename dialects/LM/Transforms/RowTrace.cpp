@@ -59,13 +59,16 @@ private:
   std::optional<RowTrace> throughOperation(Value value) {
     if (Operation *op = value.getDefiningOp())
       return llvm::TypeSwitch<Operation *, std::optional<RowTrace>>(op)
-          .Case<tensor::ExpandShapeOp, tensor::CollapseShapeOp>([&](auto reshape) { return traceReshape(reshape); })
+          .Case<tensor::ExpandShapeOp, tensor::CollapseShapeOp>(
+              [&](auto reshape) { return traceReshape(reshape); })
           .Case([&](linalg::BroadcastOp broadcast) { return traceBroadcast(broadcast); })
           .Case([&](linalg::TransposeOp transpose) { return traceTranspose(transpose); })
           .Case([&](tensor::ExtractSliceOp slice) { return traceSlice(slice); })
           .Case([&](tensor::ConcatOp concat) { return traceConcat(concat); })
           .Case([&](arith::NegFOp neg) { return scaled(trace(neg.getOperand()), -1); })
-          .Case([&](ScaleOp scale) { return scaled(trace(scale.getInput()), scale.getFactor().convertToDouble()); })
+          .Case([&](ScaleOp scale) {
+            return scaled(trace(scale.getInput()), scale.getFactor().convertToDouble());
+          })
           .Case([&](arith::AddFOp add) { return traceSum(add.getLhs(), add.getRhs(), 1); })
           .Case([&](arith::SubFOp sub) { return traceSum(sub.getLhs(), sub.getRhs(), -1); })
           .Case([&](arith::MulFOp mul) { return traceProduct(mul.getLhs(), mul.getRhs()); })
@@ -136,7 +139,8 @@ private:
     RankedTensorType from = slice.getSourceType(), to = slice.getType();
     // All rows, and places in them that are known.
     if (from.getRank() != to.getRank() || offsets.front() != 0 || strides.front() != 1 ||
-        ShapedType::isDynamicShape(offsets) || ShapedType::isDynamicShape(strides) || !rowSize(slice.getSource()))
+        ShapedType::isDynamicShape(offsets) || ShapedType::isDynamicShape(strides) ||
+        !rowSize(slice.getSource()))
       return std::nullopt;
     SmallVector<int64_t> positions;
     forEachElement(to.getShape().drop_front(), [&](int64_t, const Index &index) {
@@ -172,7 +176,8 @@ private:
 
   /// Whether two traces have sources in common, which `result` then has.
   static bool joins(RowTrace &result, const RowTrace &part) {
-    if ((result.source && part.source != result.source) || (result.waves && part.waves && part.waves != result.waves))
+    if ((result.source && part.source != result.source) ||
+        (result.waves && part.waves && part.waves != result.waves))
       return false;
     result.source = part.source;
     result.waves = part.waves ? part.waves : result.waves;
@@ -246,7 +251,8 @@ std::optional<RowTrace> traceRow(Value value, bool rotations) { return Tracer(ro
 
 std::optional<int64_t> rowSize(Value value) {
   RankedTensorType type = typeOf(value);
-  if (!type || type.getRank() == 0 || !type.isDynamicDim(0) || ShapedType::isDynamicShape(type.getShape().drop_front()))
+  if (!type || type.getRank() == 0 || !type.isDynamicDim(0) ||
+      ShapedType::isDynamicShape(type.getShape().drop_front()))
     return std::nullopt;
   return ShapedType::getNumElements(type.getShape().drop_front());
 }
@@ -270,7 +276,8 @@ Value expandedRows(OpBuilder &builder, Location loc, Value rows, ArrayRef<int64_
   SmallVector<OpFoldResult> sizes{tensor::getMixedSize(builder, loc, rows, 0)};
   for (int64_t size : row)
     sizes.push_back(builder.getIndexAttr(size));
-  return tensor::ExpandShapeOp::create(builder, loc, RankedTensorType::get(shape, typeOf(rows).getElementType()), rows,
+  return tensor::ExpandShapeOp::create(builder, loc,
+                                       RankedTensorType::get(shape, typeOf(rows).getElementType()), rows,
                                        rowGroups(shape.size()), sizes);
 }
 

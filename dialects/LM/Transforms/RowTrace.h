@@ -41,7 +41,8 @@ std::optional<int64_t> rowSize(mlir::Value value);
 /// The rows of a trace that is the whole source: the source as a matrix, collapsed if it is none.
 mlir::Value rowsOf(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value source);
 /// Rows, each in a shape of as many elements.
-mlir::Value expandedRows(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value rows, llvm::ArrayRef<int64_t> row);
+mlir::Value expandedRows(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value rows,
+                         llvm::ArrayRef<int64_t> row);
 /// Rows in the shape of `like`.
 mlir::Value shapedLike(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value rows, mlir::Value like);
 

@@ -49,17 +49,19 @@ private:
     OpBuilder builder(op);
     KVCacheType cache = op.getCache().getType();
     int64_t heads = op.getQuery().getType().getShape().back() / cache.getKeyLength();
-    int64_t rowSlots = std::max<int64_t>(llvm::divideCeil(splitTokens_ * ranges_, int64_t(maxBatchTokens)), 1);
+    int64_t rowSlots =
+        std::max<int64_t>(llvm::divideCeil(splitTokens_ * ranges_, int64_t(maxBatchTokens)), 1);
     int64_t width = rowSlots * OnlineAttentionOp::slotWidth(heads, cache.getValueLength());
     auto partials = RankedTensorType::get({ShapedType::kDynamic, width}, builder.getF32Type());
     auto number = [&](int64_t value) { return builder.getI64IntegerAttr(value); };
     auto online = OnlineAttentionOp::create(
         builder, op.getLoc(), partials, op.getQuery(), op.getCache(), op.getPositions(), op.getSequences(),
-        op.getBlockTable(), /*cached=*/Value(), /*cached_only=*/UnitAttr(), op.getScaleAttr(), op.getSoftCapAttr(), op.getWindowAttr(), number(LAMINA_ATTENTION_RANGE),
-        number(ranges_), number(splitTokens_));
-    auto combine = AttentionCombineOp::create(builder, op.getLoc(), op.getType(), online, op.getPositions(),
-                                              number(heads), op.getWindowAttr(), number(LAMINA_ATTENTION_RANGE),
-                                              number(ranges_), number(splitTokens_));
+        op.getBlockTable(), /*cached=*/Value(), /*cached_only=*/UnitAttr(), op.getScaleAttr(),
+        op.getSoftCapAttr(), op.getWindowAttr(), number(LAMINA_ATTENTION_RANGE), number(ranges_),
+        number(splitTokens_));
+    auto combine = AttentionCombineOp::create(
+        builder, op.getLoc(), op.getType(), online, op.getPositions(), number(heads), op.getWindowAttr(),
+        number(LAMINA_ATTENTION_RANGE), number(ranges_), number(splitTokens_));
     op.replaceAllUsesWith(combine.getResult());
     op.erase();
   }

@@ -49,7 +49,8 @@ bool isMovedBy(const RowTrace &trace, const Pairs &pairs) {
     return false;
   int64_t first = trace.elements.front().front().element;
   for (auto [i, terms] : llvm::enumerate(trace.elements))
-    if (terms.size() != 1 || terms.front().factor != 1 || terms.front().element != first + pairs.sourceOf(int64_t(i)))
+    if (terms.size() != 1 || terms.front().factor != 1 ||
+        terms.front().element != first + pairs.sourceOf(int64_t(i)))
       return false;
   return true;
 }
@@ -60,8 +61,9 @@ std::optional<Runs> runsOf(const RowTrace &trace, const Pairs &pairs) {
   if (trace.waves)
     return std::nullopt;
   if (pairs.length)
-    return isMovedBy(trace, pairs) ? std::optional(Runs{{trace.elements.front().front().element}, int64_t(trace.elements.size())})
-                                   : std::nullopt;
+    return isMovedBy(trace, pairs)
+               ? std::optional(Runs{{trace.elements.front().front().element}, int64_t(trace.elements.size())})
+               : std::nullopt;
   int64_t next = -1, length = 0; // of the run that is being read
   auto end = [&] {
     bool fits = runs.firsts.empty() || runs.length == 0 || runs.length == length;
@@ -95,11 +97,13 @@ bool isJoinedAgain(Value part, const RowTrace &trace) {
   moved.insert(part);
   for (size_t i = 0; i < moved.size(); ++i)
     for (Operation *user : moved[i].getUsers()) {
-      if (!isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::ExtractSliceOp, tensor::ConcatOp, linalg::TransposeOp,
-               linalg::BroadcastOp, arith::NegFOp, arith::MulFOp, arith::AddFOp, arith::SubFOp, ScaleOp>(user))
+      if (!isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::ExtractSliceOp, tensor::ConcatOp,
+               linalg::TransposeOp, linalg::BroadcastOp, arith::NegFOp, arith::MulFOp, arith::AddFOp,
+               arith::SubFOp, ScaleOp>(user))
         continue;
       moved.insert(user->getResult(0));
-      std::optional<RowTrace> joined = isa<tensor::ConcatOp>(user) ? traceRow(user->getResult(0), /*rotations=*/true) : std::nullopt;
+      std::optional<RowTrace> joined =
+          isa<tensor::ConcatOp>(user) ? traceRow(user->getResult(0), /*rotations=*/true) : std::nullopt;
       if (!joined || joined->source != trace.source)
         continue;
       for (const auto &terms : joined->elements)
@@ -145,8 +149,9 @@ private:
     auto table = cast<RankedTensorType>(rotation.getTable().getType());
     OpBuilder builder(rotation);
     Pairs pairs{int64_t(rotation.getHeadLength()), table.getShape().back()};
-    Value rows = rotation.getInput().getDefiningOp<LinearOp>() ? Value()
-                                                               : product(rotation.getInput(), pairs, symbols, builder);
+    Value rows = rotation.getInput().getDefiningOp<LinearOp>()
+                     ? Value()
+                     : product(rotation.getInput(), pairs, symbols, builder);
     if (!rows)
       return false;
     rotation.getInputMutable().assign(rows);
@@ -176,7 +181,8 @@ private:
   void eraseUnused() {
     llvm::StringSet<> used;
     getOperation().walk<WalkOrder::PostOrder, ReverseIterator>([&](Operation *op) {
-      bool moves = isa<tensor::TensorDialect, linalg::LinalgDialect>(op->getDialect()) && op->getNumResults() > 0;
+      bool moves =
+          isa<tensor::TensorDialect, linalg::LinalgDialect>(op->getDialect()) && op->getNumResults() > 0;
       if ((moves || isa<BiasAddOp, LinearOp, GetWeightOp>(op)) && op->use_empty())
         op->erase();
     });
@@ -196,7 +202,9 @@ private:
     SmallVector<int64_t> shape(weight.getTensorType().getShape());
     shape[0] = runs.rows();
     auto type = RankedTensorType::get(shape, weight.getTensorType().getElementType());
-    std::string name = (weight.getSymName() + "." + Twine(runs.firsts.front()) + "to" + Twine(runs.firsts.back() + runs.length)).str();
+    std::string name = (weight.getSymName() + "." + Twine(runs.firsts.front()) + "to" +
+                        Twine(runs.firsts.back() + runs.length))
+                           .str();
     name += sources.size() > 1 ? "in" + std::to_string(sources.size()) : pairs.length ? ".apart" : "";
     auto existing = symbols.lookup<WeightOp>(name);
     if (!existing || existing.getSources() != sources) { // the model itself may have a weight of this name
@@ -226,8 +234,10 @@ private:
     for (int64_t first : runs.firsts) {
       if (first * pitch % int64_t(format->elements) != 0)
         return {};
-      int64_t offset = source.getOffset() + first * pitch / int64_t(format->elements) * int64_t(format->bytes);
-      places.push_back(SourceAttr::get(&getContext(), source.getTensor(), source.getFormat(), source.getPart(), offset));
+      int64_t offset =
+          source.getOffset() + first * pitch / int64_t(format->elements) * int64_t(format->bytes);
+      places.push_back(
+          SourceAttr::get(&getContext(), source.getTensor(), source.getFormat(), source.getPart(), offset));
     }
     return ArrayAttr::get(&getContext(), places);
   }

@@ -20,7 +20,8 @@ LogicalResult verifyStep(ModuleOp module) {
   if (!step || step.isExternal())
     return module.emitError("expected a function 'step' with a body");
   ArrayRef<Type> inputs = step.getArgumentTypes();
-  if (inputs.empty() || !isa<BatchType>(inputs.front()) || !llvm::all_of(inputs.drop_front(), llvm::IsaPred<KVCacheType>))
+  if (inputs.empty() || !isa<BatchType>(inputs.front()) ||
+      !llvm::all_of(inputs.drop_front(), llvm::IsaPred<KVCacheType>))
     return step.emitOpError("expected an !lm.batch and caches as arguments");
   if (step.getNumResults() != 1 || !isa<RankedTensorType>(step.getResultTypes().front()))
     return step.emitOpError("expected one tensor of logits as result");
@@ -36,7 +37,8 @@ LogicalResult verifyWeights(ModuleOp module) {
     auto block = dyn_cast<BlockType>(weight.getTensorType().getElementType());
     for (auto source : weight.getSources().getAsRange<SourceAttr>())
       if (block && block.getFormat() != source.getFormat())
-        return weight.emitOpError() << "expected the file's format " << source.getFormat() << ", got: " << block;
+        return weight.emitOpError() << "expected the file's format " << source.getFormat()
+                                    << ", got: " << block;
   }
   return success();
 }
@@ -52,7 +54,8 @@ LogicalResult verifyTables(ModuleOp module) {
     if (ids && ids.getField() == BatchField::token_ids && rows < vocabulary)
       return op.emitOpError() << "expected a row for each of " << vocabulary << " tokens, got: " << rows;
     if (ids && ids.getField() == BatchField::positions && context && rows < context.getInt())
-      return op.emitOpError() << "expected a row for each of " << context.getInt() << " positions, got: " << rows;
+      return op.emitOpError() << "expected a row for each of " << context.getInt()
+                              << " positions, got: " << rows;
     return WalkResult::advance();
   });
   return failure(result.wasInterrupted());
@@ -62,7 +65,8 @@ struct LMVerifyImportPass : lamina::lm::impl::LMVerifyImportPassBase<LMVerifyImp
   using Base::Base;
 
   void runOnOperation() final {
-    if (failed(verifyStep(getOperation())) || failed(verifyWeights(getOperation())) || failed(verifyTables(getOperation())))
+    if (failed(verifyStep(getOperation())) || failed(verifyWeights(getOperation())) ||
+        failed(verifyTables(getOperation())))
       return signalPassFailure();
     markAllAnalysesPreserved();
   }

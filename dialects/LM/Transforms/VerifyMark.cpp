@@ -19,7 +19,10 @@ namespace {
 
 /// The attention that reads `cache` after its append.
 LogicalResult verifyCache(func::FuncOp step, BlockArgument cache) {
-  auto error = [&] { return step.emitOpError() << "expected one append and one attention on cache " << cache.getArgNumber() - 1; };
+  auto error = [&] {
+    return step.emitOpError() << "expected one append and one attention on cache "
+                              << cache.getArgNumber() - 1;
+  };
   if (!cache.hasOneUse())
     return error();
   auto append = dyn_cast<CacheAppendOp>(*cache.user_begin());
@@ -37,7 +40,8 @@ LogicalResult verifyNoCandidates(func::FuncOp step) {
   step.walk([&](linalg::SoftmaxOp softmax) { candidates.push_back(softmax); });
   if (candidates.empty())
     return success();
-  InFlightDiagnostic diag = step.emitOpError() << "has " << candidates.size() << " of softmax, in which no attention was recognised";
+  InFlightDiagnostic diag = step.emitOpError() << "has " << candidates.size()
+                                               << " of softmax, in which no attention was recognised";
   for (linalg::SoftmaxOp softmax : candidates) {
     std::string reason = "it is in no function with a batch and a cache";
     matchAttention(softmax, reason);
@@ -58,7 +62,8 @@ LogicalResult verifyOperations(func::FuncOp step) {
     if (!known)
       return op->emitOpError("is part of nothing that lm has: expected operations of lm and sums of rows");
     for (Type type : op->getResultTypes())
-      if (auto tensor = dyn_cast<RankedTensorType>(type); tensor && isa<arith::AddFOp>(op) && tensor.getRank() != 2)
+      if (auto tensor = dyn_cast<RankedTensorType>(type);
+          tensor && isa<arith::AddFOp>(op) && tensor.getRank() != 2)
         return op->emitOpError() << "expected a sum of rows, got: " << type;
     return WalkResult::advance();
   });

@@ -21,7 +21,8 @@ namespace {
 /// The fragment on a GPU that computes the logits of a step; null if there is none, or too few of them for a choice.
 FragmentOp fragmentOfLogits(func::ReturnOp ret) {
   auto fragment = ret.getNumOperands() == 1 ? ret.getOperand(0).getDefiningOp<FragmentOp>() : FragmentOp();
-  DeviceClassOp deviceClass = fragment ? lookupDeviceClass(fragment, fragment.getDeviceClassAttr()) : DeviceClassOp();
+  DeviceClassOp deviceClass =
+      fragment ? lookupDeviceClass(fragment, fragment.getDeviceClassAttr()) : DeviceClassOp();
   if (!deviceClass || deviceClass.getDevice() != DeviceKind::cuda)
     return {};
   auto logits = dyn_cast<RankedTensorType>(stripPlacement(ret.getOperand(0).getType()));
@@ -33,8 +34,8 @@ FragmentOp withResults(FragmentOp fragment, ValueRange values) {
   OpBuilder builder(fragment);
   ReturnOp ret = fragment.getReturn();
   ret.getValuesMutable().append(values);
-  auto wider = FragmentOp::create(builder, fragment.getLoc(), fragment.getDeviceClassAttr(), fragment.getName(),
-                                  fragment.getInputs(), ret.getValues().getTypes());
+  auto wider = FragmentOp::create(builder, fragment.getLoc(), fragment.getDeviceClassAttr(),
+                                  fragment.getName(), fragment.getInputs(), ret.getValues().getTypes());
   wider.getBody().takeBody(fragment.getBody());
   for (auto [before, after] : llvm::zip(fragment.getOutputs(), wider.getOutputs()))
     before.replaceAllUsesWith(after);
@@ -50,7 +51,9 @@ void offerCandidates(func::FuncOp step) {
   ReturnOp inner = fragment.getReturn();
   Value logits = inner.getValues()[cast<OpResult>(ret.getOperand(0)).getResultNumber()];
   OpBuilder builder(inner);
-  auto row = [&](Type element) { return RankedTensorType::get({ShapedType::kDynamic, LAMINA_CANDIDATES}, element); };
+  auto row = [&](Type element) {
+    return RankedTensorType::get({ShapedType::kDynamic, LAMINA_CANDIDATES}, element);
+  };
   Location loc = NameLoc::get(builder.getStringAttr("top_k"), logits.getLoc()); // what traces call it
   auto top = lm::TopKOp::create(builder, loc, row(builder.getF32Type()), row(builder.getI32Type()), logits);
   fragment = withResults(fragment, top.getResults());

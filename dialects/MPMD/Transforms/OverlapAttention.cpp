@@ -58,7 +58,8 @@ Value createCachedRanges(FragmentOp fragment, lm::OnlineAttentionOp attention, l
       places.push_back(field);
     inner.insert(field.getBatch());
   }
-  SmallVector<Value> inputs = llvm::map_to_vector(inner, [&](Value value) { return inputFor(fragment, value); });
+  SmallVector<Value> inputs =
+      llvm::map_to_vector(inner, [&](Value value) { return inputFor(fragment, value); });
   OpBuilder builder(fragment.getContext());
   builder.setInsertionPointAfter(query);
   auto early = FragmentOp::create(builder, attention.getLoc(), fragment.getDeviceClassAttr(),
@@ -85,7 +86,8 @@ void overlap(FragmentOp fragment) {
       continue;
     Value cached = createCachedRanges(fragment, attention, append, query);
     fragment.getInputsMutable().append(cached);
-    attention.getCachedMutable().assign(fragment.getBody().addArgument(attention.getType(), attention.getLoc()));
+    attention.getCachedMutable().assign(
+        fragment.getBody().addArgument(attention.getType(), attention.getLoc()));
   }
 }
 

@@ -17,7 +17,8 @@ inline llvm::StringRef labelOf(mlir::Location loc) {
 }
 
 /// The buffers of what the step returns, in this order; the runtime finds them by name.
-inline constexpr llvm::StringLiteral kResultNames[] = {kLogitsBuffer, kCandidateLogitsBuffer, kCandidateIdsBuffer};
+inline constexpr llvm::StringLiteral kResultNames[] = {kLogitsBuffer, kCandidateLogitsBuffer,
+                                                       kCandidateIdsBuffer};
 
 } // namespace lamina::plan
 

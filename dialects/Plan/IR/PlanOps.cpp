@@ -49,10 +49,11 @@ int64_t plan::rowBytes(RankedTensorType type) {
 namespace {
 
 /// Verifies that `operands` and `results` are what `kernel` takes and gives.
-LogicalResult verifyKernelUse(Operation *op, KernelOp kernel, ArrayRef<Type> operands, ArrayRef<Type> results) {
+LogicalResult verifyKernelUse(Operation *op, KernelOp kernel, ArrayRef<Type> operands,
+                              ArrayRef<Type> results) {
   auto mismatch = [&](StringRef what, size_t index, Type expected, Type got) {
-    InFlightDiagnostic diag = op->emitOpError()
-                              << "expected " << what << " " << index << " of type " << expected << ", got: " << got;
+    InFlightDiagnostic diag = op->emitOpError() << "expected " << what << " " << index << " of type "
+                                                << expected << ", got: " << got;
     diag.attachNote(kernel.getLoc()) << "kernel declared here";
     return diag;
   };
@@ -102,8 +103,8 @@ LogicalResult verifyTransfer(Operation *op, OperandRange buffers) {
     if (!made || made.getKind() != BufferKind::arena || !moves)
       return op->emitOpError() << "expected buffers of activations, got: " << contents(buffer);
     if (extent.value_or(made.getExtent()) != made.getExtent())
-      return op->emitOpError() << "expected buffers of one extent, got: " << stringifyRowExtent(*extent) << " and "
-                               << stringifyRowExtent(made.getExtent());
+      return op->emitOpError() << "expected buffers of one extent, got: " << stringifyRowExtent(*extent)
+                               << " and " << stringifyRowExtent(made.getExtent());
     extent = made.getExtent();
   }
   return success();
@@ -124,8 +125,9 @@ bool canHold(BufferKind kind, Type contents) {
   if (kind == BufferKind::cache)
     return isa<lm::KVCacheType>(contents);
   if (auto memory = dyn_cast<MemRefType>(contents))
-    return memory.hasStaticShape() && memory.getLayout().isIdentity() && memory.getElementType().isIntOrFloat() &&
-           fitsMachines(memory) && (kind == BufferKind::arena || (kind == BufferKind::weight && memory.getElementType().isF32()));
+    return memory.hasStaticShape() && memory.getLayout().isIdentity() &&
+           memory.getElementType().isIntOrFloat() && fitsMachines(memory) &&
+           (kind == BufferKind::arena || (kind == BufferKind::weight && memory.getElementType().isF32()));
   auto type = dyn_cast<RankedTensorType>(contents);
   if (!type || type.getRank() == 0)
     return false;
@@ -135,7 +137,8 @@ bool canHold(BufferKind kind, Type contents) {
            (type.getElementType().isF32() || type.getElementType().isInteger(32) ||
             isa<lm::Q8Type>(type.getElementType()));
   case BufferKind::weight:
-    return type.hasStaticShape() && (type.getElementType().isF32() || isa<lm::BlockType>(type.getElementType()));
+    return type.hasStaticShape() &&
+           (type.getElementType().isF32() || isa<lm::BlockType>(type.getElementType()));
   default:
     return type.getElementType().isInteger(32);
   }
@@ -150,12 +153,15 @@ LogicalResult verifyPort(BufferOp buffer) {
     return success();
   auto memory = dyn_cast<MemRefType>(contents(buffer.getResult()));
   if (!memory || buffer.getKind() != BufferKind::arena)
-    return buffer.emitOpError() << "expected a memref in the arena as the model's input or output, got: " << contents(buffer.getResult());
+    return buffer.emitOpError() << "expected a memref in the arena as the model's input or output, got: "
+                                << contents(buffer.getResult());
   auto direction = dyn_cast_or_null<StringAttr>(port), type = dyn_cast_or_null<StringAttr>(element);
   if (!direction || (direction != "input" && direction != "output"))
     return buffer.emitOpError("expected plan.port to be \"input\" or \"output\"");
-  if (!type || npyElementBytes(npyDescr(type.getValue())) != llvm::divideCeil(memory.getElementTypeBitWidth(), 8u))
-    return buffer.emitOpError() << "expected plan.element to name a type of elements that " << memory << " has";
+  if (!type ||
+      npyElementBytes(npyDescr(type.getValue())) != llvm::divideCeil(memory.getElementTypeBitWidth(), 8u))
+    return buffer.emitOpError() << "expected plan.element to name a type of elements that " << memory
+                                << " has";
   return success();
 }
 

@@ -30,8 +30,9 @@ LogicalResult checkMemory(ProgramOp program, const StepLimits &limits) {
   uint64_t available = *deviceClass.getMemoryBytes();
   InFlightDiagnostic diag = deviceClass.emitError()
                             << "device class '" << deviceClass.getSymName() << "' lacks "
-                            << mib(memory.total() - available) << ": the plan needs " << mib(memory.total()) << " of "
-                            << mib(available) << "; lower --max-context, --kv-tokens or --max-batch-tokens";
+                            << mib(memory.total() - available) << ": the plan needs " << mib(memory.total())
+                            << " of " << mib(available)
+                            << "; lower --max-context, --kv-tokens or --max-batch-tokens";
   diag.attachNote(program.getLoc()) << "weights " << mib(memory.weights) << ", KV cache " << mib(memory.cache)
                                     << ", activations " << mib(memory.arena) << ", transfers "
                                     << mib(memory.transfers);

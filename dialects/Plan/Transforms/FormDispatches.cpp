@@ -38,8 +38,8 @@ bool isHeadNorm(Operation *op) {
 
 /// Whether a kernel that begins with `root` can go on with elementwise operations on the row that it produces.
 bool takesTail(Operation *root) {
-  return isa<lm::LinearOp, lm::ExpertLinearOp, lm::RMSNormOp, lm::LayerNormOp, lm::EmbeddingOp, lm::CombineExpertsOp>(
-             root) &&
+  return isa<lm::LinearOp, lm::ExpertLinearOp, lm::RMSNormOp, lm::LayerNormOp, lm::EmbeddingOp,
+             lm::CombineExpertsOp>(root) &&
          !isHeadNorm(root);
 }
 
@@ -163,7 +163,8 @@ private:
     return llvm::all_of(group, [&](Operation *op) {
       return llvm::all_of(op->getOperands(), [&](Value operand) {
         Operation *def = operand.getDefiningOp();
-        return !def || isSource(def) || llvm::is_contained(group, def) || def == place || def->isBeforeInBlock(place);
+        return !def || isSource(def) || llvm::is_contained(group, def) || def == place ||
+               def->isBeforeInBlock(place);
       });
     });
   }

@@ -18,8 +18,10 @@ FailureOr<StepLimits> StepLimits::get(ModuleOp module) {
   StepLimits result{};
   using Field = std::pair<StringRef, int64_t *>;
   for (auto [name, field] : {Field("max_batch_tokens", &result.maxBatchTokens),
-                             {"max_output_rows", &result.maxOutputRows}, {"max_sequences", &result.maxSequences},
-                             {"max_context", &result.maxContext}, {"kv_pages", &result.kvPages}}) {
+                             {"max_output_rows", &result.maxOutputRows},
+                             {"max_sequences", &result.maxSequences},
+                             {"max_context", &result.maxContext},
+                             {"kv_pages", &result.kvPages}}) {
     auto value = limits ? limits.getAs<IntegerAttr>(name) : IntegerAttr();
     if (!value || value.getInt() <= 0)
       return module.emitError() << "expected a positive '" << name << "' in the attribute plan.limits";
@@ -40,7 +42,8 @@ ArenaUse plan::collectArenaUse(ProgramOp program, const StepLimits &limits) {
       Type contents = buffer.getResult().getType().getContents();
       indexOf[buffer] = use.ops.size();
       use.ops.push_back(buffer);
-      use.buffers.push_back({uint64_t(limits.rows(buffer.getExtent()) * contentsRowBytes(contents)), UINT64_MAX, 0});
+      use.buffers.push_back(
+          {uint64_t(limits.rows(buffer.getExtent()) * contentsRowBytes(contents)), UINT64_MAX, 0});
       continue;
     }
     Operation *touching = &op;

@@ -16,7 +16,9 @@ struct StepLimits {
   /// Fails with a diagnostic where the attribute is absent or incomplete.
   static mlir::FailureOr<StepLimits> get(mlir::ModuleOp module);
   /// Rows of a buffer at most.
-  int64_t rows(RowExtent extent) const { return extent == RowExtent::output_rows ? maxOutputRows : maxBatchTokens; }
+  int64_t rows(RowExtent extent) const {
+    return extent == RowExtent::output_rows ? maxOutputRows : maxBatchTokens;
+  }
 };
 
 /// The arena buffers of a program with their sizes and lifetimes, in the order of their operations. Instructions count

@@ -39,7 +39,8 @@ ProgramMemory plan::memoryOf(ProgramOp program, const StepLimits &limits) {
     else if (auto recv = dyn_cast<RecvOp>(op))
       noteMessage(largest, "from " + recv.getPeer(), recv.getBuffers(), limits);
     else if (auto buffer = dyn_cast<BufferOp>(op); buffer && buffer.getKind() == BufferKind::cache)
-      memory.pageBytes = SaturatingAdd(memory.pageBytes, uint64_t(pageBytes(buffer.getResult().getType().getContents())));
+      memory.pageBytes =
+          SaturatingAdd(memory.pageBytes, uint64_t(pageBytes(buffer.getResult().getType().getContents())));
   }
   memory.cache = SaturatingMultiply(memory.pageBytes, uint64_t(limits.kvPages));
   for (auto &entry : largest)

@@ -27,7 +27,8 @@ LogicalResult verifyEnds(ModuleOp module) {
     if (auto send = dyn_cast<SendOp>(op)) {
       SendOp &known = transfers[send.getTransfer()].send;
       if (known)
-        return op->emitOpError() << "sends transfer " << send.getTransfer() << " a second time", WalkResult::interrupt();
+        return op->emitOpError() << "sends transfer " << send.getTransfer() << " a second time",
+               WalkResult::interrupt();
       known = send;
     }
     if (auto recv = dyn_cast<RecvOp>(op)) {
@@ -90,7 +91,8 @@ LogicalResult verifyProgress(ModuleOp module) {
     if (cursor.next != cursor.program.getBody().front().end())
       return cursor.next->emitOpError("waits for ever: its transfer depends on what comes later");
     if (!cursor.posted.empty())
-      return cursor.program.emitOpError() << "receives transfer " << *cursor.posted.begin() << " without a wait";
+      return cursor.program.emitOpError()
+             << "receives transfer " << *cursor.posted.begin() << " without a wait";
   }
   return success();
 }
@@ -106,8 +108,10 @@ LogicalResult verifyPlaces(ProgramOp program, const StepLimits &limits) {
     if (int64_t(*buffer.getOffset()) < weightsEnd)
       return buffer.emitOpError("shares memory with the weight before it");
     auto weight = symbols.lookup<lm::WeightOp>(*buffer.getSource());
-    if (!weight || weightBytes(weight.getTensorType()) != weightBytes(buffer.getResult().getType().getContents()))
-      return buffer.emitOpError() << "expected an lm.weight of as many bytes, got: " << buffer.getSourceAttr();
+    if (!weight ||
+        weightBytes(weight.getTensorType()) != weightBytes(buffer.getResult().getType().getContents()))
+      return buffer.emitOpError() << "expected an lm.weight of as many bytes, got: "
+                                  << buffer.getSourceAttr();
     weightsEnd = *buffer.getOffset() + weightBytes(buffer.getResult().getType().getContents());
     if (!program.getWeightBytes() || weightsEnd > int64_t(*program.getWeightBytes()))
       return buffer.emitOpError("reaches beyond the weight shard");
@@ -122,7 +126,8 @@ LogicalResult verifyPlaces(ProgramOp program, const StepLimits &limits) {
   auto overlaps = findOverlaps(use.buffers, offsets);
   if (overlaps.empty())
     return success();
-  InFlightDiagnostic diag = use.ops[overlaps.front().second].emitOpError("shares memory with a buffer alive at the same time");
+  InFlightDiagnostic diag =
+      use.ops[overlaps.front().second].emitOpError("shares memory with a buffer alive at the same time");
   diag.attachNote(use.ops[overlaps.front().first].getLoc()) << "the other buffer";
   return diag;
 }

@@ -40,7 +40,8 @@ LogicalResult bufferize(ModuleOp module) {
   options.allowReturnAllocsFromLoops = true;
   options.setFunctionBoundaryTypeConversion(bufferization::LayoutMapOption::IdentityLayoutMap);
   // Everything that is made here lies row by row; views of other layouts do not occur.
-  options.unknownTypeConverterFn = [](TensorType type, Attribute space, const bufferization::BufferizationOptions &) {
+  options.unknownTypeConverterFn = [](TensorType type, Attribute space,
+                                      const bufferization::BufferizationOptions &) {
     return bufferization::getMemRefTypeWithStaticIdentityLayout(type, space);
   };
   bufferization::BufferizationState state;

@@ -33,15 +33,18 @@ void inlineAttention(lm::TensorAttentionOp attention) {
 
 class Outliner {
 public:
-  explicit Outliner(ModuleOp functions) : functions_(functions), symbols_(functions), b_(functions.getContext()) {}
+  explicit Outliner(ModuleOp functions)
+      : functions_(functions), symbols_(functions), b_(functions.getContext()) {}
 
   LogicalResult outline(mpmd::FragmentOp fragment) {
     if (fragment.getNumResults() == 0)
       return success(); // a slice without operations
-    for (Type type : llvm::concat<const Type>(TypeRange(fragment.getBody().getArgumentTypes()), fragment.getReturn().getOperandTypes()))
+    for (Type type : llvm::concat<const Type>(TypeRange(fragment.getBody().getArgumentTypes()),
+                                              fragment.getReturn().getOperandTypes()))
       if (auto tensor = dyn_cast<RankedTensorType>(type); !tensor || !tensor.hasStaticShape())
         return fragment.emitOpError() << "expected tensors of known shape to go in and out, got: " << type;
-    auto type = b_.getFunctionType(fragment.getBody().getArgumentTypes(), fragment.getReturn().getOperandTypes());
+    auto type =
+        b_.getFunctionType(fragment.getBody().getArgumentTypes(), fragment.getReturn().getOperandTypes());
     auto function = func::FuncOp::create(fragment.getLoc(), fragment.getName(), type);
     symbols_.insert(function);
     IRMapping mapping;
@@ -61,14 +64,16 @@ public:
 
 private:
   static void markReadOnly(func::FuncOp function, unsigned argument) {
-    function.setArgAttr(argument, bufferization::BufferizationDialect::kWritableAttrName, BoolAttr::get(function.getContext(), false));
+    function.setArgAttr(argument, bufferization::BufferizationDialect::kWritableAttrName,
+                        BoolAttr::get(function.getContext(), false));
   }
 
   /// A weight becomes one more argument, for which the caller gives nothing.
   void takeWeights(func::FuncOp function) {
     for (auto weight : llvm::to_vector(function.getOps<lm::GetWeightOp>())) {
       unsigned index = function.getNumArguments();
-      (void)function.insertArgument(index, weight.getType(), {}, weight.getLoc()); // fails for types that no function has
+      (void)function.insertArgument(index, weight.getType(), {},
+                                    weight.getLoc()); // fails for types that no function has
       markReadOnly(function, index);
       function.setArgAttr(index, kSourceAttr, weight.getWeightAttr());
       weight.replaceAllUsesWith(function.getArgument(index));

@@ -47,21 +47,26 @@ struct Product {
   static std::optional<Product> match(linalg::LinalgOp op);
 
   /// The loop that an operand's innermost axis follows.
-  static unsigned innermost(AffineMap map) { return cast<AffineDimExpr>(map.getResults().back()).getPosition(); }
+  static unsigned innermost(AffineMap map) {
+    return cast<AffineDimExpr>(map.getResults().back()).getPosition();
+  }
 };
 
 std::optional<Product> Product::match(linalg::LinalgOp op) {
   bool isPlain = llvm::all_of(op->getOperandTypes(), [](Type type) {
     auto memory = dyn_cast<MemRefType>(type);
-    return memory && memory.hasStaticShape() && memory.getLayout().isIdentity() && memory.getElementType().isF32();
+    return memory && memory.hasStaticShape() && memory.getLayout().isIdentity() &&
+           memory.getElementType().isF32();
   });
-  if (!isPlain || !linalg::isaContractionOpInterface(op) ||
-      op.getBlock()->getOperations().size() != 3 || op.getIndexingMapsArray().back().getNumResults() == 0)
+  if (!isPlain || !linalg::isaContractionOpInterface(op) || op.getBlock()->getOperations().size() != 3 ||
+      op.getIndexingMapsArray().back().getNumResults() == 0)
     return std::nullopt;
   FailureOr<linalg::ContractionDimensions> dims = linalg::inferContractionDims(op);
   if (failed(dims) || dims->k.size() != 1)
     return std::nullopt;
-  Product product{op, innermost(op.getIndexingMapsArray().back()), dims->k[0], dims->batch, dims->m, op.getStaticLoopRanges()};
+  Product product{op,         innermost(op.getIndexingMapsArray().back()),
+                  dims->k[0], dims->batch,
+                  dims->m,    op.getStaticLoopRanges()};
   if (!llvm::is_contained(dims->n, product.n))
     return std::nullopt;
   for (unsigned n : dims->n)
@@ -72,10 +77,13 @@ std::optional<Product> Product::match(linalg::LinalgOp op) {
   if (hasOtherLoops || llvm::is_contained(product.sizes, 0))
     return std::nullopt;
   auto steps = [&](ArrayRef<unsigned> loops) {
-    return std::accumulate(loops.begin(), loops.end(), int64_t{1}, [&](int64_t n, unsigned loop) { return n * product.sizes[loop]; });
+    return std::accumulate(loops.begin(), loops.end(), int64_t{1},
+                           [&](int64_t n, unsigned loop) { return n * product.sizes[loop]; });
   };
-  bool isTransposed = innermost(op.getIndexingMapsArray()[1]) != product.n; // then columns are far apart for any number of rows
-  bool isOneTile = product.sizes[product.n] <= kColumns && steps(product.around) == 1; // threads could not divide it
+  bool isTransposed = innermost(op.getIndexingMapsArray()[1]) !=
+                      product.n; // then columns are far apart for any number of rows
+  bool isOneTile =
+      product.sizes[product.n] <= kColumns && steps(product.around) == 1; // threads could not divide it
   if (isOneTile || (steps(product.rows) < kFewestRows && !isTransposed))
     return std::nullopt;
   return product;
@@ -112,7 +120,8 @@ private:
   /// Where an operand (A, B, C) is read at the loops' values.
   Value memory(unsigned operand) { return product_.op->getOperand(operand); }
   SmallVector<Value> place(unsigned operand) {
-    return llvm::map_to_vector(maps_[operand].getResults(), [&](AffineExpr axis) { return at_[cast<AffineDimExpr>(axis).getPosition()]; });
+    return llvm::map_to_vector(maps_[operand].getResults(),
+                               [&](AffineExpr axis) { return at_[cast<AffineDimExpr>(axis).getPosition()]; });
   }
 
   template <typename F> void loop(Value from, Value to, F body, int64_t step = 1) {
@@ -127,15 +136,19 @@ private:
     Value width = atMost(kColumns, columns(), first_);
     mask_ = vector::CreateMaskOp::create(b_, VectorType::get({kColumns}, b_.getI1Type()), width);
     none_ = arith::ConstantOp::create(b_, DenseElementsAttr::get(row_, 0.0f));
-    panel_ = memref::AllocaOp::create(b_, MemRefType::get({kDepth, kColumns}, b_.getF32Type()), b_.getI64IntegerAttr(kAlignment));
+    panel_ = memref::AllocaOp::create(b_, MemRefType::get({kDepth, kColumns}, b_.getF32Type()),
+                                      b_.getI64IntegerAttr(kAlignment));
     int64_t depth = product_.sizes[product_.k];
-    loop(index(0), index(depth), [&](Value k) {
-      k_ = k;
-      depth_ = atMost(kDepth, depth, k);
-      pack(width);
-      at_[product_.n] = first_;
-      emitRows(product_.rows);
-    }, kDepth);
+    loop(
+        index(0), index(depth),
+        [&](Value k) {
+          k_ = k;
+          depth_ = atMost(kDepth, depth, k);
+          pack(width);
+          at_[product_.n] = first_;
+          emitRows(product_.rows);
+        },
+        kDepth);
   }
 
   /// Copies columns of B into the panel.
@@ -184,7 +197,9 @@ private:
       }
     };
     SmallVector<Value> sums;
-    forEachRow([&](int64_t) { sums.push_back(vector::MaskedLoadOp::create(b_, row_, memory(2), place(2), mask_, none_)); });
+    forEachRow([&](int64_t) {
+      sums.push_back(vector::MaskedLoadOp::create(b_, row_, memory(2), place(2), mask_, none_));
+    });
     auto inner = scf::ForOp::create(b_, index(0), depth_, index(1), sums);
     {
       OpBuilder::InsertionGuard guard(b_);
@@ -200,7 +215,9 @@ private:
       });
       scf::YieldOp::create(b_, sums);
     }
-    forEachRow([&](int64_t row) { vector::MaskedStoreOp::create(b_, memory(2), place(2), mask_, inner.getResult(row)); });
+    forEachRow([&](int64_t row) {
+      vector::MaskedStoreOp::create(b_, memory(2), place(2), mask_, inner.getResult(row));
+    });
   }
 
   Product &product_;

@@ -22,8 +22,9 @@ namespace {
 /// Whether the memory, or what an operation makes of it (a view, a choice), is a result of a turn of a loop.
 bool isHandedOn(Value memory) {
   return llvm::any_of(memory.getUsers(), [](Operation *user) {
-    return isa<scf::YieldOp>(user) ||
-           llvm::any_of(user->getResults(), [](Value result) { return isa<BaseMemRefType>(result.getType()) && isHandedOn(result); });
+    return isa<scf::YieldOp>(user) || llvm::any_of(user->getResults(), [](Value result) {
+             return isa<BaseMemRefType>(result.getType()) && isHandedOn(result);
+           });
   });
 }
 

@@ -28,7 +28,8 @@ bool hasKnownSize(Type type) {
 MemRefType memoryOf(Type placed) {
   auto type = dyn_cast<mpmd::PlacedType>(placed);
   auto tensor = type ? dyn_cast<RankedTensorType>(type.getValueType()) : RankedTensorType();
-  return tensor && tensor.hasStaticShape() ? MemRefType::get(tensor.getShape(), tensor.getElementType()) : MemRefType();
+  return tensor && tensor.hasStaticShape() ? MemRefType::get(tensor.getShape(), tensor.getElementType())
+                                           : MemRefType();
 }
 
 class Converter {
@@ -42,7 +43,8 @@ public:
     for (BlockArgument argument : main_.getArguments()) {
       MemRefType memory = memoryOf(argument.getType());
       if (!memory)
-        return main_.emitError() << "expected arguments that are tensors with a place, got: " << argument.getType();
+        return main_.emitError() << "expected arguments that are tensors with a place, got: "
+                                 << argument.getType();
       Value buffer = programs_.of(argument).addMemory(argument.getLoc(), "", memory);
       programs_.setBuffer(argument, buffer);
       describePort(buffer, main_.getArgAttrDict(argument.getArgNumber()));
@@ -82,7 +84,8 @@ private:
   /// The function takes the fragment's operands, weights, and last memory for the results.
   static LogicalResult check(mpmd::FragmentOp fragment, func::FuncOp function) {
     if (!function.getBody().hasOneBlock() || function.getNumResults() != 0)
-      return function.emitError("expected a function of one block without results; run function-bufferize and function-to-loops first");
+      return function.emitError("expected a function of one block without results; run function-bufferize "
+                                "and function-to-loops first");
     for (Type type : function.getArgumentTypes())
       if (!hasKnownSize(type))
         return function.emitError() << "expected arguments in memory, of known size, got: " << type;
@@ -90,12 +93,14 @@ private:
     for (unsigned i = 0; i < function.getNumArguments(); ++i)
       weights += function.getArgAttrOfType<FlatSymbolRefAttr>(i, kSourceAttr) != nullptr;
     if (function.getNumArguments() != fragment.getInputs().size() + weights + fragment.getNumResults())
-      return function.emitError() << "expected an argument for each operand, weight and result of its fragment, got: "
-                                  << function.getNumArguments();
+      return function.emitError()
+             << "expected an argument for each operand, weight and result of its fragment, got: "
+             << function.getNumArguments();
     WalkResult walk = function.walk([&](memref::AllocOp alloc) {
       if (hasKnownSize(alloc.getType()) && alloc->getParentOp() == function)
         return WalkResult::advance();
-      alloc.emitError() << "expected memory of a size that is known, outside of loops, got: " << alloc.getType();
+      alloc.emitError() << "expected memory of a size that is known, outside of loops, got: "
+                        << alloc.getType();
       return WalkResult::interrupt();
     });
     return failure(walk.wasInterrupted());
@@ -113,20 +118,24 @@ private:
       Value placed = operand < fragment.getInputs().size() ? fragment.getInputs()[operand++] : Value();
       if (!placed) {
         placed = fragment.getOutputs()[result++];
-        programs_.setBuffer(placed, program.addMemory(argument.getLoc(), plan::labelOf(argument.getLoc()), argument.getType()));
+        programs_.setBuffer(placed, program.addMemory(argument.getLoc(), plan::labelOf(argument.getLoc()),
+                                                      argument.getType()));
       }
       buffers[argument] = programs_.buffer(placed);
       if (memoryOf(placed.getType()) != argument.getType())
-        return function.emitError() << "expected memory of " << placed.getType() << " as argument " << argument.getArgNumber()
-                                    << ", got: " << argument.getType();
+        return function.emitError() << "expected memory of " << placed.getType() << " as argument "
+                                    << argument.getArgNumber() << ", got: " << argument.getType();
     }
     for (const KernelWork &work : divideIntoKernels(function.getBody().front())) {
       for (Value memory : work.memory)
         if (!buffers.contains(memory))
-          buffers[memory] = program.addMemory(memory.getLoc(), plan::labelOf(memory.getLoc()), memory.getType());
-      SmallVector<Value> operands = llvm::map_to_vector(work.memory, [&](Value memory) { return buffers.lookup(memory); });
+          buffers[memory] =
+              program.addMemory(memory.getLoc(), plan::labelOf(memory.getLoc()), memory.getType());
+      SmallVector<Value> operands =
+          llvm::map_to_vector(work.memory, [&](Value memory) { return buffers.lookup(memory); });
       Location loc = work.operations.front()->getLoc();
-      program.appendDispatch(loc, kernels_.get(work).getSymName(), operands, plan::labelOf(loc), programs_.slice);
+      program.appendDispatch(loc, kernels_.get(work).getSymName(), operands, plan::labelOf(loc),
+                             programs_.slice);
     }
     return success();
   }
@@ -187,7 +196,8 @@ struct FunctionToPlanPass : lamina::impl::FunctionToPlanPassBase<FunctionToPlanP
     auto main = module.lookupSymbol<func::FuncOp>("main");
     auto functions = module.getOps<ModuleOp>();
     if (!main || !main.getBody().hasOneBlock() || functions.empty()) {
-      module.emitError("expected a function @main of one block and the functions of its fragments; run function-outline first");
+      module.emitError("expected a function @main of one block and the functions of its fragments; run "
+                       "function-outline first");
       return signalPassFailure();
     }
     moveGlobals(*functions.begin(), module);

@@ -21,7 +21,8 @@ public:
   explicit Repeatable(Block &block) {
     for (Operation &op : block)
       if (op.getNumRegions() == 0 && isMemoryEffectFree(&op) && !op.hasTrait<OpTrait::IsTerminator>() &&
-          llvm::all_of(op.getOperands(), [&](Value operand) { return isMemory(operand) || contains(operand.getDefiningOp()); }))
+          llvm::all_of(op.getOperands(),
+                       [&](Value operand) { return isMemory(operand) || contains(operand.getDefiningOp()); }))
         ops_.insert(&op);
   }
   bool contains(Operation *op) const { return ops_.contains(op); }
@@ -42,7 +43,8 @@ template <typename F> void forEachOutside(Operation *op, F f) {
 }
 
 /// The memory behind what an operation reads.
-void collectMemory(Operation *op, const llvm::SmallDenseSet<Operation *> &inside, llvm::SetVector<Value> &memory) {
+void collectMemory(Operation *op, const llvm::SmallDenseSet<Operation *> &inside,
+                   llvm::SetVector<Value> &memory) {
   forEachOutside(op, [&](Value value) {
     if (isMemory(value))
       memory.insert(value);

@@ -15,7 +15,7 @@ namespace lamina {
 /// nothing but memory's shape, constants and views, is repeated in each kernel.
 struct KernelWork {
   llvm::SmallVector<mlir::Operation *> operations; ///< in program order
-  llvm::SmallVector<mlir::Value> memory;           ///< arguments and allocations that they touch, by first use
+  llvm::SmallVector<mlir::Value> memory; ///< arguments and allocations that they touch, by first use
 };
 
 /// The work of a block of loops over memory, as finely as it divides: what hands a number on to another operation runs with it.

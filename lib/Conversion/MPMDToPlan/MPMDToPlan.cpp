@@ -42,7 +42,8 @@ public:
 private:
   void bindArgument(BlockArgument argument) {
     if (isa<mpmd::PlacedType>(argument.getType()))
-      programs_.setBuffer(argument, programs_.of(argument).addCache(mpmd::stripPlacement(argument.getType())));
+      programs_.setBuffer(argument,
+                          programs_.of(argument).addCache(mpmd::stripPlacement(argument.getType())));
   }
 
   LogicalResult convert(Operation *op) {
@@ -52,12 +53,14 @@ private:
       return programs_.append(transfer), success();
     if (auto ret = dyn_cast<func::ReturnOp>(op))
       return convertReturn(ret);
-    return op->emitOpError("expected only fragments and transfers in a step function; run the comm phase first");
+    return op->emitOpError(
+        "expected only fragments and transfers in a step function; run the comm phase first");
   }
 
   LogicalResult convertReturn(func::ReturnOp ret) {
     if (ret.getNumOperands() > std::size(plan::kResultNames))
-      return ret.emitOpError() << "expected logits and candidates, got: " << ret.getNumOperands() << " results";
+      return ret.emitOpError() << "expected logits and candidates, got: " << ret.getNumOperands()
+                               << " results";
     for (auto [result, name] : llvm::zip(ret.getOperands(), plan::kResultNames)) {
       if (!programs_.buffer(result))
         return ret.emitOpError("expected results with a place; run the comm phase first");
@@ -102,12 +105,15 @@ struct MPMDToPlanPass : lamina::impl::MPMDToPlanPassBase<MPMDToPlanPass> {
     int64_t context = lm::maxContextOf(module, maxContext);
     int64_t tokens = kvTokens ? int64_t(kvTokens) : 4 * context;
     int64_t pages = llvm::divideCeil(tokens, int64_t(LAMINA_KV_PAGE_TOKENS));
-    auto limit = [&](StringRef name, int64_t value) { return builder.getNamedAttr(name, builder.getI64IntegerAttr(value)); };
-    module->setAttr("plan.limits",
-                    builder.getDictionaryAttr({limit("max_batch_tokens", maxBatchTokens),
-                                               limit("max_output_rows", std::min<int64_t>(maxOutputRows, maxBatchTokens)),
-                                               limit("max_sequences", maxSequences), limit("max_context", context),
-                                               limit("kv_pages", pages)}));
+    auto limit = [&](StringRef name, int64_t value) {
+      return builder.getNamedAttr(name, builder.getI64IntegerAttr(value));
+    };
+    module->setAttr(
+        "plan.limits",
+        builder.getDictionaryAttr({limit("max_batch_tokens", maxBatchTokens),
+                                   limit("max_output_rows", std::min<int64_t>(maxOutputRows, maxBatchTokens)),
+                                   limit("max_sequences", maxSequences), limit("max_context", context),
+                                   limit("kv_pages", pages)}));
   }
 };
 

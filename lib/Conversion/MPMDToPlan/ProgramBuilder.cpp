@@ -14,7 +14,8 @@ ProgramBuilder::ProgramBuilder(OpBuilder &builder, mpmd::DeviceClassOp deviceCla
   // Workers of a class differ in their shard alone; the first one stands for all until sharding splits them.
   std::string name = (deviceClass.getSymName() + "0").str();
   program_ = plan::ProgramOp::create(builder, deviceClass.getLoc(), builder.getStringAttr(name),
-                                     FlatSymbolRefAttr::get(deviceClass.getSymNameAttr()), IntegerAttr(), IntegerAttr());
+                                     FlatSymbolRefAttr::get(deviceClass.getSymNameAttr()), IntegerAttr(),
+                                     IntegerAttr());
   program_.getBody().emplaceBlock();
   buffers_.setInsertionPointToStart(&program_.getBody().front());
   instructions_.setInsertionPointToEnd(&program_.getBody().front());
@@ -23,8 +24,8 @@ ProgramBuilder::ProgramBuilder(OpBuilder &builder, mpmd::DeviceClassOp deviceCla
 Value ProgramBuilder::addBuffer(Location loc, BufferKind kind, StringRef name, RowExtent extent, Type type,
                                 std::optional<int64_t> offset, FlatSymbolRefAttr source) {
   IntegerAttr offsetAttr = offset ? buffers_.getI64IntegerAttr(*offset) : IntegerAttr();
-  auto buffer = plan::BufferOp::create(buffers_, loc, plan::BufferType::get(buffers_.getContext(), type), kind, name,
-                                       extent, offsetAttr, source);
+  auto buffer = plan::BufferOp::create(buffers_, loc, plan::BufferType::get(buffers_.getContext(), type),
+                                       kind, name, extent, offsetAttr, source);
   buffers_.setInsertionPointAfter(buffer);
   return buffer;
 }
@@ -41,7 +42,8 @@ Value ProgramBuilder::addMemory(Location loc, StringRef name, Type type) {
 Value ProgramBuilder::addWeight(Location loc, FlatSymbolRefAttr source, Type type) {
   Value &buffer = weights_[source.getValue()];
   if (!buffer)
-    buffer = addBuffer(loc, BufferKind::weight, source.getValue(), RowExtent::fixed, type, std::nullopt, source);
+    buffer =
+        addBuffer(loc, BufferKind::weight, source.getValue(), RowExtent::fixed, type, std::nullopt, source);
   return buffer;
 }
 
@@ -64,8 +66,9 @@ LogicalResult ProgramBuilder::append(Operation *op, DenseMap<Value, Value> &loca
     Value &buffer = batchFields_[int32_t(field.getField())];
     if (!buffer)
       buffer = addBuffer(op->getLoc(), BufferKind::batch, stringifyBatchField(field.getField()),
-                         field.getField() == lm::BatchField::output_rows ? RowExtent::output_rows
-                         : field.getField() == lm::BatchField::block_table ? RowExtent::fixed : RowExtent::tokens,
+                         field.getField() == lm::BatchField::output_rows   ? RowExtent::output_rows
+                         : field.getField() == lm::BatchField::block_table ? RowExtent::fixed
+                                                                           : RowExtent::tokens,
                          field.getType(), int64_t(field.getField()));
     local[field] = buffer;
     return success();
@@ -109,27 +112,32 @@ void ProgramBuilder::appendCall(plan::CallOp call, DenseMap<Value, Value> &local
       });
       continue;
     }
-    writes.push_back(addBuffer(call.getLoc(), BufferKind::arena, call.getLabel(), extent, output.getType(), std::nullopt));
+    writes.push_back(
+        addBuffer(call.getLoc(), BufferKind::arena, call.getLabel(), extent, output.getType(), std::nullopt));
     local[output] = writes.back();
   }
   if (onlyBatch)
     batchOnly_[key] = {writes.begin(), writes.end()};
-  plan::DispatchOp::create(instructions_, call.getLoc(), call.getKernel(), reads, writes, extent, call.getLabel(),
+  plan::DispatchOp::create(instructions_, call.getLoc(), call.getKernel(), reads, writes, extent,
+                           call.getLabel(), slice);
+}
+
+void ProgramBuilder::appendDispatch(Location loc, StringRef kernel, ValueRange operands, StringRef label,
+                                    int64_t slice) {
+  waitFor(operands, slice);
+  plan::DispatchOp::create(instructions_, loc, kernel, operands, ValueRange(), RowExtent::fixed, label,
                            slice);
 }
 
-void ProgramBuilder::appendDispatch(Location loc, StringRef kernel, ValueRange operands, StringRef label, int64_t slice) {
-  waitFor(operands, slice);
-  plan::DispatchOp::create(instructions_, loc, kernel, operands, ValueRange(), RowExtent::fixed, label, slice);
-}
-
-void ProgramBuilder::appendSend(Location loc, int64_t transfer, StringRef peer, ValueRange buffers, int64_t slice) {
+void ProgramBuilder::appendSend(Location loc, int64_t transfer, StringRef peer, ValueRange buffers,
+                                int64_t slice) {
   waitFor(buffers, slice);
   StringRef label = buffers.front().getDefiningOp<plan::BufferOp>().getName();
   plan::SendOp::create(instructions_, loc, transfer, peer, buffers, label, slice);
 }
 
-void ProgramBuilder::appendRecv(Location loc, int64_t transfer, StringRef peer, ValueRange buffers, int64_t slice) {
+void ProgramBuilder::appendRecv(Location loc, int64_t transfer, StringRef peer, ValueRange buffers,
+                                int64_t slice) {
   StringRef label = buffers.front().getDefiningOp<plan::BufferOp>().getName();
   plan::RecvOp::create(instructions_, loc, transfer, peer, buffers, label, slice);
   for (Value buffer : buffers)

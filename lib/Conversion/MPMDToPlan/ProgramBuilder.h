@@ -36,20 +36,25 @@ public:
 
   /// Appends one operation of a fragment: a source becomes a buffer, a call a dispatch. `local` maps values of the
   /// fragment to buffers and is extended.
-  mlir::LogicalResult append(mlir::Operation *op, llvm::DenseMap<mlir::Value, mlir::Value> &local, int64_t slice);
+  mlir::LogicalResult append(mlir::Operation *op, llvm::DenseMap<mlir::Value, mlir::Value> &local,
+                             int64_t slice);
 
   /// Appends a dispatch over memory of fixed size.
-  void appendDispatch(mlir::Location loc, llvm::StringRef kernel, mlir::ValueRange operands, llvm::StringRef label, int64_t slice);
+  void appendDispatch(mlir::Location loc, llvm::StringRef kernel, mlir::ValueRange operands,
+                      llvm::StringRef label, int64_t slice);
 
-  void appendSend(mlir::Location loc, int64_t transfer, llvm::StringRef peer, mlir::ValueRange buffers, int64_t slice);
-  void appendRecv(mlir::Location loc, int64_t transfer, llvm::StringRef peer, mlir::ValueRange buffers, int64_t slice);
+  void appendSend(mlir::Location loc, int64_t transfer, llvm::StringRef peer, mlir::ValueRange buffers,
+                  int64_t slice);
+  void appendRecv(mlir::Location loc, int64_t transfer, llvm::StringRef peer, mlir::ValueRange buffers,
+                  int64_t slice);
 
   /// Waits for what is still on its way, before an instruction that touches `buffers`.
   void waitFor(mlir::ValueRange buffers, int64_t slice);
 
 private:
-  mlir::Value addBuffer(mlir::Location loc, plan::BufferKind kind, llvm::StringRef name, plan::RowExtent extent,
-                        mlir::Type type, std::optional<int64_t> offset, mlir::FlatSymbolRefAttr source = {});
+  mlir::Value addBuffer(mlir::Location loc, plan::BufferKind kind, llvm::StringRef name,
+                        plan::RowExtent extent, mlir::Type type, std::optional<int64_t> offset,
+                        mlir::FlatSymbolRefAttr source = {});
   void appendCall(plan::CallOp call, llvm::DenseMap<mlir::Value, mlir::Value> &local, int64_t slice);
   plan::ProgramOp program_;
   mlir::OpBuilder buffers_;      // after the last buffer
@@ -57,7 +62,7 @@ private:
   int64_t caches_ = 0;
   llvm::StringMap<mlir::Value> weights_;
   llvm::DenseMap<int32_t, mlir::Value> batchFields_;
-  llvm::DenseMap<mlir::Value, int64_t> arriving_;      // buffers between recv and wait, with their transfer
+  llvm::DenseMap<mlir::Value, int64_t> arriving_; // buffers between recv and wait, with their transfer
   /// Results of calls that read nothing but the batch, by kernel and operands.
   std::map<std::pair<std::string, std::vector<void *>>, std::vector<mlir::Value>> batchOnly_;
 };

@@ -29,7 +29,8 @@ ProgramBuilder &ProgramSet::of(Value placed) {
 }
 
 void ProgramSet::append(mpmd::TransferOp transfer) {
-  ProgramBuilder &source = of(transfer.getSource().getValue()), &destination = of(transfer.getDestination().getValue());
+  ProgramBuilder &source = of(transfer.getSource().getValue()),
+                 &destination = of(transfer.getDestination().getValue());
   SmallVector<Value> sent, received;
   for (auto [input, output] : llvm::zip(transfer.getInputs(), transfer.getOutputs())) {
     sent.push_back(buffer(input));

@@ -104,8 +104,8 @@ FailureOr<OwningOpRef<ModuleOp>> importGGUF(MLIRContext &context, const GGUFRead
 
   Type element = cacheElementType(context, options.cacheElement);
   for (const LayerParameters &layer : parameters.layers)
-    if (failed(lm::KVCacheType::verify([&] { return emitError(fileLoc); }, layer.keyHeads, parameters.keyLength,
-                                       parameters.valueLength, element)))
+    if (failed(lm::KVCacheType::verify([&] { return emitError(fileLoc); }, layer.keyHeads,
+                                       parameters.keyLength, parameters.valueLength, element)))
       return failure();
   buildDecoder(*module, parameters, weights, element);
   describe(*module, file, parameters, weights);

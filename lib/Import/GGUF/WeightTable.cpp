@@ -132,10 +132,10 @@ lm::WeightOp WeightTable::declare(const WeightRequest &request) {
     heads = builder_.getI64IntegerAttr(request.ropeHeads);
     length = builder_.getI64IntegerAttr(request.ropeLength);
   }
-  auto weight = lm::WeightOp::create(builder_, namedLoc(names.front(), fileLoc_),
-                                     builder_.getStringAttr(request.symbol),
-                                     TypeAttr::get(RankedTensorType::get(request.shape, element)),
-                                     builder_.getArrayAttr(sources), heads, length, /*column_pitch=*/IntegerAttr());
+  auto weight = lm::WeightOp::create(
+      builder_, namedLoc(names.front(), fileLoc_), builder_.getStringAttr(request.symbol),
+      TypeAttr::get(RankedTensorType::get(request.shape, element)), builder_.getArrayAttr(sources), heads,
+      length, /*column_pitch=*/IntegerAttr());
   declared_[request.symbol] = weight;
   return weight;
 }

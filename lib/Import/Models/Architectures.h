@@ -42,7 +42,7 @@ struct Architecture {
   RopeStyle rope = RopeStyle::HalfSplit;
   NormKind norm = NormKind::RMS; ///< of rows; those of heads are always RMS
   lm::Activation activation = lm::Activation::silu;
-  bool gated = true;             ///< the activation of ffn_gate multiplies ffn_up; otherwise that of ffn_up is all
+  bool gated = true; ///< the activation of ffn_gate multiplies ffn_up; otherwise that of ffn_up is all
   bool parallelResidual = false; ///< attention and feed-forward read the same norm and are added together
 
   // Tensors.

@@ -17,7 +17,8 @@ namespace {
 constexpr Bounds<int64_t> kLayers{1, 4096};
 constexpr Bounds<int64_t> kWidth{1, 1 << 24};
 constexpr Bounds<int64_t> kHeads{1, 1 << 16};
-constexpr Bounds<int64_t> kHeadLength{1, 1024}; // attention keeps a head for each query of a group on the stack
+constexpr Bounds<int64_t> kHeadLength{1,
+                                      1024}; // attention keeps a head for each query of a group on the stack
 constexpr Bounds<int64_t> kContext{1, 1 << 30};
 constexpr Bounds<int64_t> kCount{0, 1 << 30};
 constexpr Bounds<double> kEpsilon{0, 1};
@@ -33,7 +34,8 @@ public:
     p_.layers.resize(in_.requiredInteger("block_count", kLayers));
     p_.hidden = in_.requiredInteger("embedding_length", kWidth);
     bool rms = architecture_.norm == NormKind::RMS;
-    p_.epsilon = in_.requiredNumber(rms ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon", kEpsilon);
+    p_.epsilon = in_.requiredNumber(rms ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon",
+                                    kEpsilon);
     p_.vocabulary = in_.integer("vocab_size", kWidth);
     p_.outputCap = in_.number("final_logit_softcapping", kNonNegative).value_or(architecture_.outputCap);
     p_.embeddingScale = architecture_.scaledEmbedding ? std::sqrt(double(p_.hidden)) : 1;

@@ -28,7 +28,7 @@ struct LayerWeights {
   Norm attentionNorm, queryNorm, keyNorm, postAttentionNorm;
   Projection query, key, value, output;
   Norm feedForwardNorm, postFeedForwardNorm;
-  Projection gate, up, down;                                ///< dense; no gate where the activation is not gated
+  Projection gate, up, down; ///< dense; no gate where the activation is not gated
   lm::WeightOp router, gateExperts, upExperts, downExperts; ///< with experts
 };
 

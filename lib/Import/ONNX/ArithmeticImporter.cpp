@@ -18,7 +18,9 @@ namespace lamina::onnx {
 Axes NodeImporter::resultAxes(const Node &node, ArrayRef<Placed> operands) const {
   ArrayRef<Affine> result = dims(node.output(0));
   Axes usual = usualAxes(result);
-  auto count = [](const Axes &axes) { return llvm::count_if(axes, [](int64_t axis) { return axis != kUnit; }); };
+  auto count = [](const Axes &axes) {
+    return llvm::count_if(axes, [](int64_t axis) { return axis != kUnit; });
+  };
   for (const Placed &x : operands)
     if (!x.isNumber() && count(x.axes) == count(usual)) {
       Axes axes(result.size() - x.axes.size(), kUnit);
@@ -39,7 +41,9 @@ LogicalResult NodeImporter::binary(const Node &node) {
     return failure();
   std::optional<double> factor = left && commutes ? left : right;
   if (factor && (op == "Mul" || (op == "Div" && *factor != 0))) {
-    define(node, 0, create<lm::ScaleOp>(a->value.getType(), a->value, f32(op == "Mul" ? *factor : 1 / *factor)), a->axes);
+    define(node, 0,
+           create<lm::ScaleOp>(a->value.getType(), a->value, f32(op == "Mul" ? *factor : 1 / *factor)),
+           a->axes);
     return success();
   }
   if (op == "Add")
@@ -85,7 +89,8 @@ LogicalResult NodeImporter::power(const Node &node) {
   if (failed(x))
     return failure();
   std::optional<double> exponent = number(node, 1);
-  mlir::Value value = x->value, square = exponent.value_or(0) >= 2 ? create<arith::MulFOp>(value, value) : mlir::Value();
+  mlir::Value value = x->value,
+              square = exponent.value_or(0) >= 2 ? create<arith::MulFOp>(value, value) : mlir::Value();
   if (exponent == 2)
     define(node, 0, square, x->axes);
   else if (exponent == 3)
@@ -95,7 +100,8 @@ LogicalResult NodeImporter::power(const Node &node) {
   else if (exponent == -0.5)
     define(node, 0, create<math::RsqrtOp>(value), x->axes);
   else
-    return error(node) << "expected an exponent of 2, 3, 0.5 or -0.5, got " << probed_[node.input(1)].describe();
+    return error(node) << "expected an exponent of 2, 3, 0.5 or -0.5, got "
+                       << probed_[node.input(1)].describe();
   return success();
 }
 
@@ -150,8 +156,10 @@ LogicalResult NodeImporter::select(const Node &node) {
   if (const auto *mask = std::get_if<Mask>(&probed_[node.input(0)].meaning); mask && mask->visible == 0)
     std::swap(*a, *b);
   Axes axes = resultAxes(node, {*condition, *a, *b});
-  define(node, 0, create<arith::SelectOp>(make_.spread(*condition, shape, axes), make_.spread(*a, shape, axes),
-                                          make_.spread(*b, shape, axes)), axes);
+  define(node, 0,
+         create<arith::SelectOp>(make_.spread(*condition, shape, axes), make_.spread(*a, shape, axes),
+                                 make_.spread(*b, shape, axes)),
+         axes);
   return success();
 }
 
@@ -167,15 +175,17 @@ LogicalResult NodeImporter::mean(const Node &node) {
   ArrayRef<Affine> shape = dims(node.input(0));
   int64_t last = int64_t(shape.size()) - 1, axis = x->axes.empty() ? kUnit : x->axes.back();
   if (over.size() != 1 || (over[0] != -1 && over[0] != last) || axis <= 0 || !shape[last].isConstant())
-    return error(node) << "expected a mean over the last axis, which is of one size, of " << probed_[node.input(0)].describe();
+    return error(node) << "expected a mean over the last axis, which is of one size, of "
+                       << probed_[node.input(0)].describe();
   Axes axes = x->axes;
   axes.pop_back();
   for (int64_t &other : axes)
     other -= other > axis ? 1 : 0;
   mlir::Value zero = make_.filled(0, shape.drop_back(), axes);
-  mlir::Value sum = linalg::ReduceOp::create(b_, loc_, x->value, zero, axis, [](OpBuilder &b, Location loc, ValueRange xs) {
-                      linalg::YieldOp::create(b, loc, ValueRange(arith::AddFOp::create(b, loc, xs[0], xs[1])));
-                    })->getResult(0);
+  mlir::Value sum =
+      linalg::ReduceOp::create(b_, loc_, x->value, zero, axis, [](OpBuilder &b, Location loc, ValueRange xs) {
+        linalg::YieldOp::create(b, loc, ValueRange(arith::AddFOp::create(b, loc, xs[0], xs[1])));
+      })->getResult(0);
   if (dims(node.output(0)).size() == shape.size())
     axes.push_back(kUnit);
   define(node, 0, create<lm::ScaleOp>(sum.getType(), sum, f32(1.0 / double(shape[last].constant))), axes);
@@ -195,7 +205,9 @@ LogicalResult NodeImporter::softmax(const Node &node) {
     return error(node) << "expected a softmax over an axis of several elements";
   auto type = make_.typeOf(shape, x->axes, b_.getF32Type());
   mlir::Value init = create<tensor::EmptyOp>(make_.sizes(shape, x->axes), b_.getF32Type());
-  define(node, 0, linalg::SoftmaxOp::create(b_, loc_, type, x->value, init, uint64_t(x->axes[axis]))->getResult(0), x->axes);
+  define(node, 0,
+         linalg::SoftmaxOp::create(b_, loc_, type, x->value, init, uint64_t(x->axes[axis]))->getResult(0),
+         x->axes);
   return success();
 }
 
@@ -224,11 +236,14 @@ LogicalResult NodeImporter::einsum(const Node &node) {
   auto letters = [](StringRef term) { return llvm::all_of(term, [](char c) { return llvm::isAlpha(c); }); };
   if (node.inputs.size() != 2 || result.empty() || !letters(a) || !letters(b) || !letters(result))
     return error(node) << "expected two inputs and an equation of letters, such as 'bhid,bhjd->bhij'";
-  auto loops = [](StringRef term) { return llvm::to_vector<6>(llvm::map_range(term, [](char c) { return int64_t(c); })); };
+  auto loops = [](StringRef term) {
+    return llvm::to_vector<6>(llvm::map_range(term, [](char c) { return int64_t(c); }));
+  };
   return product(node, loops(a), loops(b), loops(result));
 }
 
-LogicalResult NodeImporter::product(const Node &node, const Loops &ofA, const Loops &ofB, const Loops &ofResult) {
+LogicalResult NodeImporter::product(const Node &node, const Loops &ofA, const Loops &ofB,
+                                    const Loops &ofResult) {
   FailureOr<Placed> a = realOperand(node, 0), b = failed(a) ? a : realOperand(node, 1);
   if (failed(b))
     return failure();
@@ -255,8 +270,11 @@ LogicalResult NodeImporter::product(const Node &node, const Loops &ofA, const Lo
     return error(node) << "expected each axis in two of its operands and result, once in each";
   mlir::Value zero = make_.filled(0, dims(node.output(0)), axes);
   maps = compressUnusedDims(maps);
-  define(node, 0, linalg::ContractOp::create(b_, loc_, zero.getType(), ValueRange{a->value, b->value}, zero,
-                                             b_.getAffineMapArrayAttr(maps))->getResult(0), axes);
+  define(node, 0,
+         linalg::ContractOp::create(b_, loc_, zero.getType(), ValueRange{a->value, b->value}, zero,
+                                    b_.getAffineMapArrayAttr(maps))
+             ->getResult(0),
+         axes);
   return success();
 }
 

@@ -35,8 +35,9 @@ LogicalResult NodeImporter::checkHeads(const Node &node, const Attention &a) {
 LogicalResult NodeImporter::readOperands(const Node &node, Attention &a) {
   auto operand = [&](size_t input) -> FailureOr<mlir::Value> {
     auto apart = apart_.find(node.input(input));
-    return apart != apart_.end() ? FailureOr<mlir::Value>(apart->second.rows)
-           : dims(node.input(input)).size() == 4 ? headRows(node, input) : rows(node, input);
+    return apart != apart_.end()                 ? FailureOr<mlir::Value>(apart->second.rows)
+           : dims(node.input(input)).size() == 4 ? headRows(node, input)
+                                                 : rows(node, input);
   };
   FailureOr<mlir::Value> query = operand(0);
   if (failed(query))
@@ -73,9 +74,9 @@ LogicalResult NodeImporter::attention(const Node &node, const Attention &a) {
   double scale = a.scale != 0 ? a.scale : 1 / std::sqrt(double(type.getKeyLength()));
   FloatAttr softCap = a.softCap != 0 ? f32(a.softCap) : FloatAttr();
   IntegerAttr window = a.window ? b_.getI64IntegerAttr(*a.window) : IntegerAttr();
-  defineHeads(node.output(0),
-              create<lm::AttentionOp>(rowsOf(a.heads * type.getValueLength()), a.query, cache, step_.positions,
-                                      step_.sequences, step_.blockTable, f32(scale), softCap, window));
+  defineHeads(node.output(0), create<lm::AttentionOp>(rowsOf(a.heads * type.getValueLength()), a.query, cache,
+                                                      step_.positions, step_.sequences, step_.blockTable,
+                                                      f32(scale), softCap, window));
   return success();
 }
 
@@ -102,7 +103,8 @@ LogicalResult NodeImporter::heedMasks(const Node &node, size_t padding, size_t a
   // How many keys each sequence has, or which are some.
   bool lengths = given(node, padding) && dims(node.input(padding)).size() == 1;
   if (lengths && !isNumbers(node, padding, {{0, 1, 1}}))
-    return error(node) << "expected the number of all tokens, got " << probed_[node.input(padding)].describe();
+    return error(node) << "expected the number of all tokens, got "
+                       << probed_[node.input(padding)].describe();
   if (given(node, padding) && !lengths && failed(heedMask(node, padding, causal, a)))
     return failure();
   if (given(node, added) && failed(heedMask(node, added, causal, a)))
@@ -122,7 +124,9 @@ LogicalResult NodeImporter::multiHeadAttention(const Node &node) {
   int64_t first = 0; // of the part in the bias
   for (mlir::Value *x : {&a.query, &a.key, &a.value}) {
     int64_t width = widthOf(*x);
-    lm::WeightOp part = given(node, 3) ? weights_.part(node.input(3), std::exchange(first, first + width), width) : lm::WeightOp();
+    lm::WeightOp part = given(node, 3)
+                            ? weights_.part(node.input(3), std::exchange(first, first + width), width)
+                            : lm::WeightOp();
     if (given(node, 3) && !part)
       return failure();
     *x = part ? create<lm::BiasAddOp>(x->getType(), *x, weight(part)) : *x;
@@ -142,7 +146,8 @@ LogicalResult NodeImporter::projectedAttention(const Node &node) {
   if (failed(all))
     return failure();
   // The shape rule has checked that widths add up, and queries have that of keys.
-  std::vector<int64_t> widths = attributeOr(node, "qkv_hidden_sizes", std::vector<int64_t>(3, widthOf(*all) / 3));
+  std::vector<int64_t> widths =
+      attributeOr(node, "qkv_hidden_sizes", std::vector<int64_t>(3, widthOf(*all) / 3));
   a.query = make_.sliced(*all, 1, 0, widths[0], 1);
   a.key = make_.sliced(*all, 1, widths[0], widths[0], 1);
   a.value = make_.sliced(*all, 1, 2 * widths[0], widths[2], 1);
@@ -166,10 +171,11 @@ LogicalResult NodeImporter::standardAttention(const Node &node) {
   if (left >= 0)
     a.window = left + 1;
   if (given(node, 6) && !isNumbers(node, 6, {kContext}))
-    return error(node) << "expected the number of all tokens as input 6, got " << probed_[node.input(6)].describe();
+    return error(node) << "expected the number of all tokens as input 6, got "
+                       << probed_[node.input(6)].describe();
   if ((causal || a.window) && !given(node, 4) && !given(node, 6))
-    return error(node)
-           << "is_causal and windows count positions from 0, where the cache already has some; expected a mask";
+    return error(node) << "is_causal and windows count positions from 0, where the cache already has some; "
+                          "expected a mask";
   if (given(node, 3) && failed(heedMask(node, 3, causal, a)))
     return failure();
   if (!causal)
@@ -245,8 +251,10 @@ LogicalResult NodeImporter::groupQueryAttention(const Node &node) {
 /// before these, its pages, cosines, sines, places, sinks, norms of queries and keys, scales of keys and
 /// values.
 LogicalResult NodeImporter::pagedAttention(const Node &node) {
-  if (failed(refuseInputs(node,
-                          {{10, "places of rows"}, {11, "attention sinks"}, {14, "scales of keys"}, {15, "scales of values"}})))
+  if (failed(refuseInputs(node, {{10, "places of rows"},
+                                 {11, "attention sinks"},
+                                 {14, "scales of keys"},
+                                 {15, "scales of values"}})))
     return failure();
   if (!isNumbers(node, 5, {{0, 0, 0}, {0, 1, 0}}) || !isNumbers(node, 6, {{0, 0, 1}}))
     return error(node) << "expected where sequences begin and the tokens before them as inputs 5 and 6";

@@ -18,17 +18,22 @@ using Names = std::set<std::string_view>;
 using Nodes = std::set<size_t>;
 
 /// What may lie between the products, row by row: scales, masks, caps, types.
-const Names kBetween = {"Add", "And", "Cast", "CastLike", "Clip", "Div", "Dropout", "Equal", "Greater", "Identity", "IsInf", "IsNaN", "Less",
-                        "Max", "Min", "Mul", "Not", "Or", "Reshape", "Sub", "Squeeze", "Tanh", "Unsqueeze", "Where"};
+const Names kBetween = {"Add",     "And",   "Cast",    "CastLike", "Clip",      "Div",
+                        "Dropout", "Equal", "Greater", "Identity", "IsInf",     "IsNaN",
+                        "Less",    "Max",   "Min",     "Mul",      "Not",       "Or",
+                        "Reshape", "Sub",   "Squeeze", "Tanh",     "Unsqueeze", "Where"};
 /// Moves elements, or leaves them as they are.
 const Names kMoves = {"Cast", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze", "Flatten"};
 /// What feature maps are made of, and of these what is not linear.
-const Names kMaps = {"Abs", "Add", "Celu", "Clip", "Div", "Elu", "Exp", "Gelu", "HardSigmoid", "LeakyRelu", "Max", "Mul", "Pow",
-                     "ReduceL2", "ReduceMax", "ReduceSum", "Relu", "Sigmoid", "Softmax", "Softplus", "Sqrt", "Sub", "Tanh"};
-const Names kNonlinear = {"Celu", "Clip", "Elu", "Exp", "Gelu", "HardSigmoid", "LeakyRelu", "Max", "Pow", "Relu", "Sigmoid", "Softmax",
-                          "Softplus", "Tanh"};
+const Names kMaps = {"Abs",     "Add",      "Celu",        "Clip",      "Div",  "Elu",
+                     "Exp",     "Gelu",     "HardSigmoid", "LeakyRelu", "Max",  "Mul",
+                     "Pow",     "ReduceL2", "ReduceMax",   "ReduceSum", "Relu", "Sigmoid",
+                     "Softmax", "Softplus", "Sqrt",        "Sub",       "Tanh"};
+const Names kNonlinear = {"Celu", "Clip", "Elu",  "Exp",     "Gelu",    "HardSigmoid", "LeakyRelu",
+                          "Max",  "Pow",  "Relu", "Sigmoid", "Softmax", "Softplus",    "Tanh"};
 /// What a normaliser is computed with, from mapped queries and keys.
-const Names kNormaliser = {"Add", "Cast", "Clip", "Div", "Identity", "MatMul", "Max", "Mul", "Pow", "Reciprocal", "ReduceMean", "ReduceSum",
+const Names kNormaliser = {"Add",     "Cast",    "Clip",      "Div",        "Identity",   "MatMul",
+                           "Max",     "Mul",     "Pow",       "Reciprocal", "ReduceMean", "ReduceSum",
                            "Reshape", "Squeeze", "Transpose", "Unsqueeze"};
 
 /// Bounds what is looked at for one attention: graphs are not trusted.
@@ -37,7 +42,8 @@ constexpr size_t kMostNodes = 64;
 class Finder {
 public:
   Finder(const Graph &graph, int64_t opset, const std::vector<Tensor> &tensors)
-      : graph_(graph), opset_(opset), tensors_(tensors), producer_(graph.values.size(), kNone), users_(graph.values.size()) {
+      : graph_(graph), opset_(opset), tensors_(tensors), producer_(graph.values.size(), kNone),
+        users_(graph.values.size()) {
     for (size_t i = 0; i < graph.nodes.size(); ++i) {
       for (ValueId id : graph.nodes[i].outputs)
         if (id != kAbsent)
@@ -72,23 +78,30 @@ private:
 
   const Node &node(size_t i) const { return graph_.nodes[i]; }
   ValueId input(size_t i, size_t n) const { return node(i).input(n); }
-  bool is(size_t i, const Names &names) const { return i != kNone && node(i).domain.empty() && names.contains(node(i).op); }
+  bool is(size_t i, const Names &names) const {
+    return i != kNone && node(i).domain.empty() && names.contains(node(i).op);
+  }
   size_t producer(ValueId id) const { return id == kAbsent ? kNone : producer_[id]; }
-  bool isConstant(ValueId id) const { return id != kAbsent && (tensors_[id].hasData() || graph_.constants.contains(id)); }
+  bool isConstant(ValueId id) const {
+    return id != kAbsent && (tensors_[id].hasData() || graph_.constants.contains(id));
+  }
   bool isKnown(size_t i) const {
-    return std::all_of(node(i).outputs.begin(), node(i).outputs.end(), [&](ValueId id) { return id == kAbsent || isConstant(id); });
+    return std::all_of(node(i).outputs.begin(), node(i).outputs.end(),
+                       [&](ValueId id) { return id == kAbsent || isConstant(id); });
   }
   bool isActivation(ValueId id) const { return id != kAbsent && !isConstant(id); }
 
   /// A product of two activations.
   bool isProduct(size_t i) const {
-    return is(i, {"MatMul"}) && node(i).output(0) != kAbsent && isActivation(input(i, 0)) && isActivation(input(i, 1)) && tensors_[input(i, 0)].rank() >= 2 &&
+    return is(i, {"MatMul"}) && node(i).output(0) != kAbsent && isActivation(input(i, 0)) &&
+           isActivation(input(i, 1)) && tensors_[input(i, 0)].rank() >= 2 &&
            tensors_[input(i, 1)].rank() >= 2;
   }
 
   /// The one node that `value` leads back to through nodes of `through` and that `isEnd` names; those in between join `path`. None
   /// if there is no such node, several, or too much to look at.
-  template <typename End> size_t traceBack(ValueId value, const Names &through, End isEnd, Nodes &path) const {
+  template <typename End>
+  size_t traceBack(ValueId value, const Names &through, End isEnd, Nodes &path) const {
     size_t end = kNone, looked = 0;
     bool several = false;
     std::map<size_t, bool> leads; // by node
@@ -128,12 +141,14 @@ private:
     for (size_t i : nodes)
       for (ValueId id : node(i).outputs)
         if (id != kAbsent && i != *nodes.rbegin() &&
-            !std::all_of(users_[id].begin(), users_[id].end(), [&](size_t user) { return nodes.contains(user); }))
+            !std::all_of(users_[id].begin(), users_[id].end(),
+                         [&](size_t user) { return nodes.contains(user); }))
           return false;
     return true;
   }
 
-  AttentionNodes attention(AttentionNodes::Kind kind, ValueId query, ValueId key, ValueId value, const Nodes &nodes) const {
+  AttentionNodes attention(AttentionNodes::Kind kind, ValueId query, ValueId key, ValueId value,
+                           const Nodes &nodes) const {
     return {kind, query, key, value, {nodes.begin(), nodes.end()}};
   }
 
@@ -143,7 +158,8 @@ private:
   bool isSoftmax(size_t i) const {
     if (!is(i, {"Softmax"}))
       return false;
-    int64_t rank = tensors_[input(i, 0)].rank(), axis = attributeOr<int64_t>(node(i), "axis", opset_ < 13 ? 1 : -1);
+    int64_t rank = tensors_[input(i, 0)].rank(),
+            axis = attributeOr<int64_t>(node(i), "axis", opset_ < 13 ? 1 : -1);
     return axis == -1 || axis == rank - 1;
   }
 
@@ -169,7 +185,8 @@ private:
                             [&](size_t i) { return i == last || keepsScores(node(i).output(0), result); });
     if (!kept || !isClosed(nodes))
       return std::nullopt;
-    return attention(AttentionNodes::Kind::Softmax, input(scores, 0), input(scores, 1), input(last, 1), nodes);
+    return attention(AttentionNodes::Kind::Softmax, input(scores, 0), input(scores, 1), input(last, 1),
+                     nodes);
   }
 
   //===--- Linear ---------------------------------------------------------------------------------------===//
@@ -193,8 +210,8 @@ private:
       return 0;
     a = withoutMoves(a), b = withoutMoves(b);
     size_t i = producer(a), j = producer(b);
-    if (++looked > kMostNodes || i == kNone || j == kNone || !is(i, kMaps) || node(i).op != node(j).op || !node(j).domain.empty() ||
-        node(i).inputs.size() != node(j).inputs.size())
+    if (++looked > kMostNodes || i == kNone || j == kNone || !is(i, kMaps) || node(i).op != node(j).op ||
+        !node(j).domain.empty() || node(i).inputs.size() != node(j).inputs.size())
       return 0;
     int found = kNonlinear.contains(node(i).op);
     for (size_t n = 0; n < node(i).inputs.size(); ++n)
@@ -231,7 +248,8 @@ private:
   }
 
   /// Whether a value is computed from nothing but mapped queries, mapped keys and constants; joins the nodes that do it.
-  bool computedFrom(ValueId value, ValueId query, ValueId key, ValueId source, Nodes &nodes, bool &readsSource) const {
+  bool computedFrom(ValueId value, ValueId query, ValueId key, ValueId source, Nodes &nodes,
+                    bool &readsSource) const {
     bool reads = false;
     std::function<bool(ValueId)> walk = [&](ValueId at) {
       readsSource |= at != kAbsent && at == source;
@@ -249,7 +267,8 @@ private:
 
   std::optional<AttentionNodes> linearAt(size_t last) const {
     Nodes nodes{last};
-    size_t product = traceBack(input(last, 1), {"Cast", "Div", "Identity", "Mul"}, [&](size_t i) { return isProduct(i); }, nodes);
+    size_t product = traceBack(
+        input(last, 1), {"Cast", "Div", "Identity", "Mul"}, [&](size_t i) { return isProduct(i); }, nodes);
     if (product == kNone)
       return std::nullopt;
     nodes.insert(product);
@@ -271,7 +290,8 @@ private:
 
 } // namespace
 
-std::vector<AttentionNodes> findAttentionNodes(const Graph &graph, int64_t opset, const std::vector<Tensor> &tensors) {
+std::vector<AttentionNodes> findAttentionNodes(const Graph &graph, int64_t opset,
+                                               const std::vector<Tensor> &tensors) {
   return Finder(graph, opset, tensors).run();
 }
 

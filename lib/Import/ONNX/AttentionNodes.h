@@ -26,7 +26,8 @@ struct AttentionNodes {
 
 /// In the order of the products that give their results; no node is in two of them. `tensors`, by value, have the shapes of all, and
 /// elements of what is no activation.
-std::vector<AttentionNodes> findAttentionNodes(const Graph &graph, int64_t opset, const std::vector<Tensor> &tensors);
+std::vector<AttentionNodes> findAttentionNodes(const Graph &graph, int64_t opset,
+                                               const std::vector<Tensor> &tensors);
 
 } // namespace lamina::onnx
 

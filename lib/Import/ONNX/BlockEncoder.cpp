@@ -72,7 +72,8 @@ public:
       for (int64_t i = 0; i < inner; ++i) {
         int64_t row = byColumn ? i : o, column = byColumn ? o : i;
         values_[row * m_.columns + column] = static_cast<int16_t>(
-            codeAt(codes_, m_.codes.first + (firstRow + row) * m_.codes.row + column * m_.codes.column, m_.bits, m_.isSigned) -
+            codeAt(codes_, m_.codes.first + (firstRow + row) * m_.codes.row + column * m_.codes.column,
+                   m_.bits, m_.isSigned) -
             zero(firstRow + row, column));
       }
   }
@@ -90,7 +91,8 @@ private:
   int64_t zero(int64_t row, int64_t column) const {
     return zeros_.empty()
                ? m_.middle
-               : codeAt(zeros_, m_.zeros.first + row * m_.zeros.row + column / m_.run * m_.zeros.column, m_.bits, m_.isSigned);
+               : codeAt(zeros_, m_.zeros.first + row * m_.zeros.row + column / m_.run * m_.zeros.column,
+                        m_.bits, m_.isSigned);
   }
 
   const BlockMatrix &m_;

@@ -35,7 +35,8 @@ bool reaches(const Model &model, const BlockMatrix::Strided &strided, int64_t ro
   size = size ? tensorBytes(strided.tensor->type, *size) : size;
   if (!size || (bytes.ok() && bytes->size() != *size)) // of a missing file nothing is read
     return false;
-  return static_cast<uint64_t>(strided.first + (rows - 1) * strided.row + (columns - 1) * strided.column) < *size * 8 / bits;
+  return static_cast<uint64_t>(strided.first + (rows - 1) * strided.row + (columns - 1) * strided.column) <
+         *size * 8 / bits;
 }
 
 bool isSensible(const Model &model, const BlockMatrix &m) {
@@ -180,8 +181,9 @@ ExpertMatrix expertMatrix(const Graph &graph, const Node &node, ExpertMatrix::Ro
   if (role == ExpertMatrix::Down)
     return matrix(second);
   // Gate and up in one tensor: in turn, or one behind the other.
-  int64_t fusion =
-      attributeOr(node, "activation_type", std::string()) == "swiglu" ? attributeOr(node, "swiglu_fusion", int64_t{0}) : 0;
+  int64_t fusion = attributeOr(node, "activation_type", std::string()) == "swiglu"
+                       ? attributeOr(node, "swiglu_fusion", int64_t{0})
+                       : 0;
   if (fusion == 0)
     return matrix(role == ExpertMatrix::Gate ? first : third);
   ExpertMatrix half = matrix(first);
@@ -191,7 +193,8 @@ ExpertMatrix expertMatrix(const Graph &graph, const Node &node, ExpertMatrix::Ro
   return half;
 }
 
-std::optional<BlockMatrix> blockMatrixOfExpert(const Model &model, const Node &node, ExpertMatrix::Role role, int64_t expert) {
+std::optional<BlockMatrix> blockMatrixOfExpert(const Model &model, const Node &node, ExpertMatrix::Role role,
+                                               int64_t expert) {
   ExpertMatrix from = expertMatrix(model.graph, node, role);
   BlockMatrix m{.rows = from.rows};
   m.codes.tensor = constantOf(model.graph, node.input(from.weights));
@@ -200,14 +203,18 @@ std::optional<BlockMatrix> blockMatrixOfExpert(const Model &model, const Node &n
   m.bits = static_cast<unsigned>(attributeOr(node, "expert_weight_bits", int64_t{4}));
   if (!m.codes.tensor || !m.scales.tensor || (node.input(from.zeros) != kAbsent && !m.zeros.tensor) ||
       m.codes.tensor->type != ElementType::UInt8 || m.codes.tensor->dims.size() != 3 ||
-      (m.bits != 2 && m.bits != 4 && m.bits != 8) || (m.zeros.tensor && m.zeros.tensor->type != ElementType::UInt8) ||
-      expert >= ExpertMatrix::kMostExperts || m.codes.tensor->dims[1] > kLargest || m.codes.tensor->dims[2] > kLargest / 4)
+      (m.bits != 2 && m.bits != 4 && m.bits != 8) ||
+      (m.zeros.tensor && m.zeros.tensor->type != ElementType::UInt8) ||
+      expert >= ExpertMatrix::kMostExperts || m.codes.tensor->dims[1] > kLargest ||
+      m.codes.tensor->dims[2] > kLargest / 4)
     return std::nullopt;
-  int64_t perByte = 8 / m.bits, all = m.codes.tensor->dims[1], block = attributeOr(node, "block_size", int64_t{0});
+  int64_t perByte = 8 / m.bits, all = m.codes.tensor->dims[1],
+          block = attributeOr(node, "block_size", int64_t{0});
   auto whole = [&](int64_t codes) { return (codes + perByte - 1) / perByte * perByte; };
   m.columns = m.codes.tensor->dims[2] * perByte;
   m.run = block > 0 ? block : m.columns;
-  if (m.columns < 1 || m.run > kLargest || m.columns % m.run != 0 || all > kLargest / m.columns || expert * all > kLargest)
+  if (m.columns < 1 || m.run > kLargest || m.columns % m.run != 0 || all > kLargest / m.columns ||
+      expert * all > kLargest)
     return std::nullopt;
   int64_t runs = m.columns / m.run;
   auto place = [&](BlockMatrix::Strided &strided, int64_t row) {

@@ -69,7 +69,8 @@ struct ExpertMatrix : ExpertInputs {
 ExpertMatrix expertMatrix(const Graph &graph, const Node &node, ExpertMatrix::Role role);
 
 /// The matrix of one expert of a QMoE, as blockMatrixOf says.
-std::optional<BlockMatrix> blockMatrixOfExpert(const Model &model, const Node &node, ExpertMatrix::Role role, int64_t expert);
+std::optional<BlockMatrix> blockMatrixOfExpert(const Model &model, const Node &node, ExpertMatrix::Role role,
+                                               int64_t expert);
 
 /// Writes rows from `firstRow` on in the matrix's format; `out` takes whole rows.
 absl::Status encodeRows(const Model &model, const BlockMatrix &matrix, int64_t firstRow,

@@ -39,11 +39,13 @@ LogicalResult NodeImporter::appendCache(const Node &node, size_t rows) {
     return failure();
   ArrayRef<Affine> before = dims(node.input(0)), after = dims(node.output(0));
   int64_t axis = llvm::find(before, kPast) - before.begin();
-  if (added->isNumber() || axis == int64_t(before.size()) || after[axis] != kContext || dims(node.input(rows))[axis] != kTokens)
+  if (added->isNumber() || axis == int64_t(before.size()) || after[axis] != kContext ||
+      dims(node.input(rows))[axis] != kTokens)
     return error(node) << "expected one row for each token";
   Placed ordered = make_.inOrder(*added);
   auto [cache, part] = pasts_.lookup(node.input(0));
-  mlir::Value result = create<lm::ConcatCacheOp>(ordered.value.getType(), part, step_.caches[cache], ordered.value);
+  mlir::Value result =
+      create<lm::ConcatCacheOp>(ordered.value.getType(), part, step_.caches[cache], ordered.value);
   make_.setContext(result);
   define(node, 0, result, ordered.axes);
   return success();

@@ -70,7 +70,8 @@ const ComputedPart::Matrix *ComputedPart::find(ValueId result) const {
   return found == byResult_.end() ? nullptr : &matrices_.at(found->second);
 }
 
-const ComputedPart::Matrix *ComputedPart::find(const Node &node, ExpertMatrix::Role role, int64_t expert) const {
+const ComputedPart::Matrix *ComputedPart::find(const Node &node, ExpertMatrix::Role role,
+                                               int64_t expert) const {
   auto found = byExpert_.find({node.output(0), role, expert});
   return found == byExpert_.end() ? nullptr : &matrices_.at(found->second);
 }

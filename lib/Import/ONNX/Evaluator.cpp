@@ -65,8 +65,8 @@ absl::StatusOr<Tensor> Evaluator::constant(const TensorConstant &constant) const
 absl::StatusOr<std::vector<Tensor>> Evaluator::graphValues(const Graph &graph, std::vector<Tensor> inputs,
                                                            std::span<const Tensor> outer) {
   if (inputs.size() != graph.inputs.size())
-    return absl::InvalidArgumentError(
-        strCat("graph ", quoteName(graph.name), " takes ", graph.inputs.size(), " inputs, got ", inputs.size()));
+    return absl::InvalidArgumentError(strCat("graph ", quoteName(graph.name), " takes ", graph.inputs.size(),
+                                             " inputs, got ", inputs.size()));
   std::vector<Tensor> values(graph.values.size());
   for (const auto &[id, constantOf] : graph.constants) {
     LAMINA_ASSIGN_OR_RETURN(values[id], constant(constantOf));

@@ -13,7 +13,8 @@ namespace {
 /// The function of the gate, if what the attributes ask for is one of lm's.
 std::optional<lm::Activation> gateActivation(const Node &node) {
   std::string name = attributeOr(node, "activation_type", std::string("relu"));
-  bool plain = attributeOr(node, "activation_alpha", 1.0f) == 1 && attributeOr(node, "activation_beta", 0.0f) == 0 &&
+  bool plain = attributeOr(node, "activation_alpha", 1.0f) == 1 &&
+               attributeOr(node, "activation_beta", 0.0f) == 0 &&
                std::isinf(attributeOr(node, "swiglu_limit", INFINITY));
   if (name == "silu" || (name == "swiglu" && plain))
     return lm::Activation::silu;
@@ -36,7 +37,8 @@ bool isZero(const Model &model, ValueId id) {
 LogicalResult NodeImporter::mixtureOfExperts(const Node &node) {
   std::optional<lm::Activation> activation = gateActivation(node);
   if (!activation)
-    return error(node) << "expected the activation silu, gelu, relu or a swiglu without alpha, beta and limit; experts of other forms, "
+    return error(node) << "expected the activation silu, gelu, relu or a swiglu without alpha, beta and "
+                          "limit; experts of other forms, "
                           "such as those of gpt-oss, do not run yet";
   lm::WeightOp weights[3];
   for (ExpertMatrix::Role role : {ExpertMatrix::Gate, ExpertMatrix::Up, ExpertMatrix::Down}) {
@@ -44,7 +46,8 @@ LogicalResult NodeImporter::mixtureOfExperts(const Node &node) {
     if (!given(node, matrix.weights))
       return error(node) << "expected experts with a gate: matrices for it as an input, or a swiglu_fusion";
     if (given(node, matrix.bias) && !isZero(model_, node.input(matrix.bias)))
-      return error(node) << "its experts have biases (input " << matrix.bias << ") that are not constants of 0; such experts, as those of "
+      return error(node) << "its experts have biases (input " << matrix.bias
+                         << ") that are not constants of 0; such experts, as those of "
                             "gpt-oss, do not run yet";
     if (!(weights[role] = weights_.experts(node, role)))
       return failure();
@@ -53,16 +56,20 @@ LogicalResult NodeImporter::mixtureOfExperts(const Node &node) {
   if (failed(logits))
     return failure();
   int64_t chosen = attributeOr(node, "k", int64_t(1));
-  auto type = [&](int64_t width) { return RankedTensorType::get({ShapedType::kDynamic, chosen, width}, b_.getF32Type()); };
+  auto type = [&](int64_t width) {
+    return RankedTensorType::get({ShapedType::kDynamic, chosen, width}, b_.getF32Type());
+  };
   auto route = lm::RouteExpertsOp::create(
-      b_, loc_, RankedTensorType::get({ShapedType::kDynamic, chosen}, b_.getI32Type()), rowsOf(chosen), *logits,
-      attributeOr(node, "normalize_routing_weights", int64_t(0)) ? b_.getUnitAttr() : UnitAttr(), f32(1));
+      b_, loc_, RankedTensorType::get({ShapedType::kDynamic, chosen}, b_.getI32Type()), rowsOf(chosen),
+      *logits, attributeOr(node, "normalize_routing_weights", int64_t(0)) ? b_.getUnitAttr() : UnitAttr(),
+      f32(1));
   auto product = [&](mlir::Value input, ExpertMatrix::Role role) {
-    return create<lm::ExpertLinearOp>(type(weights[role].getTensorType().getDimSize(1)), input, route.getExperts(),
-                                      weight(weights[role]));
+    return create<lm::ExpertLinearOp>(type(weights[role].getTensorType().getDimSize(1)), input,
+                                      route.getExperts(), weight(weights[role]));
   };
   mlir::Value gate = product(*x, ExpertMatrix::Gate), up = product(*x, ExpertMatrix::Up);
-  mlir::Value down = product(create<lm::GatedActivationOp>(gate.getType(), gate, up, *activation), ExpertMatrix::Down);
+  mlir::Value down =
+      product(create<lm::GatedActivationOp>(gate.getType(), gate, up, *activation), ExpertMatrix::Down);
   define(node, 0, create<lm::CombineExpertsOp>(x->getType(), down, route.getWeights()));
   return success();
 }

@@ -17,7 +17,8 @@ struct ExpertInputs {
 /// Of fc1, fc2 and fc3 in onnxruntime's words: activation(x fc1ᵀ), perhaps times x fc3ᵀ, goes through fc2.
 inline std::array<ExpertInputs, 3> expertInputs(const Node &node) {
   if (node.op == "QMoE")
-    return {ExpertInputs{.weights = 2, .bias = 4, .scales = 3, .zeros = 11}, {.weights = 5, .bias = 7, .scales = 6, .zeros = 12},
+    return {ExpertInputs{.weights = 2, .bias = 4, .scales = 3, .zeros = 11},
+            {.weights = 5, .bias = 7, .scales = 6, .zeros = 12},
             {.weights = 8, .bias = 10, .scales = 9, .zeros = 13}};
   return {ExpertInputs{.weights = 2, .bias = 3}, {.weights = 4, .bias = 5}, {.weights = 6, .bias = 7}};
 }

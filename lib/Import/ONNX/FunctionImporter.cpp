@@ -31,7 +31,9 @@ public:
   absl::StatusOr<std::vector<Tensor>> subgraph(const Graph &, std::vector<Tensor>) override {
     return absl::UnimplementedError("a subgraph is not compiled");
   }
-  absl::StatusOr<Tensor> constant(const TensorConstant &constant) override { return evaluator_.constant(constant); }
+  absl::StatusOr<Tensor> constant(const TensorConstant &constant) override {
+    return evaluator_.constant(constant);
+  }
   bool spend(int64_t) override { return true; }
 
 private:
@@ -81,9 +83,11 @@ private:
 
   LogicalResult checkNode(const absl::Status &status, const Node &node) {
     bool needsElements = absl::IsFailedPrecondition(status);
-    return status.ok() ? success()
-                       : LogicalResult(emitError(locOf(node))
-                                       << toRef(status.message()) << toRef(needsElements ? remedyFor(model_.graph, tensors_, node) : ""));
+    return status.ok()
+               ? success()
+               : LogicalResult(emitError(locOf(node))
+                               << toRef(status.message())
+                               << toRef(needsElements ? remedyFor(model_.graph, tensors_, node) : ""));
   }
 
   LogicalResult readConstants() {
@@ -107,7 +111,8 @@ private:
   FailureOr<RankedTensorType> storedType(const Tensor &tensor, Location loc) {
     mlir::Type element = Scalars::storage(b_.getContext(), tensor.type());
     if (!element)
-      return emitError(loc) << "elements of type " << toRef(elementTypeName(tensor.type())) << " are not compiled yet";
+      return emitError(loc) << "elements of type " << toRef(elementTypeName(tensor.type()))
+                            << " are not compiled yet";
     return RankedTensorType::get(tensor.dims(), element);
   }
 
@@ -174,7 +179,8 @@ private:
       return DenseElementsAttr::get(type, bits);
     }
     auto bytes = tensor.bytes();
-    return DenseElementsAttr::getFromRawBuffer(type, {reinterpret_cast<const char *>(bytes.data()), bytes.size()});
+    return DenseElementsAttr::getFromRawBuffer(type,
+                                               {reinterpret_cast<const char *>(bytes.data()), bytes.size()});
   }
 
   LogicalResult import(const Node &node) {
@@ -200,9 +206,11 @@ private:
     const LoweringRow *row = findLowering(node);
     if (!row)
       return emitError(loc) << toRef(node.describe()) << ": operator " << toRef(node.op) << " of "
-                            << (node.domain.empty() ? "ai.onnx" : toRef(node.domain)) << " at opset " << version
-                            << " is not compiled yet"
-                            << toRef(node.op == "If" || node.op == "Loop" ? remedyFor(model_.graph, tensors_, node) : closestLowering(node));
+                            << (node.domain.empty() ? "ai.onnx" : toRef(node.domain)) << " at opset "
+                            << version << " is not compiled yet"
+                            << toRef(node.op == "If" || node.op == "Loop"
+                                         ? remedyFor(model_.graph, tensors_, node)
+                                         : closestLowering(node));
     SmallVector<mlir::Value> inputs;
     for (ValueId id : node.inputs) {
       FailureOr<mlir::Value> value = id == kAbsent ? FailureOr<mlir::Value>(mlir::Value()) : valueOf(id);
@@ -218,8 +226,8 @@ private:
     OpContext context(node, version, std::move(operands), host);
     Lowering lowering(context, inputs, b_, loc);
     // The rule once more, in the context that the row sees: what neither reads of the attributes is refused below.
-    if (failed(checkNode((*findRow(node, version))->rule(context), node)) || failed(checkNode(row->lower(lowering), node)) ||
-        failed(checkNode(context.attributeError(), node)))
+    if (failed(checkNode((*findRow(node, version))->rule(context), node)) ||
+        failed(checkNode(row->lower(lowering), node)) || failed(checkNode(context.attributeError(), node)))
       return failure();
     if (!lowering.s.imprecise.empty())
       return emitError(loc) << toRef(node.describe()) << ": " << lowering.s.imprecise
@@ -235,10 +243,14 @@ private:
   /// Fused operators are marked as they are lowered; here what is spelled out.
   void markAttention() {
     auto opset = model_.opsets.find("");
-    for (const AttentionNodes &found : findAttentionNodes(model_.graph, opset == model_.opsets.end() ? 1 : opset->second, tensors_)) {
+    for (const AttentionNodes &found :
+         findAttentionNodes(model_.graph, opset == model_.opsets.end() ? 1 : opset->second, tensors_)) {
       bool linear = found.kind == AttentionNodes::Kind::Linear;
-      AttentionFrame frame{linear ? lm::AttentionKind::linear : lm::AttentionKind::softmax, values_[found.query], values_[found.key],
-                           values_[found.value], {}};
+      AttentionFrame frame{linear ? lm::AttentionKind::linear : lm::AttentionKind::softmax,
+                           values_[found.query],
+                           values_[found.key],
+                           values_[found.value],
+                           {}};
       SmallVector<ValueId> ids;
       for (size_t i : found.nodes) {
         llvm::append_range(frame.operations, operations_[i]);
@@ -264,7 +276,8 @@ private:
       if (failed(value))
         return failure();
       if (isa<BlockArgument>(*value) || llvm::is_contained(results, *value)) {
-        mlir::Value memory = tensor::EmptyOp::create(b_, locOf(id), cast<RankedTensorType>(value->getType()), ValueRange());
+        mlir::Value memory =
+            tensor::EmptyOp::create(b_, locOf(id), cast<RankedTensorType>(value->getType()), ValueRange());
         value = linalg::CopyOp::create(b_, locOf(id), *value, memory).getResult(0);
       }
       results.push_back(*value);
@@ -282,8 +295,8 @@ private:
   Evaluator evaluator_;
   OpBuilder b_;
   Location fileLoc_;
-  std::vector<Tensor> tensors_;      // by value: type, shape, and elements where known
-  std::vector<mlir::Value> values_;  // by value: what computes it
+  std::vector<Tensor> tensors_;                      // by value: type, shape, and elements where known
+  std::vector<mlir::Value> values_;                  // by value: what computes it
   std::vector<SmallVector<Operation *>> operations_; // by node: what it became
   func::FuncOp function_;
   std::optional<GraphWeights> weights_;
@@ -291,9 +304,10 @@ private:
 
 } // namespace
 
-FailureOr<OwningOpRef<ModuleOp>> importFunction(MLIRContext &context, const Model &model, const ImportOptions &options) {
-  context.loadDialect<arith::ArithDialect, func::FuncDialect, linalg::LinalgDialect, math::MathDialect, scf::SCFDialect,
-                      tensor::TensorDialect>();
+FailureOr<OwningOpRef<ModuleOp>> importFunction(MLIRContext &context, const Model &model,
+                                                const ImportOptions &options) {
+  context.loadDialect<arith::ArithDialect, func::FuncDialect, linalg::LinalgDialect, math::MathDialect,
+                      scf::SCFDialect, tensor::TensorDialect>();
   return FunctionImporter(context, model, options).run();
 }
 

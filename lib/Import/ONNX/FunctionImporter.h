@@ -21,8 +21,8 @@
 namespace lamina::onnx {
 
 /// `model` is flat. An error, located at the node, for whatever cannot be compiled.
-mlir::FailureOr<mlir::OwningOpRef<mlir::ModuleOp>> importFunction(mlir::MLIRContext &context, const Model &model,
-                                                                  const ImportOptions &options);
+mlir::FailureOr<mlir::OwningOpRef<mlir::ModuleOp>>
+importFunction(mlir::MLIRContext &context, const Model &model, const ImportOptions &options);
 
 } // namespace lamina::onnx
 

@@ -14,7 +14,8 @@ static absl::StatusOr<Tensor> constantFromFile(const Value &input, const std::st
   LAMINA_ASSIGN_OR_RETURN(NpyArray array, readNpy(path));
   std::string type(elementTypeName(input.type.element));
   if (!npyHolds(array, type))
-    return absl::InvalidArgumentError(strCat("'", path, "' holds elements of type '", array.descr, "', expected ", type));
+    return absl::InvalidArgumentError(
+        strCat("'", path, "' holds elements of type '", array.descr, "', expected ", type));
   Tensor tensor(input.type.element, array.shape);
   tensor.allocate();
   std::copy(array.data.begin(), array.data.end(), tensor.mutableBytes());
@@ -27,7 +28,8 @@ absl::StatusOr<Tensor> inputTensor(const Value &input, const ImportOptions &opti
   if (auto fixed = options.constants.find(input.name); fixed != options.constants.end())
     return constantFromFile(input, fixed->second);
   if (!input.type.shape)
-    return absl::InvalidArgumentError("declares no shape, and what is compiled needs one; declare it in the model");
+    return absl::InvalidArgumentError(
+        "declares no shape, and what is compiled needs one; declare it in the model");
   Dims dims;
   for (auto [axis, dimension] : llvm::enumerate(*input.type.shape)) {
     auto given = options.sizes.find(dimension.symbol);
@@ -35,26 +37,31 @@ absl::StatusOr<Tensor> inputTensor(const Value &input, const ImportOptions &opti
     std::string symbol = dimension.symbol.empty() ? "" : strCat(" ", quoteName(dimension.symbol));
     if (size < 0 && symbol.empty())
       return absl::InvalidArgumentError(
-          strCat("the size of axis ", axis, " is not declared, and what is compiled needs it; declare it in the model"));
+          strCat("the size of axis ", axis,
+                 " is not declared, and what is compiled needs it; declare it in the model"));
     if (size < 0)
-      return absl::InvalidArgumentError(strCat("size", symbol, " of axis ", axis, " is not known; give it with --dim ",
-                                               dimension.symbol, "=N"));
+      return absl::InvalidArgumentError(strCat("size", symbol, " of axis ", axis,
+                                               " is not known; give it with --dim ", dimension.symbol, "=N"));
     dims.push_back(size);
   }
   return Tensor(input.type.element, std::move(dims));
 }
 
 absl::Status checkNames(const Graph &graph, const ImportOptions &options) {
-  auto anyInput = [&](auto is) { return llvm::any_of(graph.inputs, [&](ValueId id) { return is(graph.values[id]); }); };
+  auto anyInput = [&](auto is) {
+    return llvm::any_of(graph.inputs, [&](ValueId id) { return is(graph.values[id]); });
+  };
   for (const auto &[name, path] : options.constants) {
     if (!anyInput([&](const Value &input) { return input.name == name; }))
       return absl::InvalidArgumentError(strCat("--constant: there is no input ", quoteName(name)));
     if (isDecoder(graph))
-      return absl::InvalidArgumentError(strCat("--constant: input ", quoteName(name), " of a model with caches is the batch's"));
+      return absl::InvalidArgumentError(
+          strCat("--constant: input ", quoteName(name), " of a model with caches is the batch's"));
   }
   for (const auto &[name, size] : options.sizes)
     if (!anyInput([&](const Value &input) {
-          return input.type.shape && llvm::any_of(*input.type.shape, [&](const Dimension &one) { return one.symbol == name; });
+          return input.type.shape &&
+                 llvm::any_of(*input.type.shape, [&](const Dimension &one) { return one.symbol == name; });
         }))
       return absl::InvalidArgumentError(strCat("--dim: no input has a size ", quoteName(name)));
   return absl::OkStatus();

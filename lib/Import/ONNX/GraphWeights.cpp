@@ -35,7 +35,8 @@ lm::WeightOp GraphWeights::vector(ValueId id, int64_t length) {
   const TensorConstant *constant = find(id);
   if (constant && constant->dims == std::vector<int64_t>{length})
     return declare(*constant, id, {length}, 0);
-  emitError(namedLoc(model_.graph.values[id].name, fileLoc_)) << "expected a constant of " << length << " elements";
+  emitError(namedLoc(model_.graph.values[id].name, fileLoc_))
+      << "expected a constant of " << length << " elements";
   return {};
 }
 
@@ -71,8 +72,10 @@ lm::WeightOp GraphWeights::matrix(ValueId id, MatrixForm form) {
 lm::WeightOp GraphWeights::table(ValueId id, int64_t firstRow) {
   const TensorConstant *constant = find(id);
   if (constant && constant->dims.size() == 2 && firstRow >= 0 && firstRow < constant->dims[0])
-    return declare(*constant, id, {constant->dims[0] - firstRow, constant->dims[1]}, 0, firstRow * constant->dims[1]);
-  emitError(namedLoc(model_.graph.values[id].name, fileLoc_)) << "expected a constant table with a row " << firstRow;
+    return declare(*constant, id, {constant->dims[0] - firstRow, constant->dims[1]}, 0,
+                   firstRow * constant->dims[1]);
+  emitError(namedLoc(model_.graph.values[id].name, fileLoc_))
+      << "expected a constant table with a row " << firstRow;
   return {};
 }
 
@@ -92,7 +95,8 @@ lm::WeightOp GraphWeights::experts(const Node &node, ExpertMatrix::Role role) {
   int64_t count = tensor->dims[0], columns = tensor->dims[2];
   StringRef format = formatOf(tensor->type);
   if (node.op != "QMoE" && (format.empty() || part.step != 1))
-    return fail("float, float16 or bfloat16 matrices in which gate and up are not interleaved; QMoE may interleave them");
+    return fail("float, float16 or bfloat16 matrices in which gate and up are not interleaved; QMoE may "
+                "interleave them");
   SmallVector<mlir::Attribute> sources;
   for (int64_t expert = 0; expert < count; ++expert) {
     auto [file, offset] = std::pair<int64_t, int64_t>(model_.files.size(), 0);
@@ -110,15 +114,18 @@ lm::WeightOp GraphWeights::experts(const Node &node, ExpertMatrix::Role role) {
     }
     sources.push_back(lm::SourceAttr::get(builder_.getContext(), tensor->name, format.lower(), file, offset));
   }
-  auto type = RankedTensorType::get({count, part.rows, columns}, lm::BlockType::get(builder_.getContext(), format.lower()));
+  auto type = RankedTensorType::get({count, part.rows, columns},
+                                    lm::BlockType::get(builder_.getContext(), format.lower()));
   return lm::WeightOp::create(builder_, loc, unique(tensor->name + kRoles[role].str()), TypeAttr::get(type),
                               builder_.getArrayAttr(sources), IntegerAttr(), IntegerAttr(), IntegerAttr());
 }
 
-lm::WeightOp GraphWeights::declare(const TensorConstant &constant, ValueId id, ArrayRef<int64_t> shape, int64_t columnPitch,
-                                   int64_t first) {
+lm::WeightOp GraphWeights::declare(const TensorConstant &constant, ValueId id, ArrayRef<int64_t> shape,
+                                   int64_t columnPitch, int64_t first) {
   const std::string &name = model_.graph.values[id].name;
-  std::string symbol = columnPitch ? name + ".transposed" : first ? name + ".from" + std::to_string(first) : name;
+  std::string symbol = columnPitch ? name + ".transposed"
+                       : first     ? name + ".from" + std::to_string(first)
+                                   : name;
   lm::WeightOp &weight = declared_[{id, columnPitch, first, ShapedType::getNumElements(shape)}];
   if (weight)
     return weight;
@@ -162,12 +169,14 @@ lm::WeightOp GraphWeights::declare(const ComputedPart::Matrix *computed) {
     return weight;
   Location loc = namedLoc(matrix.name, fileLoc_);
   if (matrix.format->isPlain())
-    emitRemark(loc) << "is written out as f32: no block format has rows of " << matrix.columns << " codes of " << matrix.bits
-                    << " bits with " << matrix.run << " to a scale" << (matrix.zeros.tensor ? " and a zero point" : "");
+    emitRemark(loc) << "is written out as f32: no block format has rows of " << matrix.columns << " codes of "
+                    << matrix.bits << " bits with " << matrix.run << " to a scale"
+                    << (matrix.zeros.tensor ? " and a zero point" : "");
   std::string format = StringRef(matrix.format->name.data(), matrix.format->name.size()).lower();
-  auto type = RankedTensorType::get({matrix.rows, matrix.columns},
-                                    lm::BlockType::get(builder_.getContext(), format));
-  auto source = lm::SourceAttr::get(builder_.getContext(), matrix.name, format, model_.files.size(), computed->offset);
+  auto type =
+      RankedTensorType::get({matrix.rows, matrix.columns}, lm::BlockType::get(builder_.getContext(), format));
+  auto source =
+      lm::SourceAttr::get(builder_.getContext(), matrix.name, format, model_.files.size(), computed->offset);
   weight = lm::WeightOp::create(builder_, loc, unique(matrix.name + ".blocks"), TypeAttr::get(type),
                                 builder_.getArrayAttr({source}), IntegerAttr(), IntegerAttr(), IntegerAttr());
   return weight;

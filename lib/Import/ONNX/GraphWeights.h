@@ -47,15 +47,16 @@ public:
 private:
   mlir::StringAttr unique(std::string symbol);
   lm::WeightOp declare(const ComputedPart::Matrix *matrix);
-  lm::WeightOp declare(const TensorConstant &constant, ValueId id, llvm::ArrayRef<int64_t> shape, int64_t columnPitch,
-                       int64_t first = 0);
+  lm::WeightOp declare(const TensorConstant &constant, ValueId id, llvm::ArrayRef<int64_t> shape,
+                       int64_t columnPitch, int64_t first = 0);
 
   const Model &model_;
   ComputedPart computed_;
   mlir::OpBuilder builder_;
   mlir::Location fileLoc_;
-  std::map<std::tuple<ValueId, int64_t, int64_t, int64_t>, lm::WeightOp> declared_; ///< by value, column pitch, first element, size
-  std::map<uint64_t, lm::WeightOp> blocks_;                                ///< by offset in the computed part
+  std::map<std::tuple<ValueId, int64_t, int64_t, int64_t>, lm::WeightOp>
+      declared_;                            ///< by value, column pitch, first element, size
+  std::map<uint64_t, lm::WeightOp> blocks_; ///< by offset in the computed part
   llvm::StringSet<> symbols_;
 };
 

@@ -31,8 +31,8 @@ using onnx::ValueId;
 class DecoderImporter {
 public:
   /// `longest`: the largest context that the model was probed at, beyond which nothing is known of its masks.
-  DecoderImporter(MLIRContext &context, const onnx::Model &model, const std::vector<onnx::ProbedValue> &probed,
-                  int64_t longest, const ImportOptions &options)
+  DecoderImporter(MLIRContext &context, const onnx::Model &model,
+                  const std::vector<onnx::ProbedValue> &probed, int64_t longest, const ImportOptions &options)
       : context_(context), model_(model), probed_(probed), longest_(longest), options_(options), b_(&context),
         fileLoc_(FileLineColLoc::get(&context, model.path(), 0, 0)) {}
 
@@ -41,7 +41,8 @@ public:
     FailureOr<ValueId> logits = findLogits();
     FailureOr<SmallVector<onnx::CacheInputs>> inputs =
         failed(logits) ? FailureOr<SmallVector<onnx::CacheInputs>>(failure()) : findCaches();
-    FailureOr<SmallVector<Type>> caches = failed(inputs) ? FailureOr<SmallVector<Type>>(failure()) : cacheTypes(*inputs);
+    FailureOr<SmallVector<Type>> caches =
+        failed(inputs) ? FailureOr<SmallVector<Type>>(failure()) : cacheTypes(*inputs);
     if (failed(caches))
       return failure();
     onnx::StepValues step = createStep(*module, *caches, probed_[*logits].dims.back().constant);
@@ -69,8 +70,9 @@ private:
   FailureOr<ValueId> findLogits() {
     if (std::optional<ValueId> logits = onnx::logitsOf(model_.graph, probed_))
       return *logits;
-    return emitError(fileLoc_) << "no output is logits, [batch, new tokens, vocabulary]: not a decoder with a cache, which is "
-                                  "all that can be compiled from ONNX yet";
+    return emitError(fileLoc_)
+           << "no output is logits, [batch, new tokens, vocabulary]: not a decoder with a cache, which is "
+              "all that can be compiled from ONNX yet";
   }
 
   /// The caches of the model: by fused attention where there is some, else by inputs that hold keys and values.
@@ -93,8 +95,9 @@ private:
     if (caches.empty())
       llvm::append_range(caches, onnx::pairedCaches(model_.graph));
     if (caches.empty())
-      return emitError(fileLoc_) << "no inputs hold past keys and values: not a decoder with a cache, which is all that can be "
-                                    "compiled from ONNX yet";
+      return emitError(fileLoc_)
+             << "no inputs hold past keys and values: not a decoder with a cache, which is all that can be "
+                "compiled from ONNX yet";
     return caches;
   }
 
@@ -102,16 +105,19 @@ private:
     SmallVector<Type> types;
     for (const onnx::CacheInputs &cache : caches) {
       Location loc = namedLoc(model_.graph.values[cache.keys].name, fileLoc_);
-      if (onnx::ElementType type = probed_[cache.keys].type; !onnx::isReal(type) || onnx::elementBits(type) < 16)
+      if (onnx::ElementType type = probed_[cache.keys].type;
+          !onnx::isReal(type) || onnx::elementBits(type) < 16)
         return emitError(loc) << "is a cache of " << toRef(onnx::elementTypeName(type))
                               << ", which the model quantises by itself; export "
                               << "with caches of floats: --kv-type=q8_0 keeps them in eight bits";
       std::optional<std::pair<int64_t, int64_t>> keys = headsOf(cache.keys), values = headsOf(cache.values);
       if (!keys || !values || keys->first != values->first)
         return emitError(loc) << "expected keys and values, [1, heads, past tokens, length], got "
-                              << probed_[cache.keys].describe() << " and " << probed_[cache.values].describe();
-      auto type = lm::KVCacheType::getChecked([&] { return emitError(loc); }, &context_, keys->first, keys->second,
-                                              values->second, cacheElementType(context_, options_.cacheElement));
+                              << probed_[cache.keys].describe() << " and "
+                              << probed_[cache.values].describe();
+      auto type =
+          lm::KVCacheType::getChecked([&] { return emitError(loc); }, &context_, keys->first, keys->second,
+                                      values->second, cacheElementType(context_, options_.cacheElement));
       if (!type)
         return failure();
       types.push_back(type);
@@ -133,7 +139,8 @@ private:
         sizes.push_back(dim.constant);
       else if (dim != onnx::kPast)
         return std::nullopt;
-    return dims.size() == 4 && sizes.size() == 2 ? std::optional(std::pair(sizes[0], sizes[1])) : std::nullopt;
+    return dims.size() == 4 && sizes.size() == 2 ? std::optional(std::pair(sizes[0], sizes[1]))
+                                                 : std::nullopt;
   }
 
   onnx::StepValues createStep(ModuleOp module, ArrayRef<Type> caches, int64_t vocabulary) {
@@ -146,29 +153,37 @@ private:
     b_.setInsertionPointToStart(entry);
     auto field = [&](lm::BatchField which) -> Value {
       SmallVector<int64_t> shape(which == lm::BatchField::block_table ? 2 : 1, ShapedType::kDynamic);
-      return lm::BatchFieldOp::create(b_, namedLoc("batch", fileLoc_), RankedTensorType::get(shape, b_.getI32Type()),
-                                      entry->getArgument(0), which);
+      return lm::BatchFieldOp::create(b_, namedLoc("batch", fileLoc_),
+                                      RankedTensorType::get(shape, b_.getI32Type()), entry->getArgument(0),
+                                      which);
     };
-    onnx::StepValues step{field(lm::BatchField::token_ids), field(lm::BatchField::positions),
-                          field(lm::BatchField::sequences), field(lm::BatchField::block_table), {}, {}};
+    onnx::StepValues step{field(lm::BatchField::token_ids),
+                          field(lm::BatchField::positions),
+                          field(lm::BatchField::sequences),
+                          field(lm::BatchField::block_table),
+                          {},
+                          {}};
     outputRows_ = field(lm::BatchField::output_rows);
     llvm::append_range(step.caches, entry->getArguments().drop_front());
     return step;
   }
 
-  LogicalResult describe(ModuleOp module, ArrayRef<Type> caches, Value logits, std::optional<int64_t> longest) {
+  LogicalResult describe(ModuleOp module, ArrayRef<Type> caches, Value logits,
+                         std::optional<int64_t> longest) {
     int64_t trained = std::min(longest_, longest.value_or(longest_));
-    int64_t context = options_.contextLength ? options_.contextLength : std::min<int64_t>(trained, lm::kDefaultContext);
+    int64_t context =
+        options_.contextLength ? options_.contextLength : std::min<int64_t>(trained, lm::kDefaultContext);
     if (context > trained)
-      return emitError(fileLoc_) << "the model takes " << trained << " positions, but a context of " << context
-                                 << " was asked for; ask for 1 to " << trained;
+      return emitError(fileLoc_) << "the model takes " << trained << " positions, but a context of "
+                                 << context << " was asked for; ask for 1 to " << trained;
     int64_t hidden = 0;
     module.walk([&](lm::EmbeddingOp op) { hidden = op.getResult().getType().getShape().back(); });
     module->setAttr("lm.architecture", b_.getStringAttr("onnx"));
     module->setAttr("lm.name", b_.getStringAttr(nameOfONNX(model_.path())));
     module->setAttr("lm.layers", b_.getI64IntegerAttr(caches.size()));
     module->setAttr("lm.hidden_size", b_.getI64IntegerAttr(hidden));
-    module->setAttr("lm.vocab_size", b_.getI64IntegerAttr(cast<RankedTensorType>(logits.getType()).getDimSize(1)));
+    module->setAttr("lm.vocab_size",
+                    b_.getI64IntegerAttr(cast<RankedTensorType>(logits.getType()).getDimSize(1)));
     module->setAttr("lm.context_length", b_.getI64IntegerAttr(context));
     module->setAttr("lm.trained_context", b_.getI64IntegerAttr(trained));
     SmallVector<StringRef> paths;
@@ -194,8 +209,10 @@ absl::StatusOr<onnx::Model> readFlat(const std::string &path, bool allowMissingD
 }
 
 /// The values of a decoder as its importer reads them, at contexts up to `longest`.
-absl::StatusOr<std::vector<onnx::ProbedValue>> readValues(const onnx::Model &model, const ImportOptions &options, int64_t &longest) {
-  LAMINA_ASSIGN_OR_RETURN(std::vector<onnx::ProbedValue> probed, onnx::probe(model, {.sizes = options.sizes, .longest = longest}));
+absl::StatusOr<std::vector<onnx::ProbedValue>> readValues(const onnx::Model &model,
+                                                          const ImportOptions &options, int64_t &longest) {
+  LAMINA_ASSIGN_OR_RETURN(std::vector<onnx::ProbedValue> probed,
+                          onnx::probe(model, {.sizes = options.sizes, .longest = longest}));
   onnx::readLastToken(model.graph, probed);
   LAMINA_RETURN_IF_ERROR(onnx::checkShapes(model.graph, probed));
   LAMINA_ASSIGN_OR_RETURN(std::optional<int64_t> room, onnx::readStaticCaches(model.graph, probed));
@@ -204,7 +221,8 @@ absl::StatusOr<std::vector<onnx::ProbedValue>> readValues(const onnx::Model &mod
 }
 
 /// The same; a model whose tables are short fails where it is asked for more, so `longest` becomes what it can do.
-absl::StatusOr<std::vector<onnx::ProbedValue>> probeUpTo(const onnx::Model &model, const ImportOptions &options, int64_t &longest) {
+absl::StatusOr<std::vector<onnx::ProbedValue>> probeUpTo(const onnx::Model &model,
+                                                         const ImportOptions &options, int64_t &longest) {
   constexpr int64_t kShortest = 32;
   absl::StatusOr<std::vector<onnx::ProbedValue>> probed = readValues(model, options, longest);
   while (!probed.ok() && longest / 2 >= kShortest)
@@ -235,8 +253,8 @@ ModelFiles filesOf(onnx::Model model) {
 } // namespace
 
 FailureOr<Model> importONNX(MLIRContext &context, StringRef path, const ImportOptions &options) {
-  context.loadDialect<lm::LMDialect, func::FuncDialect, arith::ArithDialect, math::MathDialect, tensor::TensorDialect,
-                      linalg::LinalgDialect>();
+  context.loadDialect<lm::LMDialect, func::FuncDialect, arith::ArithDialect, math::MathDialect,
+                      tensor::TensorDialect, linalg::LinalgDialect>();
   Location loc = FileLineColLoc::get(&context, path, 0, 0);
   absl::StatusOr<onnx::Model> model = readFlat(path.str(), options.allowMissingData);
   if (!model.ok())

@@ -14,7 +14,8 @@
 namespace lamina {
 
 /// Reads and imports a model. A context length of 0 in `options` takes the model's own up to lm::kDefaultContext.
-mlir::FailureOr<Model> importONNX(mlir::MLIRContext &context, llvm::StringRef path, const ImportOptions &options);
+mlir::FailureOr<Model> importONNX(mlir::MLIRContext &context, llvm::StringRef path,
+                                  const ImportOptions &options);
 
 /// The files of an ONNX model and what was computed from its constants.
 absl::StatusOr<ModelFiles> openONNXFiles(const std::string &path);

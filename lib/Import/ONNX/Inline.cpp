@@ -153,8 +153,8 @@ private:
     absl::StatusOr<const OpRow *> a = findRow(inner, own->second), b = findRow(inner, models->second);
     if (a.ok() && b.ok() && *a == *b)
       return absl::OkStatus();
-    return absl::UnimplementedError(strCat(inner.describe(), " of function ", quoteName(function.name), " is of opset ",
-                                           own->second, ", the model of ", models->second));
+    return absl::UnimplementedError(strCat(inner.describe(), " of function ", quoteName(function.name),
+                                           " is of opset ", own->second, ", the model of ", models->second));
   }
 
   absl::Status call(const Function &function, const Node &node, Scope &scope, const AttributeLookup &outer,
@@ -265,7 +265,8 @@ private:
     for (ValueId id : old.outputs) {
       ValueId now = scope[id];
       if (now == kAbsent) // a function gives out an input that its call leaves out
-        return absl::InvalidArgumentError(strCat("output ", quoteName(old.values[id].name), " is given by nothing"));
+        return absl::InvalidArgumentError(
+            strCat("output ", quoteName(old.values[id].name), " is given by nothing"));
       if (!taken.insert(now).second || out_.constants.count(now)) {
         Node identity;
         identity.op = "Identity";

@@ -31,7 +31,8 @@ static AffineMap broadcastMap(ArrayRef<int64_t> from, ArrayRef<int64_t> to, MLIR
   return AffineMap::get(to.size(), 0, axes, context);
 }
 
-Operand Lowering::map(ElementType type, ArrayRef<int64_t> dims, ArrayRef<Operand> operands, ElementFn element) {
+Operand Lowering::map(ElementType type, ArrayRef<int64_t> dims, ArrayRef<Operand> operands,
+                      ElementFn element) {
   SmallVector<AffineMap> maps;
   SmallVector<Value> inputs;
   for (const Operand &operand : operands) {
@@ -76,8 +77,9 @@ mlir::Value Lowering::readBroadcast(const Operand &tensor, Indices index) {
   return read(tensor, at);
 }
 
-SmallVector<mlir::Value> Lowering::fold(ArrayRef<int64_t> sizes, ArrayRef<mlir::Value> initial,
-                                  llvm::function_ref<SmallVector<mlir::Value>(Indices, ValueRange)> step) {
+SmallVector<mlir::Value>
+Lowering::fold(ArrayRef<int64_t> sizes, ArrayRef<mlir::Value> initial,
+               llvm::function_ref<SmallVector<mlir::Value>(Indices, ValueRange)> step) {
   SmallVector<Value> index;
   SmallVector<scf::ForOp> loops;
   ValueRange sofar = initial;
@@ -124,7 +126,8 @@ absl::Status checkTypes(const OpContext &op, ArrayRef<Operation *> operations) {
   for (size_t i = 0; i < op.numInputs(); ++i)
     if (op.has(i))
       inputs += strCat(inputs.empty() ? "" : ", ", op.in(i).describe());
-  return op.error("does not take inputs of such types: ", inputs, "; cast them to types that the operator has");
+  return op.error("does not take inputs of such types: ", inputs,
+                  "; cast them to types that the operator has");
 }
 
 } // namespace lamina::onnx

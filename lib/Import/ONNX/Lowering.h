@@ -25,7 +25,9 @@ struct Operand {
   mlir::Value value;
   ElementType type;
 
-  llvm::ArrayRef<int64_t> dims() const { return llvm::cast<mlir::RankedTensorType>(value.getType()).getShape(); }
+  llvm::ArrayRef<int64_t> dims() const {
+    return llvm::cast<mlir::RankedTensorType>(value.getType()).getShape();
+  }
 };
 
 class Lowering {
@@ -34,7 +36,8 @@ public:
   using ElementFn = llvm::function_ref<mlir::Value(Indices)>;
 
   /// `inputs` has a null value for each input that is absent.
-  Lowering(OpContext &context, llvm::ArrayRef<mlir::Value> inputs, mlir::OpBuilder &builder, mlir::Location loc)
+  Lowering(OpContext &context, llvm::ArrayRef<mlir::Value> inputs, mlir::OpBuilder &builder,
+           mlir::Location loc)
       : op(context), s(loc, builder), inputs_(inputs), results_(context.numOutputs()) {}
 
   OpContext &op; ///< after the shape rule: outputs have type and shape
@@ -52,15 +55,20 @@ public:
   /// A tensor whose element at an index is what `element` computes, as Scalars computes with it.
   Operand compute(ElementType type, llvm::ArrayRef<int64_t> dims, ElementFn element);
   /// The same of output `i`.
-  void compute(size_t i, ElementFn element) { set(i, compute(op.out(i).type(), op.out(i).dims(), element).value); }
+  void compute(size_t i, ElementFn element) {
+    set(i, compute(op.out(i).type(), op.out(i).dims(), element).value);
+  }
   /// Element by element over operands that broadcast to the result.
-  Operand map(ElementType type, llvm::ArrayRef<int64_t> dims, llvm::ArrayRef<Operand> operands, ElementFn element);
+  Operand map(ElementType type, llvm::ArrayRef<int64_t> dims, llvm::ArrayRef<Operand> operands,
+              ElementFn element);
   void map(size_t i, llvm::ArrayRef<Operand> operands, ElementFn element) {
     set(i, map(op.out(i).type(), op.out(i).dims(), operands, element).value);
   }
 
   /// An element, as Scalars computes with it.
-  mlir::Value read(const Operand &tensor, Indices index) { return s.widen(readRaw(tensor, index), tensor.type); }
+  mlir::Value read(const Operand &tensor, Indices index) {
+    return s.widen(readRaw(tensor, index), tensor.type);
+  }
   /// The same of an operand that broadcasts to the shape which `index` is of.
   mlir::Value readBroadcast(const Operand &tensor, Indices index);
   /// As it is stored. What has no elements is read as 0, since no index can be inside.

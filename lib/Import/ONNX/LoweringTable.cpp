@@ -15,9 +15,10 @@ using Rows = absl::flat_hash_map<std::pair<std::string_view, std::string_view>, 
 
 const Rows &rows() {
   using Family = std::span<const LoweringRow> (*)();
-  static constexpr Family kFamilies[] = {elementwiseLowerings, activationLowerings,       movementLowerings,   reduceLowerings,
-                                         matmulLowerings,      normLowerings,             orderLowerings,      quantizeLowerings,
-                                         windowLowerings,      attentionLowerings,        rotaryLowerings,     recurrentLowerings,
+  static constexpr Family kFamilies[] = {elementwiseLowerings, activationLowerings,      movementLowerings,
+                                         reduceLowerings,      matmulLowerings,          normLowerings,
+                                         orderLowerings,       quantizeLowerings,        windowLowerings,
+                                         attentionLowerings,   rotaryLowerings,          recurrentLowerings,
                                          contribNormLowerings, contribAttentionLowerings};
   static const Rows *const kRows = [] {
     auto *rows = new Rows;

@@ -35,7 +35,8 @@ std::optional<TokenShape> tokenShape(ArrayRef<Affine> dims) {
 /// The shape with the heads of a token side by side, if it has them one below another: [1, heads · S, length].
 std::optional<SmallVector<Affine>> withHeadsBeside(ArrayRef<Affine> dims) {
   size_t last = dims.size() - 1;
-  if (dims.size() < 2 || dims[last - 1].s < 2 || dims[last - 1] != Affine{0, dims[last - 1].s, 0} || !dims[last].isConstant() ||
+  if (dims.size() < 2 || dims[last - 1].s < 2 || dims[last - 1] != Affine{0, dims[last - 1].s, 0} ||
+      !dims[last].isConstant() ||
       !llvm::all_of(dims.drop_back(2), [](const Affine &dim) { return dim == Affine{1}; }))
     return std::nullopt;
   SmallVector<Affine> beside(dims);
@@ -113,7 +114,8 @@ LogicalResult NodeImporter::expand(const Node &node) {
 /// What a Slice has as an input or, in old opsets, an attribute; empty if it has none or one that is not constant.
 std::vector<int64_t> NodeImporter::sliceNumbers(const Node &node, size_t input, StringRef attribute) const {
   const auto *fixed = given(node, input) ? std::get_if<Fixed>(&probed_[node.input(input)].meaning) : nullptr;
-  return fixed ? fixed->value.integers() : attributeOr(node, std::string_view(attribute), std::vector<int64_t>());
+  return fixed ? fixed->value.integers()
+               : attributeOr(node, std::string_view(attribute), std::vector<int64_t>());
 }
 
 /// Whether a Slice gives all of its input, and not backwards.
@@ -135,8 +137,9 @@ LogicalResult NodeImporter::slice(const Node &node) {
     return success();
   }
   // The last token stands for each (Logits.h).
-  std::optional<Axes> ofEach = llvm::is_contained(from, kTokens) && llvm::is_contained(to, kTokens) ? movedAxes(x->axes, from, to)
-                                                                                                     : std::nullopt;
+  std::optional<Axes> ofEach = llvm::is_contained(from, kTokens) && llvm::is_contained(to, kTokens)
+                                   ? movedAxes(x->axes, from, to)
+                                   : std::nullopt;
   if (gather && ofEach) {
     define(node, 0, x->value, *ofEach);
     return success();

@@ -15,8 +15,8 @@ namespace lamina::onnx {
 
 NodeImporter::NodeImporter(const Model &model, const std::vector<ProbedValue> &probed, GraphWeights &weights,
                            StepValues step, OpBuilder &builder, Location fileLoc)
-    : model_(model), probed_(probed), weights_(weights), step_(std::move(step)), b_(builder), fileLoc_(fileLoc),
-      loc_(fileLoc), make_(builder, loc_, step_.tokenIds) {
+    : model_(model), probed_(probed), weights_(weights), step_(std::move(step)), b_(builder),
+      fileLoc_(fileLoc), loc_(fileLoc), make_(builder, loc_, step_.tokenIds) {
   for (ValueId id : model.graph.inputs)
     if (roleOf(model.graph.values[id]) == InputRole::Tokens && isInteger(probed[id].type))
       values_[id] = {step_.tokenIds, usualAxes(dims(id))};
@@ -79,8 +79,8 @@ NodeImporter::Row NodeImporter::rowOf(const Node &node) {
       {"RotaryEmbedding", {&Self::rotary, {"interleaved", "num_heads", "rotary_embedding_dim"}}},
       {"Attention",
        {&Self::standardAttention,
-        {"q_num_heads", "kv_num_heads", "scale", "softcap", "is_causal", "left_window_size", "right_window_size",
-         "softmax_precision", "qk_matmul_output_mode"}}},
+        {"q_num_heads", "kv_num_heads", "scale", "softcap", "is_causal", "left_window_size",
+         "right_window_size", "softmax_precision", "qk_matmul_output_mode"}}},
   };
   static const llvm::StringMap<Row> kContribRows = {
       {"FastGelu", {&Self::activation}},
@@ -91,23 +91,28 @@ NodeImporter::Row NodeImporter::rowOf(const Node &node) {
       {"RotaryEmbedding", {&Self::rotary, {"interleaved", "num_heads", "rotary_embedding_dim"}}},
       {"MatMulNBits", {&Self::matmulBlocks, {"K", "N", "bits", "block_size", "accuracy_level"}}},
       {"GatherBlockQuantized", {&Self::gather, {"bits", "block_size", "gather_axis", "quantize_axis"}}},
-      {"MoE", {&Self::mixtureOfExperts, {"k", "activation_type", "normalize_routing_weights", "swiglu_fusion", "activation_alpha",
-                                         "activation_beta", "swiglu_limit", "use_sparse_mixer"}}},
-      {"QMoE", {&Self::mixtureOfExperts, {"k", "activation_type", "normalize_routing_weights", "swiglu_fusion", "activation_alpha",
-                                          "activation_beta", "swiglu_limit", "use_sparse_mixer", "expert_weight_bits",
-                                          "block_size", "quant_type", "weights_prepacked"}}},
+      {"MoE",
+       {&Self::mixtureOfExperts,
+        {"k", "activation_type", "normalize_routing_weights", "swiglu_fusion", "activation_alpha",
+         "activation_beta", "swiglu_limit", "use_sparse_mixer"}}},
+      {"QMoE",
+       {&Self::mixtureOfExperts,
+        {"k", "activation_type", "normalize_routing_weights", "swiglu_fusion", "activation_alpha",
+         "activation_beta", "swiglu_limit", "use_sparse_mixer", "expert_weight_bits", "block_size",
+         "quant_type", "weights_prepacked"}}},
       {"Attention",
-       {&Self::projectedAttention, {"num_heads", "scale", "unidirectional", "mask_filter_value", "qkv_hidden_sizes"}}},
+       {&Self::projectedAttention,
+        {"num_heads", "scale", "unidirectional", "mask_filter_value", "qkv_hidden_sizes"}}},
       {"MultiHeadAttention",
        {&Self::multiHeadAttention, {"num_heads", "scale", "unidirectional", "mask_filter_value"}}},
       {"GroupQueryAttention",
        {&Self::groupQueryAttention,
-        {"num_heads", "kv_num_heads", "scale", "softcap", "local_window_size", "do_rotary", "rotary_interleaved",
-         "qk_norm_epsilon"}}},
+        {"num_heads", "kv_num_heads", "scale", "softcap", "local_window_size", "do_rotary",
+         "rotary_interleaved", "qk_norm_epsilon"}}},
       {"PagedAttention",
        {&Self::pagedAttention,
-        {"num_heads", "kv_num_heads", "scale", "softcap", "local_window_size", "do_rotary", "rotary_interleaved",
-         "qk_norm_epsilon", "is_causal"}}},
+        {"num_heads", "kv_num_heads", "scale", "softcap", "local_window_size", "do_rotary",
+         "rotary_interleaved", "qk_norm_epsilon", "is_causal"}}},
   };
   return (node.domain == kContrib ? kContribRows : kStandard).lookup(node.op);
 }
@@ -146,18 +151,22 @@ LogicalResult NodeImporter::import(const Node &node) {
   // What is behind the rotated part of a head may be nothing.
   if (llvm::all_of(node.outputs, [&](ValueId id) { return id == kAbsent || isEmpty(id); }))
     return success();
-  llvm::SaveAndRestore<Location> here(loc_, namedLoc(node.name.empty() ? node.describe() : node.name, fileLoc_));
+  llvm::SaveAndRestore<Location> here(loc_,
+                                      namedLoc(node.name.empty() ? node.describe() : node.name, fileLoc_));
   if (weights_.isBlocks(node.output(0)) && (node.op == "DequantizeLinear" || node.op == "Transpose"))
     return success(); // what DequantizeLinear gives, transposed or not: products read the codes
   Row row = rowOf(node);
   if (!row.import)
     return error(node) << "has no form in lm yet"
-                       << (node.op == "TopK" ? "; experts are known as MoE and QMoE, which onnxruntime-genai writes" : "");
+                       << (node.op == "TopK"
+                               ? "; experts are known as MoE and QMoE, which onnxruntime-genai writes"
+                               : "");
   return failed(checkAttributes(node, row)) ? failure() : (this->*row.import)(node);
 }
 
 InFlightDiagnostic NodeImporter::error(const Node &node) {
-  return emitError(namedLoc(node.name.empty() ? node.describe() : node.name, fileLoc_)) << node.describe() << ": ";
+  return emitError(namedLoc(node.name.empty() ? node.describe() : node.name, fileLoc_))
+         << node.describe() << ": ";
 }
 
 RankedTensorType NodeImporter::rowsOf(int64_t width) {
@@ -186,10 +195,12 @@ FailureOr<mlir::Value> NodeImporter::headRows(const Node &node, size_t input, co
     return failure();
   size_t rank = shape.size();
   bool apart = rank == 4 && shape[1].isConstant();
-  if (rank < 3 || x->isNumber() || shape[rank - 2] != leading || !shape[rank - 1].isConstant() || (rank == 4 && !apart))
-    return error(node) << "expected input " << input << " to be heads of " << leading.text() << " positions, got "
-                       << probed_[node.input(input)].describe();
-  return make_.reshaped(make_.inOrder(*x).value, {(apart ? shape[1].constant : 1) * shape[rank - 1].constant});
+  if (rank < 3 || x->isNumber() || shape[rank - 2] != leading || !shape[rank - 1].isConstant() ||
+      (rank == 4 && !apart))
+    return error(node) << "expected input " << input << " to be heads of " << leading.text()
+                       << " positions, got " << probed_[node.input(input)].describe();
+  return make_.reshaped(make_.inOrder(*x).value,
+                        {(apart ? shape[1].constant : 1) * shape[rank - 1].constant});
 }
 
 void NodeImporter::defineHeads(ValueId id, mlir::Value rows) {

@@ -28,8 +28,8 @@ struct StepValues {
 
 class NodeImporter {
 public:
-  NodeImporter(const Model &model, const std::vector<ProbedValue> &probed, GraphWeights &weights, StepValues step,
-               mlir::OpBuilder &builder, mlir::Location fileLoc);
+  NodeImporter(const Model &model, const std::vector<ProbedValue> &probed, GraphWeights &weights,
+               StepValues step, mlir::OpBuilder &builder, mlir::Location fileLoc);
 
   /// Imports a node. Those whose results the batch decides need not be: what it comes to is asked for where it is used. Emits
   /// one located error.
@@ -97,7 +97,8 @@ private:
   mlir::LogicalResult attentionOverContext(const Node &node, const Attention &attention);
   mlir::LogicalResult groupedAttention(const Node &node, size_t tables, size_t norms);
   /// An error if a node has one of these inputs, each with what it is.
-  mlir::LogicalResult refuseInputs(const Node &node, llvm::ArrayRef<std::pair<size_t, llvm::StringRef>> inputs);
+  mlir::LogicalResult refuseInputs(const Node &node,
+                                   llvm::ArrayRef<std::pair<size_t, llvm::StringRef>> inputs);
   bool isNumbers(const Node &node, size_t input, const std::vector<Affine> &expected) const;
   /// What a mask that is an input hides; an error if it is no causal mask and hides something.
   mlir::LogicalResult heedMask(const Node &node, size_t input, bool &causal, Attention &attention);
@@ -105,8 +106,8 @@ private:
   mlir::LogicalResult heedMasks(const Node &node, size_t padding, size_t added, Attention &attention);
   mlir::FailureOr<mlir::Value> ropeTable(const Node &node, ValueId cosines, ValueId sines);
   mlir::FailureOr<mlir::Value> computedTable(const Node &node, ValueId cosines, ValueId sines);
-  mlir::FailureOr<mlir::Value> rotated(const Node &node, mlir::Value x, int64_t head, mlir::FailureOr<mlir::Value> table,
-                                       bool interleaved);
+  mlir::FailureOr<mlir::Value> rotated(const Node &node, mlir::Value x, int64_t head,
+                                       mlir::FailureOr<mlir::Value> table, bool interleaved);
 
   /// A value [tokens, width]; an error if it is of another form.
   mlir::FailureOr<mlir::Value> rows(const Node &node, size_t input);
@@ -165,12 +166,13 @@ private:
     int64_t head, length;
   };
   llvm::DenseMap<ValueId, PairsApart> apart_;
-  llvm::DenseMap<ValueId, mlir::Value> headwise_; ///< rows that the graph cut into heads, one below another; norms alone read them
+  llvm::DenseMap<ValueId, mlir::Value>
+      headwise_; ///< rows that the graph cut into heads, one below another; norms alone read them
   llvm::DenseMap<ValueId, std::pair<size_t, lm::CachePart>> pasts_; ///< what caches hold
   llvm::DenseMap<ValueId, const Node *> producers_;
-  llvm::DenseMap<ValueId, ValueId> transposes_; ///< of constants, too large to be folded
+  llvm::DenseMap<ValueId, ValueId> transposes_;                   ///< of constants, too large to be folded
   std::map<std::pair<ValueId, ValueId>, mlir::Value> ropeTables_; ///< by tables
-  llvm::SmallVector<lm::RopeTableOp> waves_; ///< that tables by position became
+  llvm::SmallVector<lm::RopeTableOp> waves_;                      ///< that tables by position became
   size_t attentions_ = 0;
   int depth_ = 0; ///< of producers that are imported because what they make is read
   std::optional<int64_t> longest_;

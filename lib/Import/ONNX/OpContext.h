@@ -31,7 +31,8 @@ public:
 class OpContext : public Attributes {
 public:
   OpContext(const Node &node, int64_t opset, std::vector<Tensor> inputs, OpHost &host)
-      : Attributes(node), node_(node), opset_(opset), inputs_(std::move(inputs)), outputs_(node.outputs.size()), host_(host) {}
+      : Attributes(node), node_(node), opset_(opset), inputs_(std::move(inputs)),
+        outputs_(node.outputs.size()), host_(host) {}
 
   const Node &node() const { return node_; }
   int64_t opset() const { return opset_; }

@@ -40,7 +40,8 @@ FailureOr<Placed> NodeImporter::operand(const Node &node, size_t input) {
     placed = fromBatch(id);
   // Rows of a table by position are computed like rows by token.
   auto producer = producers_.find(id);
-  if (!placed.value && producer != producers_.end() && std::holds_alternative<RowsByPosition>(probed_[id].meaning)) {
+  if (!placed.value && producer != producers_.end() &&
+      std::holds_alternative<RowsByPosition>(probed_[id].meaning)) {
     constexpr int kDeepest = 64; // operations behind each other, each on the stack
     llvm::SaveAndRestore<int> deeper(depth_, depth_ + 1);
     if (depth_ > kDeepest)
@@ -50,8 +51,10 @@ FailureOr<Placed> NodeImporter::operand(const Node &node, size_t input) {
     placed = values_.lookup(id);
   }
   auto type = placed.value ? dyn_cast<RankedTensorType>(placed.value.getType()) : RankedTensorType();
-  if (!placed.value || (type && type.getRank() != llvm::count_if(placed.axes, [](int64_t axis) { return axis != kUnit; })))
-    return error(node) << "expected input " << input << " to be computed from tokens, a mask, a rotation or a vector, got "
+  if (!placed.value ||
+      (type && type.getRank() != llvm::count_if(placed.axes, [](int64_t axis) { return axis != kUnit; })))
+    return error(node) << "expected input " << input
+                       << " to be computed from tokens, a mask, a rotation or a vector, got "
                        << probed_[id].describe();
   values_[id] = placed;
   return placed;
@@ -60,7 +63,8 @@ FailureOr<Placed> NodeImporter::operand(const Node &node, size_t input) {
 FailureOr<Placed> NodeImporter::realOperand(const Node &node, size_t input) {
   FailureOr<Placed> x = operand(node, input);
   if (succeeded(x) && !getElementTypeOrSelf(x->value.getType()).isF32())
-    return error(node) << "expected input " << input << " to be real numbers, got " << probed_[node.input(input)].describe();
+    return error(node) << "expected input " << input << " to be real numbers, got "
+                       << probed_[node.input(input)].describe();
   return x;
 }
 
@@ -70,7 +74,8 @@ Placed NodeImporter::fromBatch(ValueId id) {
   Axes axes = usualAxes(value.dims);
   if (const TensorConstant *constant = weights_.find(id)) {
     int64_t length = int64_t(countElements(constant->dims).value_or(0));
-    lm::WeightOp vector = llvm::is_contained(constant->dims, length) ? weights_.vector(id, length) : lm::WeightOp();
+    lm::WeightOp vector =
+        llvm::is_contained(constant->dims, length) ? weights_.vector(id, length) : lm::WeightOp();
     return vector ? Placed{weight(vector), axes} : Placed();
   }
   if (const auto *mask = std::get_if<Mask>(&value.meaning)) {
@@ -82,7 +87,8 @@ Placed NodeImporter::fromBatch(ValueId id) {
     Axes pairs(value.dims.size(), kUnit);
     pairs[pairs.size() - 2] = 0;
     pairs.back() = 1;
-    return {create<lm::CausalMaskOp>(type, step_.positions, mask->window ? b_.getI64IntegerAttr(*mask->window) : IntegerAttr()),
+    return {create<lm::CausalMaskOp>(type, step_.positions,
+                                     mask->window ? b_.getI64IntegerAttr(*mask->window) : IntegerAttr()),
             pairs};
   }
   const auto *rows = std::get_if<RowsByPosition>(&value.meaning);
@@ -105,8 +111,9 @@ mlir::Value NodeImporter::waveTable(const RowsByPosition &rows) {
       return table;
   OpBuilder::InsertionGuard guard(b_);
   b_.setInsertionPointAfterValue(step_.positions);
-  waves_.push_back(lm::RopeTableOp::create(b_, loc_, rowsOf(2 * int64_t(rows.frequencies.size())), step_.positions,
-                                           b_.getDenseF64ArrayAttr(rows.frequencies), f32(magnitude)));
+  waves_.push_back(lm::RopeTableOp::create(b_, loc_, rowsOf(2 * int64_t(rows.frequencies.size())),
+                                           step_.positions, b_.getDenseF64ArrayAttr(rows.frequencies),
+                                           f32(magnitude)));
   return waves_.back();
 }
 

@@ -15,7 +15,8 @@ static bool isUnit(const Affine &dim) { return dim == Affine{1}; }
 
 Axes usualAxes(ArrayRef<Affine> dims) {
   const auto *leading = llvm::find(dims, kTokens);
-  leading = leading == dims.end() ? llvm::find_if(dims, [](const Affine &dim) { return !dim.isConstant(); }) : leading;
+  leading = leading == dims.end() ? llvm::find_if(dims, [](const Affine &dim) { return !dim.isConstant(); })
+                                  : leading;
   Axes axes(dims.size(), kUnit);
   int64_t next = leading == dims.end() ? 0 : 1;
   for (size_t i = 0; i < dims.size(); ++i)
@@ -62,7 +63,8 @@ SmallVector<OpFoldResult> PlacedBuilder::sizes(ArrayRef<Affine> dims, const Axes
   SmallVector<OpFoldResult> sizes(llvm::count_if(axes, [](int64_t axis) { return axis != kUnit; }));
   for (auto [dim, axis] : llvm::zip_equal(dims, axes))
     if (axis != kUnit)
-      sizes[axis] = dim.isConstant() ? OpFoldResult(b_.getIndexAttr(dim.constant)) : OpFoldResult(sizeOf(dim));
+      sizes[axis] =
+          dim.isConstant() ? OpFoldResult(b_.getIndexAttr(dim.constant)) : OpFoldResult(sizeOf(dim));
   return sizes;
 }
 
@@ -154,7 +156,8 @@ mlir::Value PlacedBuilder::reshaped(mlir::Value rows, ArrayRef<int64_t> row) {
 }
 
 mlir::Value PlacedBuilder::sliced(mlir::Value x, int64_t axis, int64_t offset, int64_t size, int64_t stride) {
-  SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(b_, loc_, x), offsets(sizes.size(), b_.getIndexAttr(0)),
+  SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(b_, loc_, x),
+                            offsets(sizes.size(), b_.getIndexAttr(0)),
                             strides(sizes.size(), b_.getIndexAttr(1));
   offsets[axis] = b_.getIndexAttr(offset);
   sizes[axis] = b_.getIndexAttr(size);

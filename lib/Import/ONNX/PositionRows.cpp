@@ -119,7 +119,8 @@ void addTabulated(const std::vector<ProbedValue> &values, const std::map<size_t,
     first.push_back(firstRows(rows, values[id].type));
   for (const Tensor &cosines : first)
     for (const Tensor &sines : first) {
-      bool candidates = cosines.count() > 1 && cosines.dims() == sines.dims() && cosines.real(0) != 0 && sines.real(0) == 0;
+      bool candidates =
+          cosines.count() > 1 && cosines.dims() == sines.dims() && cosines.real(0) != 0 && sines.real(0) == 0;
       absl::StatusOr<RopeCache> cache = candidates ? readRopeCache(cosines, sines) : absl::NotFoundError("");
       if (cache.ok() && std::find(angles.begin(), angles.end(), cache->frequencies) == angles.end())
         angles.push_back(std::move(cache->frequencies));

@@ -41,7 +41,8 @@ absl::StatusOr<AllSamples> evaluateAt(const Model &model, std::span<const ProbeP
   return samples;
 }
 
-std::vector<ProbedValue> recognizeAll(size_t values, const AllSamples &samples, std::span<const ProbePoint> points) {
+std::vector<ProbedValue> recognizeAll(size_t values, const AllSamples &samples,
+                                      std::span<const ProbePoint> points) {
   std::vector<ProbedValue> probed(values);
   for (size_t id = 0; id < probed.size(); ++id) {
     std::vector<Tensor> own;

@@ -27,7 +27,9 @@ std::optional<int64_t> sizeByRole(const Value &input, InputRole role, size_t axi
   case InputRole::Cache: {
     constexpr int64_t kRoom = 16381; // as no other size
     bool isRoom = contains(dimension.symbol, "max") && !contains(dimension.symbol, "block");
-    return first || contains(dimension.symbol, "batch") ? 1 : isRoom ? std::max(kRoom, options.longest) : point.P;
+    return first || contains(dimension.symbol, "batch") ? 1
+           : isRoom                                     ? std::max(kRoom, options.longest)
+                                                        : point.P;
   }
   case InputRole::FirstTokens:
     return 2;
@@ -66,12 +68,15 @@ absl::StatusOr<int64_t> sizeOf(const Value &input, InputRole role, size_t axis, 
     return given->second;
   if (known && given == options.sizes.end())
     return *known;
-  std::string size = strCat("input ", quoteName(input.name), ": size ", quoteName(dimension.symbol), " of axis ", axis);
+  std::string size =
+      strCat("input ", quoteName(input.name), ": size ", quoteName(dimension.symbol), " of axis ", axis);
   if (known)
-    return absl::InvalidArgumentError(strCat(size, " is the batch's; leave out --dim ", dimension.symbol, "=", given->second));
+    return absl::InvalidArgumentError(
+        strCat(size, " is the batch's; leave out --dim ", dimension.symbol, "=", given->second));
   if (dimension.symbol.empty())
     return absl::InvalidArgumentError(strCat(size, " is not declared; declare it in the model"));
-  return absl::InvalidArgumentError(strCat(size, " is not known; give it with --dim ", dimension.symbol, "=N"));
+  return absl::InvalidArgumentError(
+      strCat(size, " is not known; give it with --dim ", dimension.symbol, "=N"));
 }
 } // namespace
 

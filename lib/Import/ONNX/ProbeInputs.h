@@ -15,7 +15,18 @@ struct ProbePoint {
 /// PagedAttention's batch: where each sequence's tokens begin, how many it has before them, and the pages that hold those. Past
 /// lengths are also where a step writes to caches of a fixed size; total lengths are those with the new tokens. Logits to keep are
 /// how many of the last tokens have logits, 0 for all.
-enum class InputRole { Tokens, Positions, AttentionMask, Cache, FirstTokens, PastLengths, TotalLengths, Pages, LogitsToKeep, Other };
+enum class InputRole {
+  Tokens,
+  Positions,
+  AttentionMask,
+  Cache,
+  FirstTokens,
+  PastLengths,
+  TotalLengths,
+  Pages,
+  LogitsToKeep,
+  Other
+};
 InputRole roleOf(const Value &input);
 
 /// Whether a model generates text over caches; others compute outputs from inputs.

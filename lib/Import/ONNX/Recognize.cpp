@@ -179,7 +179,8 @@ std::string notAffine(size_t axis, const std::vector<int64_t> &sizes, Points poi
     return strCat("axis ", axis, " is cut to the last ", most,
                   " positions; export with caches of all positions, whose windows are "
                   "masks (transformers: DynamicCache() without a config)");
-  return strCat("the size of axis ", axis, " is not affine in the numbers of new and past tokens: ", absl::StrJoin(sizes, ", "));
+  return strCat("the size of axis ", axis,
+                " is not affine in the numbers of new and past tokens: ", absl::StrJoin(sizes, ", "));
 }
 } // namespace
 
@@ -212,7 +213,9 @@ ProbedValue recognize(std::span<const Tensor> samples, std::span<const ProbePoin
   if (samples[0].isAbsent())
     return {};
   ProbedValue value{.type = samples[0].type()};
-  auto irregular = [&](std::string why) { return ProbedValue{.type = samples[0].type(), .irregular = std::move(why)}; };
+  auto irregular = [&](std::string why) {
+    return ProbedValue{.type = samples[0].type(), .irregular = std::move(why)};
+  };
   for (size_t axis = 0; axis < samples[0].dims().size(); ++axis) {
     std::vector<int64_t> sizes;
     for (const Tensor &sample : samples) {

@@ -11,13 +11,16 @@ namespace lamina::onnx {
 namespace {
 /// What tables are off by: their elements are rounded, and so were the angles, the more the farther.
 double tolerance(const Tensor &table, int64_t position) {
-  double rounding = table.type() == ElementType::Float ? 1e-5 : table.type() == ElementType::Float16 ? 1e-3 : 8e-3;
+  double rounding = table.type() == ElementType::Float     ? 1e-5
+                    : table.type() == ElementType::Float16 ? 1e-3
+                                                           : 8e-3;
   return rounding + 4e-7 * double(position);
 }
 
 /// The frequency of one column. The angle at row 1 is below half a turn for every RoPE; from there on each row twice as far
 /// says which of the angles that look alike it is, and is twice as precise.
-double frequencyOf(const Tensor &cosines, const Tensor &sines, int64_t column, int64_t rows, int64_t columns) {
+double frequencyOf(const Tensor &cosines, const Tensor &sines, int64_t column, int64_t rows,
+                   int64_t columns) {
   double frequency = 0;
   for (int64_t row = 1; row < rows; row *= 2) {
     double seen = std::atan2(sines.real(row * columns + column), cosines.real(row * columns + column));
@@ -80,7 +83,8 @@ absl::StatusOr<RopeCache> readRopeCache(const Tensor &cosines, const Tensor &sin
   if (!firstMisfit(usual, cosines, sines))
     return usual;
   if (std::optional<int64_t> row = firstMisfit(cache, cosines, sines))
-    return absl::InvalidArgumentError(strCat("row ", *row, " of the tables has no cosines and sines of that position "
+    return absl::InvalidArgumentError(strCat("row ", *row,
+                                             " of the tables has no cosines and sines of that position "
                                              "times fixed frequencies"));
   return cache;
 }

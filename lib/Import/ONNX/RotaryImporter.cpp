@@ -17,7 +17,8 @@ FailureOr<mlir::Value> NodeImporter::ropeTable(const Node &node, ValueId cosines
   if (table)
     return table;
   // Constants, or a choice between some that is the same for all positions up to the context.
-  const auto *cosine = std::get_if<Fixed>(&probed_[cosines].meaning), *sine = std::get_if<Fixed>(&probed_[sines].meaning);
+  const auto *cosine = std::get_if<Fixed>(&probed_[cosines].meaning),
+             *sine = std::get_if<Fixed>(&probed_[sines].meaning);
   if (!cosine || !sine)
     return error(node) << "expected constant tables of cosines and sines whose bytes are there";
   absl::StatusOr<RopeCache> cache = readRopeCache(cosine->value, sine->value);
@@ -34,11 +35,12 @@ FailureOr<mlir::Value> NodeImporter::ropeTable(const Node &node, ValueId cosines
 /// Cosines and sines of the tokens themselves, which the graph computes.
 FailureOr<mlir::Value> NodeImporter::computedTable(const Node &node, ValueId cosines, ValueId sines) {
   using Kind = RowsByPosition::Kind;
-  const auto *c = std::get_if<RowsByPosition>(&probed_[cosines].meaning), *s = std::get_if<RowsByPosition>(&probed_[sines].meaning);
-  if (!c || !s || c->kind != Kind::Cosines || s->kind != Kind::Sines || c->first != kPast || s->first != kPast ||
-      c->frequencies != s->frequencies)
-    return error(node) << "expected cosines and sines of the new tokens, got " << probed_[cosines].describe() << " and "
-                       << probed_[sines].describe();
+  const auto *c = std::get_if<RowsByPosition>(&probed_[cosines].meaning),
+             *s = std::get_if<RowsByPosition>(&probed_[sines].meaning);
+  if (!c || !s || c->kind != Kind::Cosines || s->kind != Kind::Sines || c->first != kPast ||
+      s->first != kPast || c->frequencies != s->frequencies)
+    return error(node) << "expected cosines and sines of the new tokens, got " << probed_[cosines].describe()
+                       << " and " << probed_[sines].describe();
   mlir::Value table = waveTable(*c);
   if (waveTable(*s) != table)
     return error(node) << "its cosines and sines have different magnitudes";

@@ -50,7 +50,8 @@ template <typename T> mlir::Value table(Scalars &s, mlir::Type element, const st
 
 /// The code of a number that is not negative.
 mlir::Value search(Scalars &s, mlir::Value magnitude, const Codes &codes) {
-  mlir::Value thresholds = table(s, s.getF32Type(), codes.thresholds), results = table(s, s.getI8Type(), codes.codes);
+  mlir::Value thresholds = table(s, s.getF32Type(), codes.thresholds),
+              results = table(s, s.getI8Type(), codes.codes);
   mlir::Value count = s.index(codes.codes.size()), one = s.index(1), zero = s.index(0);
   auto loop = scf::ForOp::create(s, one, count, one, zero);
   {
@@ -67,7 +68,8 @@ mlir::Value search(Scalars &s, mlir::Value magnitude, const Codes &codes) {
 mlir::Value Scalars::decode(mlir::Value code, ElementType type) {
   std::vector<float> meanings;
   for (unsigned i = 0; i < 256; ++i)
-    meanings.push_back(static_cast<float>(decodeMinifloat(type, static_cast<uint8_t>(i & ((1u << elementBits(type)) - 1)))));
+    meanings.push_back(
+        static_cast<float>(decodeMinifloat(type, static_cast<uint8_t>(i & ((1u << elementBits(type)) - 1)))));
   mlir::Value all = table(*this, getF32Type(), meanings);
   return tensor::ExtractOp::create(*this, all, toIndex(code, ElementType::UInt8));
 }
@@ -78,7 +80,8 @@ mlir::Value Scalars::encode(mlir::Value number, llvm::function_ref<uint8_t(float
   mlir::Value magnitude = abs(number);
   mlir::Value code = select(negative, search(*this, magnitude, codesOf(reference, true)),
                             search(*this, magnitude, codesOf(reference, false)));
-  return select(isNaN(number), integer(getI8Type(), reference(std::numeric_limits<float>::quiet_NaN())), code);
+  return select(isNaN(number), integer(getI8Type(), reference(std::numeric_limits<float>::quiet_NaN())),
+                code);
 }
 
 mlir::Value Scalars::encode(mlir::Value number, ElementType type, bool saturate) {

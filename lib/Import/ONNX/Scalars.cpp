@@ -100,7 +100,7 @@ static mlir::Value realToInteger(Scalars &s, mlir::Value value, ElementType to) 
   mlir::Value outside = s.lor(s.lor(isLow, isHigh), s.isNaN(value));
   mlir::Value inside = s.select(outside, s.real(value.getType(), 0), value);
   mlir::Value converted = negative ? mlir::Value(arith::FPToSIOp::create(s, type, inside))
-                             : mlir::Value(arith::FPToUIOp::create(s, type, inside));
+                                   : mlir::Value(arith::FPToUIOp::create(s, type, inside));
   auto [low, high] = integerRange(to);
   converted = s.select(isLow, s.integer(type, low), converted);
   return s.select(isHigh, s.integer(type, high), converted);
@@ -116,7 +116,8 @@ mlir::Value Scalars::cast(Value value, ElementType from, ElementType to) {
     // What a narrow result loses, it loses when it is stored; what goes on in f32 is rounded here.
     if (value.getType() == type)
       return value;
-    return type.isF64() ? Value(arith::ExtFOp::create(*this, type, value)) : Value(arith::TruncFOp::create(*this, type, value));
+    return type.isF64() ? Value(arith::ExtFOp::create(*this, type, value))
+                        : Value(arith::TruncFOp::create(*this, type, value));
   }
   if (isReal(from) && elementBits(to) < 8) // which keeps the lowest bits, as between integers
     return cast(realToInteger(*this, value, ElementType::Int32), ElementType::Int32, to);
@@ -132,7 +133,8 @@ mlir::Value Scalars::cast(Value value, ElementType from, ElementType to) {
     return arith::ExtUIOp::create(*this, type, value);
   if (elementBits(to) < 8) { // keeps its lowest bits, with their sign
     Value unused = integer(type, 8 - elementBits(to)), high = arith::ShLIOp::create(*this, value, unused);
-    return isSigned(to) ? Value(arith::ShRSIOp::create(*this, high, unused)) : Value(arith::ShRUIOp::create(*this, high, unused));
+    return isSigned(to) ? Value(arith::ShRSIOp::create(*this, high, unused))
+                        : Value(arith::ShRUIOp::create(*this, high, unused));
   }
   if (have >= want)
     return value;
@@ -154,7 +156,8 @@ mlir::Value Scalars::neg(Value a) {
 }
 
 /// A divisor that does not trap: 1 in place of 0 and, for signed numbers, of -1.
-static mlir::Value safeDivisor(Scalars &s, mlir::Value b, ElementType type, mlir::Value &isZero, mlir::Value &isMinusOne) {
+static mlir::Value safeDivisor(Scalars &s, mlir::Value b, ElementType type, mlir::Value &isZero,
+                               mlir::Value &isMinusOne) {
   auto equals = [&](int64_t number) {
     return s.compare(Scalars::Compare::Equal, b, s.integer(b.getType(), number), type);
   };
@@ -198,12 +201,14 @@ mlir::Value Scalars::rem(Value a, Value b, ElementType type) {
 mlir::Value Scalars::max(Value a, Value b, ElementType type) {
   if (isFloat(a))
     return arith::MaximumFOp::create(*this, a, b);
-  return isUnsigned(type) ? Value(arith::MaxUIOp::create(*this, a, b)) : Value(arith::MaxSIOp::create(*this, a, b));
+  return isUnsigned(type) ? Value(arith::MaxUIOp::create(*this, a, b))
+                          : Value(arith::MaxSIOp::create(*this, a, b));
 }
 mlir::Value Scalars::min(Value a, Value b, ElementType type) {
   if (isFloat(a))
     return arith::MinimumFOp::create(*this, a, b);
-  return isUnsigned(type) ? Value(arith::MinUIOp::create(*this, a, b)) : Value(arith::MinSIOp::create(*this, a, b));
+  return isUnsigned(type) ? Value(arith::MinUIOp::create(*this, a, b))
+                          : Value(arith::MinSIOp::create(*this, a, b));
 }
 
 mlir::Value Scalars::compare(Compare how, Value a, Value b, ElementType type) {

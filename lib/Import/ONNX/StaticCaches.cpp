@@ -57,7 +57,9 @@ private:
     }
     bool isInput = std::find(graph_.inputs.begin(), graph_.inputs.end(), chain.back()) != graph_.inputs.end();
     bool isFixed = static_cast<size_t>(axis) < dimsOf(id).size() && probed_[id].dims[axis].isConstant();
-    return isInput && isFixed && roleOf(graph_.values[chain.back()]) == InputRole::Cache ? chain : std::vector<ValueId>();
+    return isInput && isFixed && roleOf(graph_.values[chain.back()]) == InputRole::Cache
+               ? chain
+               : std::vector<ValueId>();
   }
 
   absl::Status begin(const Node &node, const std::vector<ValueId> &cache, int64_t axis) {
@@ -81,8 +83,9 @@ private:
   absl::Status rename(ValueId id, int64_t room, const Affine &size) {
     std::vector<Affine> &dims = probed_[id].dims;
     if (std::count(dims.begin(), dims.end(), Affine{room}) > 1)
-      return absl::UnimplementedError(strCat("value ", quoteName(graph_.values[id].name), ", ", probed_[id].describe(), ": which size of ",
-                                             room, " is that of a cache with room for as many positions? Export the model with another"));
+      return absl::UnimplementedError(strCat(
+          "value ", quoteName(graph_.values[id].name), ", ", probed_[id].describe(), ": which size of ", room,
+          " is that of a cache with room for as many positions? Export the model with another"));
     std::replace(dims.begin(), dims.end(), Affine{room}, size);
     return absl::OkStatus();
   }
@@ -111,7 +114,8 @@ std::optional<RowUpdate> rowUpdateOf(const Node &node, size_t rank) {
   return std::nullopt;
 }
 
-absl::StatusOr<std::optional<int64_t>> readStaticCaches(const Graph &graph, std::vector<ProbedValue> &probed) {
+absl::StatusOr<std::optional<int64_t>> readStaticCaches(const Graph &graph,
+                                                        std::vector<ProbedValue> &probed) {
   return Rooms(graph, probed).read();
 }
 

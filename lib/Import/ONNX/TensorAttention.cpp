@@ -13,7 +13,10 @@ namespace lamina::onnx {
 
 SmallVector<Operation *> AppendedOperations::get() const {
   SmallVector<Operation *> operations;
-  for (Operation *op = before_ ? before_->getNextNode() : block_->empty() ? nullptr : &block_->front(); op; op = op->getNextNode())
+  for (Operation *op = before_           ? before_->getNextNode()
+                       : block_->empty() ? nullptr
+                                         : &block_->front();
+       op; op = op->getNextNode())
     operations.push_back(op);
   return operations;
 }
@@ -28,7 +31,8 @@ bool isTensorWithElements(Value value) {
 class Framer {
 public:
   explicit Framer(const AttentionFrame &frame)
-      : frame_(frame), block_(frame.operations.front()->getBlock()), inside_(frame.operations.begin(), frame.operations.end()) {}
+      : frame_(frame), block_(frame.operations.front()->getBlock()),
+        inside_(frame.operations.begin(), frame.operations.end()) {}
 
   void run(MutableArrayRef<Value> results) {
     llvm::SmallSetVector<Value, 4> outputs;
@@ -39,14 +43,16 @@ public:
       return;
     OpBuilder b(frame_.operations.back());
     Location loc = frame_.operations.back()->getLoc();
-    auto attention = lm::TensorAttentionOp::create(b, loc, ValueRange(outputs.getArrayRef()).getTypes(), frame_.kind, frame_.query,
-                                                   frame_.key, frame_.value, others_);
+    auto attention =
+        lm::TensorAttentionOp::create(b, loc, ValueRange(outputs.getArrayRef()).getTypes(), frame_.kind,
+                                      frame_.query, frame_.key, frame_.value, others_);
     moveInto(attention);
     b.setInsertionPointToEnd(&attention.getBody().front());
     lm::YieldOp::create(b, loc, outputs.getArrayRef());
     for (auto [i, output] : llvm::enumerate(outputs)) {
       Value inner = output, outer = attention.getOutputs()[i];
-      inner.replaceUsesWithIf(outer, [&](OpOperand &use) { return !attention->isProperAncestor(use.getOwner()); });
+      inner.replaceUsesWithIf(outer,
+                              [&](OpOperand &use) { return !attention->isProperAncestor(use.getOwner()); });
       llvm::replace(results, inner, outer);
     }
   }
@@ -90,7 +96,8 @@ private:
     for (Operation *op : frame_.operations)
       op->moveBefore(&body, body.end());
     for (auto &[value, replacement] : replacements)
-      Value(value).replaceUsesWithIf(replacement, [&](OpOperand &use) { return attention->isProperAncestor(use.getOwner()); });
+      Value(value).replaceUsesWithIf(
+          replacement, [&](OpOperand &use) { return attention->isProperAncestor(use.getOwner()); });
   }
 
   const AttentionFrame &frame_;

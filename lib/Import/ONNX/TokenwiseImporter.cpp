@@ -24,7 +24,8 @@ LogicalResult NodeImporter::gather(const Node &node) {
   // Some models begin to count at 2.
   int64_t first = positions ? positions->first.constant : 0;
   bool byPosition = positions && positions->first == Affine{first, 0, 1} && first >= 0;
-  if (attributeOr(node, blocks ? "gather_axis" : "axis", int64_t(0)) != 0 || (!byPosition && find(node.input(1)) != step_.tokenIds))
+  if (attributeOr(node, blocks ? "gather_axis" : "axis", int64_t(0)) != 0 ||
+      (!byPosition && find(node.input(1)) != step_.tokenIds))
     return error(node) << "expected rows of a table by token or by position, got indices "
                        << indices.describe();
   if (blocks && first != 0)
@@ -34,8 +35,9 @@ LogicalResult NodeImporter::gather(const Node &node) {
     return failure();
   if (byPosition)
     longest_ = std::min(longest_.value_or(INT64_MAX), table.getTensorType().getDimSize(0));
-  define(node, 0, create<lm::EmbeddingOp>(rowsOf(table.getTensorType().getDimSize(1)),
-                                          byPosition ? step_.positions : step_.tokenIds, weight(table)));
+  define(node, 0,
+         create<lm::EmbeddingOp>(rowsOf(table.getTensorType().getDimSize(1)),
+                                 byPosition ? step_.positions : step_.tokenIds, weight(table)));
   return success();
 }
 
@@ -82,7 +84,8 @@ LogicalResult NodeImporter::linear(const Node &node, lm::WeightOp matrix) {
 lm::WeightOp NodeImporter::matrixOfBlocks(const Node &node) {
   lm::WeightOp matrix = weights_.blocks(node);
   if (!matrix)
-    error(node) << "expected a constant matrix of unsigned codes with scales and perhaps zero points like the codes";
+    error(node)
+        << "expected a constant matrix of unsigned codes with scales and perhaps zero points like the codes";
   return matrix;
 }
 
@@ -157,7 +160,10 @@ LogicalResult NodeImporter::norm(const Node &node) {
   lm::WeightOp bias = given(node, 2) ? weights_.vector(node.input(2), width) : lm::WeightOp();
   if (given(node, 2) && !bias)
     return failure();
-  define(node, 0, create<lm::LayerNormOp>(rows.getType(), rows, weight(scale), bias ? weight(bias) : mlir::Value(), epsilon), ordered.axes);
+  define(node, 0,
+         create<lm::LayerNormOp>(rows.getType(), rows, weight(scale), bias ? weight(bias) : mlir::Value(),
+                                 epsilon),
+         ordered.axes);
   return success();
 }
 
@@ -179,9 +185,9 @@ LogicalResult NodeImporter::skipNorm(const Node &node) {
   if (!scale || (shifted && !shift))
     return failure();
   FloatAttr epsilon = f32(attributeOr(node, "epsilon", 1e-12f));
-  mlir::Value normed =
-      centred ? create<lm::LayerNormOp>(sum.getType(), sum, weight(scale), shift ? weight(shift) : mlir::Value(), epsilon)
-              : create<lm::RMSNormOp>(sum.getType(), sum, weight(scale), epsilon);
+  mlir::Value normed = centred ? create<lm::LayerNormOp>(sum.getType(), sum, weight(scale),
+                                                         shift ? weight(shift) : mlir::Value(), epsilon)
+                               : create<lm::RMSNormOp>(sum.getType(), sum, weight(scale), epsilon);
   define(node, 0, normed);
   define(node, 3, sum);
   return success();

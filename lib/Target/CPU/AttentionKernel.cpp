@@ -19,8 +19,8 @@ class OnlineAttentionKernel {
 public:
   explicit OnlineAttentionKernel(KernelContext &kernel)
       : kernel_(kernel), b_(kernel.b), op_(kernel.ops<lm::OnlineAttentionOp>().front()),
-        type_(op_.getCache().getType()), heads_(type_.getHeads()),
-        sharing_(op_.getQueryHeads() / heads_), together_(AttentionTile::headsTogether(b_.target(), op_)),
+        type_(op_.getCache().getType()), heads_(type_.getHeads()), sharing_(op_.getQueryHeads() / heads_),
+        together_(AttentionTile::headsTogether(b_.target(), op_)),
         slots_(kernel, op_.getResult(), op_.getQueryHeads(), type_.getValueLength()) {
     if (op_.getCached())
       cached_.emplace(kernel, op_.getCached(), op_.getQueryHeads(), type_.getValueLength());
@@ -38,7 +38,8 @@ public:
       Value pieces = piecesOf(ranges), zero = b_.i64(0);
       Value from = b_.max(b_.sub(begin, before[0]), zero), to = b_.min(b_.sub(end, before[0]), pieces);
       b_.loop(from, to, 1, [&](Value piece) {
-        emitPiece(tile, row, b_.add(ranges.first, b_.div(piece, heads_)), ranges.cachedEnd, b_.rem(piece, heads_));
+        emitPiece(tile, row, b_.add(ranges.first, b_.div(piece, heads_)), ranges.cachedEnd,
+                  b_.rem(piece, heads_));
       });
       return Values{b_.add(before[0], pieces)};
     });
@@ -54,12 +55,14 @@ public:
       Value row = b_.div(workgroup, heads_), head = b_.rem(workgroup, heads_);
       if (rows == 1)
         return emitOne(one, row, head);
-      b_.branch(attentionRowFollows(kernel_, op_, row, rows), [] {}, [&] {
-        Value count = attentionRowsTogether(kernel_, op_, row, rows);
-        b_.branch(
-            b_.equal(count, b_.i64(1)), [&] { emitOne(one, row, head); },
-            [&] { emitMany(many, row, count, head); });
-      });
+      b_.branch(
+          attentionRowFollows(kernel_, op_, row, rows), [] {},
+          [&] {
+            Value count = attentionRowsTogether(kernel_, op_, row, rows);
+            b_.branch(
+                b_.equal(count, b_.i64(1)), [&] { emitOne(one, row, head); },
+                [&] { emitMany(many, row, count, head); });
+          });
     });
   }
 
@@ -154,7 +157,8 @@ private:
   int64_t sharing_;  ///< query heads of a key/value head
   int64_t together_; ///< of these, how many go through a page at once
   PartialSlots slots_;
-  std::optional<PartialSlots> cached_; ///< the results of cached ranges, where another operation computed them
+  std::optional<PartialSlots>
+      cached_; ///< the results of cached ranges, where another operation computed them
   Value factors_;
 };
 

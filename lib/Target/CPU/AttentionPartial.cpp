@@ -13,7 +13,8 @@
 using namespace mlir;
 using namespace lamina;
 
-void lamina::emitEmptyPartial(KernelBuilder &b, const PartialPlace &place, int64_t heads, int64_t valueLength) {
+void lamina::emitEmptyPartial(KernelBuilder &b, const PartialPlace &place, int64_t heads,
+                              int64_t valueLength) {
   int64_t lanes = lanesFor(valueLength);
   b.loop(heads, 1, [&](Value head) {
     b.loop(valueLength, lanes, [&](Value element) {
@@ -26,8 +27,8 @@ void lamina::emitEmptyPartial(KernelBuilder &b, const PartialPlace &place, int64
   });
 }
 
-void lamina::emitCopyPartial(KernelBuilder &b, const PartialPlace &to, const PartialPlace &from, int64_t heads,
-                             int64_t valueLength) {
+void lamina::emitCopyPartial(KernelBuilder &b, const PartialPlace &to, const PartialPlace &from,
+                             int64_t heads, int64_t valueLength) {
   int64_t lanes = lanesFor(valueLength);
   b.loop(heads, 1, [&](Value head) {
     Value source = b.offset(from.values, b.mul(head, from.stride)),

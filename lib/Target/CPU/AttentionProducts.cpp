@@ -147,8 +147,8 @@ void AttentionTile::emitElements(const Block &block, const Twice &weights, Value
   });
 }
 
-Values AttentionTile::addPages(const Block &block, const Twice &weights, Value element, Value begin, Value end,
-                               Values sums, bool someRows) {
+Values AttentionTile::addPages(const Block &block, const Twice &weights, Value element, Value begin,
+                               Value end, Values sums, bool someRows) {
   Value endPage = b_.div(b_.add(end, kPage - 1), kPage);
   return b_.loop(b_.div(begin, kPage), endPage, 1, sums, [&](Value index, ValueRange state) {
     Value bytes = b_.mul(element, page_.elementBytes());
@@ -182,7 +182,8 @@ Value AttentionTile::attends(int64_t row, Value position) {
 }
 
 /// `takes`: the rows that take part; empty for all.
-Values AttentionTile::addPosition(Value value, const Twice &weights, ValueRange state, ArrayRef<Value> takes) {
+Values AttentionTile::addPosition(Value value, const Twice &weights, ValueRange state,
+                                  ArrayRef<Value> takes) {
   Values sums(state), pieces;
   for (int64_t piece = 0; piece < pieces_; ++piece)
     pieces.push_back(page_.load(b_.offset(value, piece * lanes_ * page_.elementBytes()), lanes_));

@@ -40,8 +40,8 @@ int64_t AttentionTile::rowsTogether(const TargetInfo &target, lm::OnlineAttentio
 
 int64_t AttentionTile::memoryBytes(lm::OnlineAttentionOp op) {
   lm::KVCacheType type = op.getCache().getType();
-  int64_t numbers = type.getKeyLength() + llvm::alignTo(type.getValueLength(), kPositions) + 2 * kBlock +
-                    2 * kPositions;
+  int64_t numbers =
+      type.getKeyLength() + llvm::alignTo(type.getValueLength(), kPositions) + 2 * kBlock + 2 * kPositions;
   return 4 * kMaxQueries * numbers;
 }
 

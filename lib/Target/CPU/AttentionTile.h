@@ -84,8 +84,8 @@ private:
   void emitValues(const Block &block);
   void scaleWeights(const Block &block, Value part);
   void emitElements(const Block &block, const Twice &weights, Value first, int64_t elements);
-  Values addPages(const Block &block, const Twice &weights, Value element, Value begin, Value end, Values sums,
-                  bool someRows);
+  Values addPages(const Block &block, const Twice &weights, Value element, Value begin, Value end,
+                  Values sums, bool someRows);
   Value attends(int64_t row, Value position);
   Values addPosition(Value value, const Twice &weights, ValueRange state, llvm::ArrayRef<Value> takes);
   Values broadcasts(const Twice &memory, int64_t index, int64_t lanes, int64_t count);

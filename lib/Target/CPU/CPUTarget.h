@@ -32,7 +32,8 @@ llvm::StringRef hostCpuTarget();
 /// Compiles the kernels for each target on up to `threads` threads; the result holds one shared object for
 /// each target. Emits an error and fails for an unknown target or a body that describeKernel refuses; errors that
 /// are no one kernel's are at `loc`.
-mlir::FailureOr<std::vector<std::string>> compileKernels(mlir::Location loc, llvm::ArrayRef<KernelSource> kernels,
+mlir::FailureOr<std::vector<std::string>> compileKernels(mlir::Location loc,
+                                                         llvm::ArrayRef<KernelSource> kernels,
                                                          llvm::ArrayRef<llvm::StringRef> targets,
                                                          unsigned threads);
 

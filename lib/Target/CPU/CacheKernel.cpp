@@ -82,8 +82,8 @@ private:
     int64_t length = type_.getKeyLength();
     auto scales = [&](Value block) { return scalePlace(page_.keyScales(out, block), slot); };
     forStored(headPointer(op_.getKey(), row, head, length), length, scales, [&](Value element, Value stored) {
-      Value place = b_.offset(b_.offset(out, b_.mul(element, page_.keyBytes())),
-                              b_.mul(slot, page_.elementBytes()));
+      Value place =
+          b_.offset(b_.offset(out, b_.mul(element, page_.keyBytes())), b_.mul(slot, page_.elementBytes()));
       for (int64_t i = 0; i < cast<VectorType>(stored.getType()).getNumElements(); ++i)
         b_.store(b_.extract(stored, i), b_.offset(place, i * page_.keyBytes()));
     });

@@ -39,7 +39,8 @@ LoopDivision::LoopDivision(Block &body) {
   loop_ = loop;
   for (Value size : loop_.getUpperBound())
     sizes_.push_back(*getConstantIntValue(size));
-  bool isSmall = llvm::none_of(*loop_.getBody(), [](Operation &op) { return op.getNumRegions() != 0 && !isa<scf::ReduceOp>(op); });
+  bool isSmall = llvm::none_of(
+      *loop_.getBody(), [](Operation &op) { return op.getNumRegions() != 0 && !isa<scf::ReduceOp>(op); });
   block_ = isSmall ? kBlock : 1;
 }
 
@@ -56,12 +57,14 @@ LogicalResult LoopDivision::apply(func::FuncOp body) {
   MLIRContext *context = body.getContext();
   SmallVector<mlir::Type> types(body.getArgumentTypes());
   types.append(2, IndexType::get(context));
-  Value begin = block.addArgument(types.back(), body.getLoc()), end = block.addArgument(types.back(), body.getLoc());
+  Value begin = block.addArgument(types.back(), body.getLoc()),
+        end = block.addArgument(types.back(), body.getLoc());
   body.setType(FunctionType::get(context, types, {}));
   // Memory of one turn is that of the next; on the stack it would grow with each.
   WalkResult moved = body.walk([&](memref::AllocaOp scratch) {
     if (scratch->getNumOperands() != 0) {
-      scratch.emitError() << "expected memory on the stack of a size that is known, got: " << scratch.getType();
+      scratch.emitError() << "expected memory on the stack of a size that is known, got: "
+                          << scratch.getType();
       return WalkResult::interrupt();
     }
     scratch->moveBefore(&block, block.begin());
@@ -79,7 +82,8 @@ LogicalResult LoopDivision::apply(func::FuncOp body) {
   Value rest = workgroups.getInductionVar();
   for (size_t axis = division.sizes_.size(); axis-- > 0;) {
     bool innermost = axis + 1 == division.sizes_.size();
-    Value count = index(innermost ? llvm::divideCeil(division.sizes_[axis], division.block_) : division.sizes_[axis]);
+    Value count =
+        index(innermost ? llvm::divideCeil(division.sizes_[axis], division.block_) : division.sizes_[axis]);
     Value at = axis == 0 ? rest : Value(arith::RemUIOp::create(b, rest, count));
     rest = axis == 0 ? rest : Value(arith::DivUIOp::create(b, rest, count));
     mapping.map(loop.getInductionVars()[axis], at);
@@ -87,7 +91,8 @@ LogicalResult LoopDivision::apply(func::FuncOp body) {
   if (division.block_ > 1) {
     Value innermost = loop.getInductionVars().back();
     Value first = arith::MulIOp::create(b, mapping.lookup(innermost), index(division.block_));
-    Value limit = arith::MinUIOp::create(b, arith::AddIOp::create(b, first, index(division.block_)), index(division.sizes_.back()));
+    Value limit = arith::MinUIOp::create(b, arith::AddIOp::create(b, first, index(division.block_)),
+                                         index(division.sizes_.back()));
     auto inner = scf::ForOp::create(b, first, limit, one);
     b.setInsertionPointToStart(inner.getBody());
     mapping.map(innermost, inner.getInductionVar());

@@ -94,7 +94,8 @@ void addEntry(ModuleOp module, StringRef symbol) {
   b.setInsertionPointToStart(entry.addEntryBlock(b));
   SmallVector<Value> arguments;
   for (size_t i = 0; i + 2 < body.getNumArguments(); ++i) {
-    Value slot = LLVM::GEPOp::create(b, pointer, pointer, entry.getArgument(0), ArrayRef<LLVM::GEPArg>{int32_t(i)});
+    Value slot =
+        LLVM::GEPOp::create(b, pointer, pointer, entry.getArgument(0), ArrayRef<LLVM::GEPArg>{int32_t(i)});
     arguments.push_back(LLVM::LoadOp::create(b, pointer, slot));
   }
   arguments.append({entry.getArgument(2), entry.getArgument(3)});
@@ -145,7 +146,8 @@ FailureOr<std::string> lamina::serializeLoweredKernel(const KernelSource &kernel
 
 OwningOpRef<ModuleOp> lamina::lowerKernel(StringRef serialized, MLIRContext &context) {
   context.loadDialect<affine::AffineDialect, arith::ArithDialect, cf::ControlFlowDialect, func::FuncDialect,
-                      LLVM::LLVMDialect, math::MathDialect, memref::MemRefDialect, scf::SCFDialect, vector::VectorDialect>();
+                      LLVM::LLVMDialect, math::MathDialect, memref::MemRefDialect, scf::SCFDialect,
+                      vector::VectorDialect>();
   OwningOpRef<ModuleOp> module = parseSourceString<ModuleOp>(serialized, ParserConfig(&context));
   if (!module || failed(lowerToLLVM(*module)) || !module->lookupSymbol<LLVM::LLVMFuncOp>(kBody))
     return {};

@@ -52,8 +52,8 @@ llvm::Error writeFile(const std::string &path, llvm::StringRef bytes) {
 
 } // namespace
 
-llvm::Expected<std::string> lamina::linkObjects(llvm::ArrayRef<std::string> objects,
-                                                const TargetInfo &target, bool imports) {
+llvm::Expected<std::string> lamina::linkObjects(llvm::ArrayRef<std::string> objects, const TargetInfo &target,
+                                                bool imports) {
   TemporaryDirectory directory;
   if (directory.error())
     return llvm::createStringError(directory.error(),
@@ -65,9 +65,9 @@ llvm::Expected<std::string> lamina::linkObjects(llvm::ArrayRef<std::string> obje
     if (llvm::Error error = writeFile(files.back(), object))
       return std::move(error);
   }
-  std::vector<const char *> arguments = {
-      "ld.lld",          "-shared", "--build-id=none", "--strip-all", "--threads=1", "-m",
-      emulation.c_str(), "-o",      output.c_str()};
+  std::vector<const char *> arguments = {"ld.lld",          "-shared",     "--build-id=none",
+                                         "--strip-all",     "--threads=1", "-m",
+                                         emulation.c_str(), "-o",          output.c_str()};
   if (!imports)
     arguments.push_back("--no-undefined");
   for (const std::string &file : files)

@@ -80,7 +80,8 @@ Values RowProduct::integerDot(Value group, ValueRange inputRows) {
   auto form = wholeTile ? WeightDecoder::CodeForm::Signed : WeightDecoder::CodeForm::Unsigned;
   return decoder_.decodeCodes(group, form, fetchesAhead(inputRows.size()), zeros,
                               [&](const WeightDecoder::Codes &codes, Values &sums) {
-                                wholeTile ? addTile(codes, inputRows[0], sums) : addCodes(codes, inputRows, sums);
+                                wholeTile ? addTile(codes, inputRows[0], sums)
+                                          : addCodes(codes, inputRows, sums);
                               });
 }
 
@@ -133,8 +134,8 @@ void RowProduct::addCodes(const WeightDecoder::Codes &codes, ValueRange inputRow
   for (Value input : inputs) {
     Value start = b_.constant(b_.i32(kPackedRows), int64_t(0));
     if (int64_t offset = decoder_.codeOffset() - dot.bias()) {
-      Value negatedSum = loadOfBlock(b_.getI32Type(), input,
-                                     offsetof(LaminaQuantizedBlock, negatedSums) + partOf(codes));
+      Value negatedSum =
+          loadOfBlock(b_.getI32Type(), input, offsetof(LaminaQuantizedBlock, negatedSums) + partOf(codes));
       start = b_.mul(negatedSum, b_.constant(negatedSum.getType(), offset));
     }
     dots.push_back(dot.begin(start));

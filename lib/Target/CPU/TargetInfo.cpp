@@ -33,37 +33,35 @@ constexpr TargetInfo extend(TargetInfo base, llvm::StringRef name, llvm::StringR
   return base;
 }
 
-constexpr TargetInfo kX86V2 = {.name = "x86-64-v2",
-                               .triple = kLinux,
-                               .cpu = "x86-64-v2",
-                               .linkerEmulation = "elf_x86_64",
-                               .fma = false,
-                               .halfFloats = false,
-                               .lookup = {"llvm.x86.ssse3.pshuf.b.128", 16},
-                               .byteDot = {.pairs = "llvm.x86.ssse3.pmadd.ub.sw.128",
-                                           .pairSums = "llvm.x86.sse2.pmadd.wd",
-                                           .bytes = 16},
-                               .groupsAtOnce = 1,
-                               .groupsOfFour = 1,
-                               .tileTokens = 2,
-                               .integerTileTokens = 2,
-                               .attentionChains = 2};
+constexpr TargetInfo kX86V2 = {
+    .name = "x86-64-v2",
+    .triple = kLinux,
+    .cpu = "x86-64-v2",
+    .linkerEmulation = "elf_x86_64",
+    .fma = false,
+    .halfFloats = false,
+    .lookup = {"llvm.x86.ssse3.pshuf.b.128", 16},
+    .byteDot = {.pairs = "llvm.x86.ssse3.pmadd.ub.sw.128", .pairSums = "llvm.x86.sse2.pmadd.wd", .bytes = 16},
+    .groupsAtOnce = 1,
+    .groupsOfFour = 1,
+    .tileTokens = 2,
+    .integerTileTokens = 2,
+    .attentionChains = 2};
 
-constexpr TargetInfo kX86V3 = {.name = "x86-64-v3",
-                               .triple = kLinux,
-                               .cpu = "x86-64-v3",
-                               .linkerEmulation = "elf_x86_64",
-                               .fma = true,
-                               .halfFloats = true,
-                               .lookup = {"llvm.x86.avx2.pshuf.b", 32},
-                               .byteDot = {.pairs = "llvm.x86.avx2.pmadd.ub.sw",
-                                           .pairSums = "llvm.x86.avx2.pmadd.wd",
-                                           .bytes = 32},
-                               .groupsAtOnce = 2,
-                               .groupsOfFour = 1,
-                               .tileTokens = 6,
-                               .integerTileTokens = 2,
-                               .attentionChains = 4};
+constexpr TargetInfo kX86V3 = {
+    .name = "x86-64-v3",
+    .triple = kLinux,
+    .cpu = "x86-64-v3",
+    .linkerEmulation = "elf_x86_64",
+    .fma = true,
+    .halfFloats = true,
+    .lookup = {"llvm.x86.avx2.pshuf.b", 32},
+    .byteDot = {.pairs = "llvm.x86.avx2.pmadd.ub.sw", .pairSums = "llvm.x86.avx2.pmadd.wd", .bytes = 32},
+    .groupsAtOnce = 2,
+    .groupsOfFour = 1,
+    .tileTokens = 6,
+    .integerTileTokens = 2,
+    .attentionChains = 4};
 
 constexpr TargetInfo kX86V4 = {.name = "x86-64-v4",
                                .triple = kLinux,
@@ -82,21 +80,20 @@ constexpr TargetInfo kX86V4 = {.name = "x86-64-v4",
                                .attentionChains = 16,
                                .foldsBroadcasts = true};
 
-constexpr TargetInfo kAArch64 = {.name = "aarch64",
-                                 .triple = kLinuxArm,
-                                 .cpu = "generic",
-                                 .linkerEmulation = "aarch64linux",
-                                 .fma = true,
-                                 .halfFloats = true,
-                                 .lookup = {"llvm.aarch64.neon.tbl1.v16i8", 16},
-                                 .byteDot = {.pairSums = "llvm.aarch64.neon.saddlp.v4i32.v8i16",
-                                             .bytes = 16,
-                                             .signedCodes = true},
-                                 .groupsAtOnce = 1,
-                                 .groupsOfFour = 1,
-                                 .tileTokens = 4,
-                                 .integerTileTokens = 2,
-                                 .attentionChains = 4};
+constexpr TargetInfo kAArch64 = {
+    .name = "aarch64",
+    .triple = kLinuxArm,
+    .cpu = "generic",
+    .linkerEmulation = "aarch64linux",
+    .fma = true,
+    .halfFloats = true,
+    .lookup = {"llvm.aarch64.neon.tbl1.v16i8", 16},
+    .byteDot = {.pairSums = "llvm.aarch64.neon.saddlp.v4i32.v8i16", .bytes = 16, .signedCodes = true},
+    .groupsAtOnce = 1,
+    .groupsOfFour = 1,
+    .tileTokens = 4,
+    .integerTileTokens = 2,
+    .attentionChains = 4};
 
 constexpr TargetInfo kX86V4Vnni =
     extend(kX86V4, "x86-64-v4-vnni", "+avx512vnni", {.dot = "llvm.x86.avx512.vpdpbusd.512", .bytes = 64}, 8);

@@ -51,7 +51,8 @@ public:
     b_.branch(b_.equal(count, b_.i64(1)), [&] { b_.shareInstead([&] { emitRow(row, head); }); });
     // Rows that go together have no cached ranges but those of the first, which are computed with the others.
     if (!op_.getCachedOnly())
-      b_.branch(b_.less(b_.i64(1), count), [&] { b_.shareInstead([&] { emitRows(row, count, head, most); }); });
+      b_.branch(b_.less(b_.i64(1), count),
+                [&] { b_.shareInstead([&] { emitRows(row, count, head, most); }); });
   }
 
 private:
@@ -61,7 +62,8 @@ private:
     Value begin = op_.getCached() ? ranges.cachedEnd : ranges.first;
     Value end = op_.getCachedOnly() ? ranges.cachedEnd : ranges.end;
     forHeads(*generator, row, b_.i64(1), head, [&] {
-      mergeRanges(*generator, begin, end, op_.getCached() ? generator->loadCached(row) : generator->empty(), row);
+      mergeRanges(*generator, begin, end, op_.getCached() ? generator->loadCached(row) : generator->empty(),
+                  row);
     });
   }
 
@@ -69,11 +71,13 @@ private:
     std::unique_ptr<AttentionRange> generator = makeAttentionRange(kernel_, op_, most);
     Value begin = attentionRanges(kernel_, op_, row).first;
     Value end = attentionRanges(kernel_, op_, b_.add(row, b_.sub(count, b_.i64(1)))).end;
-    forHeads(*generator, row, count, head, [&] { mergeRanges(*generator, begin, end, generator->empty(), row); });
+    forHeads(*generator, row, count, head,
+             [&] { mergeRanges(*generator, begin, end, generator->empty(), row); });
   }
 
   /// To what is there before them, into the slots from `slot` on.
-  void mergeRanges(AttentionRange &generator, Value begin, Value end, const AttentionRange::Partial &before, Value slot) {
+  void mergeRanges(AttentionRange &generator, Value begin, Value end, const AttentionRange::Partial &before,
+                   Value slot) {
     Values state = b_.loop(begin, end, 1, AttentionRange::flat(before), [&](Value range, ValueRange current) {
       return AttentionRange::flat(generator.merge(generator.unflat(current), generator.compute(range)));
     });
@@ -89,12 +93,12 @@ private:
     auto compute = [&] { generator.store(generator.compute(range), slot); };
     if (!op_.getCached())
       return compute();
-    b_.branch(
-        b_.less(range, cachedEnd), [&] { generator.store(generator.loadCached(slot), slot); }, compute);
+    b_.branch(b_.less(range, cachedEnd), [&] { generator.store(generator.loadCached(slot), slot); }, compute);
   }
 
   /// Opens the query heads of a key/value head, as many as go together.
-  void forHeads(AttentionRange &generator, Value row, Value count, Value head, llvm::function_ref<void()> body) {
+  void forHeads(AttentionRange &generator, Value row, Value count, Value head,
+                llvm::function_ref<void()> body) {
     b_.loop(sharing_, generator.heads(), [&](Value queryHead) {
       generator.open(row, count, head, b_.add(b_.mul(head, sharing_), queryHead));
       body();

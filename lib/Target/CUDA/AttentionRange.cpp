@@ -8,11 +8,12 @@
 using namespace mlir;
 using namespace lamina;
 
-AttentionRange::AttentionRange(DeviceContext &kernel, lm::OnlineAttentionOp op, int64_t heads, int64_t queries,
-                               int64_t elements)
+AttentionRange::AttentionRange(DeviceContext &kernel, lm::OnlineAttentionOp op, int64_t heads,
+                               int64_t queries, int64_t elements)
     : kernel_(kernel), b_(kernel.device), op_(op), type_(op.getCache().getType()), page_(kernel, type_),
-      slots_(kernel, op.getResult(), op.getQueryHeads(), type_.getValueLength()), keyLength_(type_.getKeyLength()),
-      valueLength_(type_.getValueLength()), heads_(heads), queries_(queries), elements_(elements) {
+      slots_(kernel, op.getResult(), op.getQueryHeads(), type_.getValueLength()),
+      keyLength_(type_.getKeyLength()), valueLength_(type_.getValueLength()), heads_(heads),
+      queries_(queries), elements_(elements) {
   if (op.getCached())
     cached_.emplace(kernel, op.getCached(), op.getQueryHeads(), valueLength_);
 }

@@ -53,7 +53,8 @@ protected:
   static constexpr double kLog2e = 1.4426950408889634;
 
   /// `heads` divides those of a key/value head; a thread has `queries` of the queries and so many elements of each.
-  AttentionRange(DeviceContext &kernel, lm::OnlineAttentionOp op, int64_t heads, int64_t queries, int64_t elements);
+  AttentionRange(DeviceContext &kernel, lm::OnlineAttentionOp op, int64_t heads, int64_t queries,
+                 int64_t elements);
 
   Value number(double value) { return b_.constant(b_.f32(0), value); }
   /// What queries are multiplied by.
@@ -82,7 +83,8 @@ private:
 };
 
 /// The generator for an operation's cache, for up to `rows` rows together, of which it may take none but one.
-std::unique_ptr<AttentionRange> makeAttentionRange(DeviceContext &kernel, lm::OnlineAttentionOp op, int64_t rows);
+std::unique_ptr<AttentionRange> makeAttentionRange(DeviceContext &kernel, lm::OnlineAttentionOp op,
+                                                   int64_t rows);
 /// The most rows that go together: a power of two.
 int64_t mostAttentionRows(lm::OnlineAttentionOp op);
 

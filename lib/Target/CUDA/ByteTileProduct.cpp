@@ -32,9 +32,10 @@ SmallVector<int64_t> inputFields(const WeightDecoder &decoder) {
 
 } // namespace
 
-ByteTileProduct::ByteTileProduct(DeviceContext &kernel, Value input, Value weight, int64_t tokens, int64_t teams,
-                                 int64_t warps)
-    : TileProduct(kernel, {tokens, teams, kTeams, warps, /*slots=*/2, /*ahead=*/1}, WeightDecoder(kernel.b, weight).steps()),
+ByteTileProduct::ByteTileProduct(DeviceContext &kernel, Value input, Value weight, int64_t tokens,
+                                 int64_t teams, int64_t warps)
+    : TileProduct(kernel, {tokens, teams, kTeams, warps, /*slots=*/2, /*ahead=*/1},
+                  WeightDecoder(kernel.b, weight).steps()),
       row_(b_.div(b_.lane(), 4)), quarter_(b_.rem(b_.lane(), 4)),
       decoders_{{b_, weight, {/*lanes=*/0, row_, quarter_}},
                 {b_, weight, {/*lanes=*/0, b_.add(row_, kPackedRows / 2), quarter_}}},

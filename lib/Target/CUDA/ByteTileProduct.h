@@ -20,7 +20,8 @@ namespace lamina {
 class ByteTileProduct : public TileProduct {
 public:
   /// Source values. `tokens` go together, in whole tiles; a group has `teams` teams and `warps` warps, which share them.
-  ByteTileProduct(DeviceContext &kernel, Value input, Value weight, int64_t tokens, int64_t teams, int64_t warps);
+  ByteTileProduct(DeviceContext &kernel, Value input, Value weight, int64_t tokens, int64_t teams,
+                  int64_t warps);
 
   const WeightDecoder &decoder() const override { return decoders_[0]; }
 
@@ -32,7 +33,8 @@ private:
   Value rowOfSum(int64_t i) override { return b_.add(row_, i / 2 * (kPackedRows / 2)); }
   int64_t mins() const { return decoder().hasMins() ? 2 : 0; }
 
-  Value row_, quarter_; ///< the lane's: it has codes of this row and token of a tile, and this quarter of them
+  Value row_,
+      quarter_; ///< the lane's: it has codes of this row and token of a tile, and this quarter of them
   WeightDecoder decoders_[2]; ///< of the lane's two rows
   ByteTileInput input_;
 };

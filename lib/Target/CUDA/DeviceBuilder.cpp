@@ -86,7 +86,8 @@ void DeviceBuilder::barrier() {
 void DeviceBuilder::keepLoadsAhead() {
   if (!simulated())
     LLVM::InlineAsmOp::create(*this, TypeRange(), ValueRange(), "", "~{memory}", /*has_side_effects=*/true,
-                              /*is_align_stack=*/false, LLVM::TailCallKind::None, LLVM::AsmDialectAttr(), ArrayAttr());
+                              /*is_align_stack=*/false, LLVM::TailCallKind::None, LLVM::AsmDialectAttr(),
+                              ArrayAttr());
 }
 
 /// Not before: what begins early brings its first weights, for which memory has time while this kernel's threads start.
@@ -106,13 +107,16 @@ void DeviceBuilder::prefetchLine(Value pointer) {
     return;
   }
   auto global = LLVM::LLVMPointerType::get(getContext(), /*addressSpace=*/1);
-  callIntrinsic("llvm.nvvm.prefetch.global.L2", {LLVM::AddrSpaceCastOp::create(*this, global, pointer).getResult()});
+  callIntrinsic("llvm.nvvm.prefetch.global.L2",
+                {LLVM::AddrSpaceCastOp::create(*this, global, pointer).getResult()});
 }
 
 Value DeviceBuilder::shuffleXor(Value value, int64_t mask) {
   Type type = value.getType(), word = getI32Type();
   if (type == getI64Type()) {
-    auto half = [&](Value bits) { return toI64(shuffleXor(arith::TruncIOp::create(*this, word, bits), mask)); };
+    auto half = [&](Value bits) {
+      return toI64(shuffleXor(arith::TruncIOp::create(*this, word, bits), mask));
+    };
     return add(shiftLeft(half(shiftRight(value, 32)), 32), bitAnd(half(value), 0xffffffff));
   }
   Value bits = type == word ? value : bitcast(value, word);
@@ -219,7 +223,8 @@ Values DeviceBuilder::multiplyTiles(PackedNumber number, ValueRange a, ValueRang
   if (bfloat)
     return callTileProduct("llvm.nvvm.mma.m16n8k16.row.col.bf16", a, b, sums);
   auto pairs = [&](ValueRange words) {
-    return llvm::map_to_vector<8>(words, [&](Value word) { return bitcast(word, vectorOf(getF16Type(), 2)); });
+    return llvm::map_to_vector<8>(words,
+                                  [&](Value word) { return bitcast(word, vectorOf(getF16Type(), 2)); });
   };
   return callTileProduct("llvm.nvvm.mma.m16n8k16.row.col.f32.f32", pairs(a), pairs(b), sums);
 }
@@ -240,7 +245,8 @@ Value DeviceBuilder::upperHalves(Value first, Value second) {
 /// The exponent's four bits are the lower ones of five. All seven bits are a NaN: adding one carries into the fifth.
 Value DeviceBuilder::e4m3PairToHalves(Value pair) {
   Value zero = constant(getI32Type(), int64_t(0)), wide = arith::ExtUIOp::create(*this, getI32Type(), pair);
-  Value upper = permuteBytes(wide, zero, constant(getI32Type(), int64_t(0x1404))); // the upper byte of each half
+  Value upper =
+      permuteBytes(wide, zero, constant(getI32Type(), int64_t(0x1404))); // the upper byte of each half
   Value magnitudes = bitAnd(shiftRight(upper, 1), 0x3F803F80);
   Value carried = bitAnd(add(magnitudes, constant(getI32Type(), int64_t(0x00800080))), 0x40004000);
   return bitOr(bitOr(bitAnd(upper, -0x7FFF8000), magnitudes), carried);
@@ -259,7 +265,8 @@ Value DeviceBuilder::lookupWord(Value indices, llvm::ArrayRef<uint32_t> table) {
   Value selector = bitAnd(permuteBytes(pairs, zero, word(0x4420)), 0x7777);
   Value lower = permuteBytes(word(table[0]), word(table[1]), selector);
   Value upper = permuteBytes(word(table[2]), word(table[3]), selector);
-  Value isUpper = permuteBytes(shiftLeft(indices, 4), zero, word(0xBA98)); // the highest bit of each byte, everywhere
+  Value isUpper =
+      permuteBytes(shiftLeft(indices, 4), zero, word(0xBA98)); // the highest bit of each byte, everywhere
   Value difference = arith::XOrIOp::create(*this, lower, upper);
   return arith::XOrIOp::create(*this, lower, arith::AndIOp::create(*this, difference, isUpper));
 }

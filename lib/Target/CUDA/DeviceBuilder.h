@@ -105,7 +105,8 @@ private:
   Value lookupWord(Value indices, llvm::ArrayRef<uint32_t> table);
   Value callSimulator(llvm::StringRef name, mlir::Type result, ValueRange arguments);
   Values callTileProduct(llvm::StringRef intrinsic, ValueRange a, ValueRange b, ValueRange sums);
-  Values simulateTileProduct(llvm::StringRef function, ValueRange a, ValueRange b, ValueRange sums, int64_t which);
+  Values simulateTileProduct(llvm::StringRef function, ValueRange a, ValueRange b, ValueRange sums,
+                             int64_t which);
 
   DeviceMachine machine_;
   int64_t threads_, sharedEnd_ = 0, sharedBytes_ = 0;

@@ -16,7 +16,8 @@ using namespace lamina;
 static int64_t rowsOfLoad(Value weight) {
   auto type = cast<lm::BlockType>(cast<RankedTensorType>(weight.getType()).getElementType());
   PackedLayout layout = packedLayout(*findBlockFormat(std::string_view(type.getFormat())));
-  return layout.plain ? 16 / (packedNumberBytes(layout.plainNumber) / kPackedRows) : kPackedRows / kTeamOfCodes;
+  return layout.plain ? 16 / (packedNumberBytes(layout.plainNumber) / kPackedRows)
+                      : kPackedRows / kTeamOfCodes;
 }
 
 DeviceProduct::DeviceProduct(DeviceBuilder &builder, Value input, Value weight, Value thread, int64_t threads)

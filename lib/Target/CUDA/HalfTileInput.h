@@ -14,11 +14,14 @@ namespace lamina {
 class HalfTileInput : public TileInput {
 public:
   /// `number` is F16 or BF16.
-  HalfTileInput(DeviceContext &kernel, Value input, int64_t tokens, const TileStage &stage, PackedNumber number);
+  HalfTileInput(DeviceContext &kernel, Value input, int64_t tokens, const TileStage &stage,
+                PackedNumber number);
 
   Values fetch(Value firstStep) override;
   void store(ValueRange fetched, Value buffer) override;
-  int64_t bufferBytes() const override { return items() * (terms_.count() * kTermBytes + (terms_.hasScale() ? 4 : 0)); }
+  int64_t bufferBytes() const override {
+    return items() * (terms_.count() * kTermBytes + (terms_.hasScale() ? 4 : 0));
+  }
 
   const HalfTerms &terms() const { return terms_; }
   /// What a slot of a chain has: a term of a token, and what the sums of neighbouring tokens are multiplied by. Tokens

@@ -19,13 +19,14 @@ bool HalfTileProduct::multiplies(Operation *op) {
 
 /// Many tokens need much of the block's memory. With few a block, which may be alone on its multiprocessor, has 32 KB of
 /// weights on their way: as much as comes from memory while a load takes.
-HalfTileProduct::HalfTileProduct(DeviceContext &kernel, Value input, Value weight, int64_t tokens, int64_t teams,
-                                 int64_t warps)
-    : TileProduct(kernel, {tokens, teams, /*folded=*/1, warps, /*slots=*/tokens > kTokens ? 1 : 2,
-                           /*ahead=*/2},
+HalfTileProduct::HalfTileProduct(DeviceContext &kernel, Value input, Value weight, int64_t tokens,
+                                 int64_t teams, int64_t warps)
+    : TileProduct(kernel,
+                  {tokens, teams, /*folded=*/1, warps, /*slots=*/tokens > kTokens ? 1 : 2,
+                   /*ahead=*/2},
                   llvm::divideCeil(width(weight), kPackedStep)),
-      number_(numberOf(weight)), row_(b_.div(b_.lane(), 4)), quarter_(b_.rem(b_.lane(), 4)), decoder_(b_, weight),
-      input_(kernel, input, tokens, stage_, number_) {}
+      number_(numberOf(weight)), row_(b_.div(b_.lane(), 4)), quarter_(b_.rem(b_.lane(), 4)),
+      decoder_(b_, weight), input_(kernel, input, tokens, stage_, number_) {}
 
 /// A word is an element of two rows; four lanes have neighbouring elements. Where the last step is not whole, elements
 /// behind the row's last count as zeros: what lies there may be no number.
@@ -63,7 +64,8 @@ void HalfTileProduct::multiplyStep(ValueRange weights, Value buffer, int64_t slo
     for (int64_t i = 0; i < kSumsOfTile; ++i) {
       Value &sum = sums[tile * kSumsOfTile + i];
       sum = input_.terms().hasScale()
-                ? b_.fma(products[i], b_.loadF32(input_.scale(buffer, warp_, slot, b_.add(column, i % 2)), 0), sum)
+                ? b_.fma(products[i], b_.loadF32(input_.scale(buffer, warp_, slot, b_.add(column, i % 2)), 0),
+                         sum)
                 : b_.addf(products[i], sum);
     }
   }

@@ -24,7 +24,8 @@ public:
   static bool multiplies(mlir::Operation *op);
 
   /// Source values. `tokens` go together; a group has `teams` teams and `warps` warps, which share them.
-  HalfTileProduct(DeviceContext &kernel, Value input, Value weight, int64_t tokens, int64_t teams, int64_t warps);
+  HalfTileProduct(DeviceContext &kernel, Value input, Value weight, int64_t tokens, int64_t teams,
+                  int64_t warps);
 
   const WeightDecoder &decoder() const override { return decoder_; }
 
@@ -38,7 +39,8 @@ private:
   Value rowOfSum(int64_t i) override { return b_.add(b_.mul(row_, 2), i / 2); }
 
   PackedNumber number_;
-  Value row_, quarter_; ///< the lane's: it has two rows of a tile, or a token, and this quarter of their elements
+  Value row_,
+      quarter_; ///< the lane's: it has two rows of a tile, or a token, and this quarter of their elements
   WeightDecoder decoder_;
   HalfTileInput input_;
 };

@@ -43,8 +43,9 @@ std::vector<NamedForm> productForms(Block &body) {
   for (const ProductPart &part : productParts(body))
     products = std::max(products, part.linears.size());
   int64_t tiles = products > 2 ? 1 : halves ? 4 : 2;
-  forms.push_back({"$t64",
-                   {.groups = 2, .tokens = tiles * kTile, .shares = tiles > 2 ? 2 : 4, .maxTokens = 64, .tiles = true}});
+  forms.push_back(
+      {"$t64",
+       {.groups = 2, .tokens = tiles * kTile, .shares = tiles > 2 ? 2 : 4, .maxTokens = 64, .tiles = true}});
   forms.push_back({"$any", {.groups = 8, .tokens = 2 * tiles * kTile, .shares = 16, .tiles = true}});
   return forms;
 }
@@ -53,7 +54,9 @@ DeviceForm productForm(Block &body, const std::string &symbol, const ProductForm
   uint64_t workgroups = 0;
   for (const ProductPart &part : productParts(body))
     workgroups += part.workgroups(form.groups) * form.shares;
-  return {{symbol, form.maxTokens, plan::RowExtent::fixed, workgroups, kProductThreads}, KernelKind::Linear, form};
+  return {{symbol, form.maxTokens, plan::RowExtent::fixed, workgroups, kProductThreads},
+          KernelKind::Linear,
+          form};
 }
 
 /// The plan chooses by tokens; a kernel on output rows, of which there are few, has one form: the first that is for more
@@ -61,7 +64,9 @@ DeviceForm productForm(Block &body, const std::string &symbol, const ProductForm
 std::vector<DeviceForm> linearForms(Block &body, const std::string &name, bool outputRows) {
   auto forms = productForms(body);
   if (outputRows) {
-    auto forMore = [](const NamedForm &form) { return form.second.maxTokens == 0 || form.second.maxTokens > 8; };
+    auto forMore = [](const NamedForm &form) {
+      return form.second.maxTokens == 0 || form.second.maxTokens > 8;
+    };
     ProductForm form = llvm::find_if(forms, forMore)->second;
     form.tokens = std::min(form.tokens, 2 * TileProduct::kTokens);
     form.shares = 1;

@@ -24,7 +24,8 @@ struct ProductForm {
   int64_t tokens;         ///< that go through a weight together
   int64_t shares = 1;     ///< blocks of the same groups that share a step's tokens
   uint32_t maxTokens = 0; ///< of a step; 0: any
-  bool tiles = false;     ///< on tensor cores also where activations are rounded: `tokens` are whole tiles of them
+  bool tiles =
+      false; ///< on tensor cores also where activations are rounded: `tokens` are whole tiles of them
 };
 
 /// What other forms fold their sums like.

@@ -48,10 +48,11 @@ public:
     for (Operation *op : ops_) {
       Value input = op->getOperand(0), weight = op->getOperands().back();
       Product &product = products_.emplace_back();
-      int64_t ofOneToken = b_.threads() / kOneToken.groups; // threads of a group, which all forms have teams of
+      int64_t ofOneToken =
+          b_.threads() / kOneToken.groups; // threads of a group, which all forms have teams of
       if (HalfTileProduct::multiplies(op))
-        product.tiles = std::make_unique<HalfTileProduct>(kernel_, input, weight, form.tokens, ofOneToken / kWarp,
-                                                          warpsOfGroup());
+        product.tiles = std::make_unique<HalfTileProduct>(kernel_, input, weight, form.tokens,
+                                                          ofOneToken / kWarp, warpsOfGroup());
       else if (form.tiles)
         product.tiles = std::make_unique<ByteTileProduct>(kernel_, input, weight, form.tokens,
                                                           ofOneToken / kTeamOfCodes, warpsOfGroup());
@@ -134,7 +135,8 @@ private:
 
   /// Adds up what the lanes of a warp have, which hold the rows of a group several times.
   void storePartial(size_t product, int64_t t, Value sum) {
-    int64_t lanes = products_[product].numbers->threadsOfTeam(), rows = products_[product].numbers->rowsEach();
+    int64_t lanes = products_[product].numbers->threadsOfTeam(),
+            rows = products_[product].numbers->rowsEach();
     Value place =
         b_.offset(partialPlace(product, b_.i64(t), b_.warp()), b_.mul(b_.rem(b_.lane(), lanes), 4 * rows));
     auto add = [&](Value x, Value y) { return b_.addf(x, y); };
@@ -268,6 +270,7 @@ void lamina::emitDeviceExpertLinear(DeviceContext &kernel) {
   SmallVector<Operation *> ops(linears.begin(), linears.end());
   SmallVector<Value> results(kernel.results());
   DeviceLinear linear(kernel, ops, results);
-  linear.place(b.rem(kernel.begin, pairs), kOneToken, b.loadIndex(kernel.rowPointer(first.getExperts(), row), slot));
+  linear.place(b.rem(kernel.begin, pairs), kOneToken,
+               b.loadIndex(kernel.rowPointer(first.getExperts(), row), slot));
   linear.emitRow(input, row, slot);
 }

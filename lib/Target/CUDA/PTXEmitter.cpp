@@ -54,7 +54,7 @@ void setAttributes(llvm::Module &module, ArrayRef<DeviceForm> forms) {
 } // namespace
 
 llvm::Expected<std::string> lamina::emitPTX(ModuleOp module, ArrayRef<DeviceForm> forms,
-                                           DeviceMachine target) {
+                                            DeviceMachine target) {
   llvm::LLVMContext context;
   llvm::Expected<std::unique_ptr<llvm::Module>> code = translateKernels(module, context);
   if (!code)

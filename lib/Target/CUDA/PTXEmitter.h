@@ -12,7 +12,8 @@ namespace lamina {
 
 /// The PTX for `machine`, no simulator, of `module`, which has the functions of `forms` alone. Errors are ours, not the
 /// user's.
-llvm::Expected<std::string> emitPTX(mlir::ModuleOp module, llvm::ArrayRef<DeviceForm> forms, DeviceMachine machine);
+llvm::Expected<std::string> emitPTX(mlir::ModuleOp module, llvm::ArrayRef<DeviceForm> forms,
+                                    DeviceMachine machine);
 
 /// One module of PTX out of several of emitPTX. Their symbols differ.
 std::string joinPTX(llvm::ArrayRef<std::string> modules);

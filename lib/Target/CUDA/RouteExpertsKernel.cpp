@@ -62,7 +62,7 @@ private:
     Value mine = b_.select(b_.lessf(best[0], greatest), none, best[1]);
     Value expert = b_.foldWarp(mine, [&](Value x, Value y) { return b_.min(x, y); });
     expert = b_.select(b_.less(expert, none), expert, b_.constant(b_.i32(0), int64_t(0))); // nothing but NaNs
-    b_.barrier(); // all have read
+    b_.barrier();                                                                          // all have read
     b_.byOneThread([&] {
       b_.store(number(-1.0), at(weights_, b_.toI64(expert)));
       b_.store(expert, at(outExperts_, j));

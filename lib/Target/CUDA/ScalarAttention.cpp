@@ -70,7 +70,8 @@ void ScalarAttention::open(Value row, Value, Value head, Value queryHead) {
   b_.barrier(); // the queries before have been used
   b_.forThreads(heads() * keyLength_, [&](Value i) {
     Value offset = b_.mul(i, 4);
-    b_.store(b_.mulf(b_.loadF32(b_.offset(from, offset), 0), number(queryFactor())), b_.offset(queries_, offset));
+    b_.store(b_.mulf(b_.loadF32(b_.offset(from, offset), 0), number(queryFactor())),
+             b_.offset(queries_, offset));
   });
   b_.barrier();
 }
@@ -79,24 +80,26 @@ void ScalarAttention::open(Value row, Value, Value head, Value queryHead) {
 AttentionRange::Partial ScalarAttention::compute(Value range) {
   Value begin = b_.div(b_.max(first_, b_.mul(range, op_.getRange())), kBlock);
   Value last = b_.min(b_.add(b_.mul(range, op_.getRange()), op_.getRange() - 1), position_);
-  Values state = b_.loop(begin, b_.add(b_.div(last, kBlock), 1), 1, flat(empty()), [&](Value block, ValueRange before) {
-    Value position = b_.add(b_.mul(block, kBlock), b_.thread());
-    Values own = scores(position), greatest = foldMaxima(own, before.take_front(heads())), next = greatest;
-    Values values(before.drop_front(2 * heads()));
-    for (int64_t h = 0; h < heads(); ++h) {
-      Value rescale = b_.exp2(b_.subf(before[h], greatest[h])),
-            weight = b_.exp2(b_.subf(own[h], greatest[h]));
-      b_.store(weight, b_.offset(weights_, b_.add(b_.mul(b_.thread(), 4), 4 * h * kBlock)));
-      next.push_back(b_.fma(before[heads() + h], rescale, weight));
-      for (int64_t piece = h * pieces_; piece < (h + 1) * pieces_; ++piece)
-        values[piece] = b_.mulf(values[piece], rescale);
-    }
-    b_.barrier();
-    addValues(block, values);
-    b_.barrier();
-    llvm::append_range(next, values);
-    return next;
-  });
+  Values state =
+      b_.loop(begin, b_.add(b_.div(last, kBlock), 1), 1, flat(empty()), [&](Value block, ValueRange before) {
+        Value position = b_.add(b_.mul(block, kBlock), b_.thread());
+        Values own = scores(position), greatest = foldMaxima(own, before.take_front(heads())),
+               next = greatest;
+        Values values(before.drop_front(2 * heads()));
+        for (int64_t h = 0; h < heads(); ++h) {
+          Value rescale = b_.exp2(b_.subf(before[h], greatest[h])),
+                weight = b_.exp2(b_.subf(own[h], greatest[h]));
+          b_.store(weight, b_.offset(weights_, b_.add(b_.mul(b_.thread(), 4), 4 * h * kBlock)));
+          next.push_back(b_.fma(before[heads() + h], rescale, weight));
+          for (int64_t piece = h * pieces_; piece < (h + 1) * pieces_; ++piece)
+            values[piece] = b_.mulf(values[piece], rescale);
+        }
+        b_.barrier();
+        addValues(block, values);
+        b_.barrier();
+        llvm::append_range(next, values);
+        return next;
+      });
   Partial result = unflat(state);
   for (Value &sum : result.sums)
     sum = b_.sumBlock(sum);
@@ -186,7 +189,8 @@ void ScalarAttention::addValues(Value block, Values &sums) {
 
 /// Places of the page that are not attended to count as zeros.
 Values ScalarAttention::addPage(Value block, Value page, Value element, ValueRange state) {
-  Value values = page_.values(pageAddress(sequence_, page, position_), head_), firstPosition = b_.mul(page, kPage);
+  Value values = page_.values(pageAddress(sequence_, page, position_), head_),
+        firstPosition = b_.mul(page, kPage);
   Value column = b_.offset(values, b_.mul(element, page_.elementBytes()));
   Value weights = b_.offset(weights_, b_.mul(b_.sub(firstPosition, b_.mul(block, kBlock)), 4));
   Values sums(state), loaded;

@@ -50,9 +50,10 @@ TileAttention::TileAttention(DeviceContext &kernel, lm::OnlineAttentionOp op, in
                      2 * tilesOfValue(op, kernel.device.warps())),
       tiles_(tilesOfColumns(op, rows)), tilesOfValue_(tilesOfValue(op, b_.warps())),
       power_(ofEightBits(type_) ? DeviceBuilder::kE4M3Power : 0),
-      queries_(b_, numberOf(type_), keyLength_ / kDepth, tiles_), weights_(b_, numberOf(type_), kBlock / kDepth, tiles_),
-      inverses_(b_.shared(4 * columns())), maxima_(b_.shared(4 * columns() * b_.warps())),
-      sums_(b_.shared(4 * columns() * b_.warps())), group_(b_.div(b_.lane(), 4)), quarter_(b_.rem(b_.lane(), 4)) {
+      queries_(b_, numberOf(type_), keyLength_ / kDepth, tiles_),
+      weights_(b_, numberOf(type_), kBlock / kDepth, tiles_), inverses_(b_.shared(4 * columns())),
+      maxima_(b_.shared(4 * columns() * b_.warps())), sums_(b_.shared(4 * columns() * b_.warps())),
+      group_(b_.div(b_.lane(), 4)), quarter_(b_.rem(b_.lane(), 4)) {
   assert(kBlock == kPage * kPagesOfWarp * b_.warps() && kPage == kDepth);
 }
 
@@ -125,7 +126,8 @@ AttentionRange::Partial TileAttention::compute(Value range) {
     Values words = loadValues(page), greatest;
     b_.keepLoadsAhead();
     for (int64_t i = 0; i < ownColumns(); ++i)
-      greatest.push_back(b_.maxf(b_.maxf(own[0][2 * i], own[0][2 * i + 1]), b_.maxf(own[1][2 * i], own[1][2 * i + 1])));
+      greatest.push_back(
+          b_.maxf(b_.maxf(own[0][2 * i], own[0][2 * i + 1]), b_.maxf(own[1][2 * i], own[1][2 * i + 1])));
     next.maxima = foldColumns(maxima_, greatest, greater);
     for (auto [maximum, earlier] : llvm::zip(next.maxima, before.maxima))
       maximum = greater(maximum, earlier);
@@ -177,8 +179,9 @@ std::array<Values, TileAttention::kPagesOfWarp> TileAttention::scores(Value firs
     Values words, next;
     for (Value ofPage : keys)
       for (int64_t i = 0; i < 4 * unroll; ++i)
-        words.push_back(b_.load(pairType(), b_.offset(b_.offset(ofPage, b_.mul(depth, kDepth * page_.keyBytes())),
-                                                      4 * i * page_.keyBytes())));
+        words.push_back(
+            b_.load(pairType(), b_.offset(b_.offset(ofPage, b_.mul(depth, kDepth * page_.keyBytes())),
+                                          4 * i * page_.keyBytes())));
     b_.keepLoadsAhead();
     for (int64_t p = 0; p < kPagesOfWarp; ++p) {
       Values current(state.slice(p * sumsOfPage, sumsOfPage));
@@ -233,7 +236,8 @@ void TileAttention::store(const Partial &partial, Value slot) {
     PartialPlace place = slots_.place(b_.add(slot, rowOf(column)), headOf(column));
     b_.branch(b_.less(element, b_.i64(valueLength_)), [&] {
       for (int64_t k = 0; k < 2 * tilesOfValue_; ++k)
-        b_.store(partial.values[i * 2 * tilesOfValue_ + k], b_.offset(place.values, b_.mul(b_.add(element, k), 4)));
+        b_.store(partial.values[i * 2 * tilesOfValue_ + k],
+                 b_.offset(place.values, b_.mul(b_.add(element, k), 4)));
     });
     b_.branch(b_.less(b_.thread(), b_.i64(4)), [&] {
       b_.store(partial.maxima[i], place.maxima);

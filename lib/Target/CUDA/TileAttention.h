@@ -71,12 +71,12 @@ private:
   void clearUnattended(Value page, llvm::MutableArrayRef<Value> words);
 
   int64_t tiles_, tilesOfValue_; ///< of columns; of rows that a warp has of a value
-  int power_; ///< 0 but for numbers of eight bits
+  int power_;                    ///< 0 but for numbers of eight bits
   TileTerms queries_, weights_;
-  Value inverses_, maxima_, sums_;                     ///< shared
-  Value group_, quarter_;                              ///< of the lane: its rows of tiles, and columns and depths
-  Value row_, count_, sequence_, first_, last_;        ///< positions that any of the queries attends to
-  Values from_, to_;                                   ///< those of the lane's columns
+  Value inverses_, maxima_, sums_;              ///< shared
+  Value group_, quarter_;                       ///< of the lane: its rows of tiles, and columns and depths
+  Value row_, count_, sequence_, first_, last_; ///< positions that any of the queries attends to
+  Values from_, to_;                            ///< those of the lane's columns
 };
 
 } // namespace lamina

@@ -29,7 +29,9 @@ Value TileAttention::ownElement() {
   return b_.mul(group, 2 * tilesOfValue_);
 }
 
-Value TileAttention::existingElement() { return b_.min(ownElement(), b_.i64(valueLength_ - 2 * tilesOfValue_)); }
+Value TileAttention::existingElement() {
+  return b_.min(ownElement(), b_.i64(valueLength_ - 2 * tilesOfValue_));
+}
 
 int64_t TileAttention::pagesAhead() const {
   int64_t sums = tilesOfValue_ * tiles_ * kSumsOfTile, words = tilesOfValue_ * kWordsOfTile;
@@ -73,15 +75,17 @@ Values TileAttention::addValues(Value firstPage, Values words) {
     clearUnattended(b_.add(firstPage, page), MutableArrayRef(words).slice(begin, wordsOfPage));
     Values next;
     for (int64_t i = 0; i < tilesOfValue_; ++i)
-      llvm::append_range(next, weights_.multiply(tileOf(weights_, words, begin + kWordsOfTile * i), b_.i64(page),
-                                                 ValueRange(sums).slice(i * sumsOfTiles, sumsOfTiles)));
+      llvm::append_range(next,
+                         weights_.multiply(tileOf(weights_, words, begin + kWordsOfTile * i), b_.i64(page),
+                                           ValueRange(sums).slice(i * sumsOfTiles, sumsOfTiles)));
     sums = next;
   }
   Values ordered;
   for (int64_t column = 0; column < ownColumns(); ++column)
     for (int64_t element = 0; element < 2 * tilesOfValue_; ++element) {
       Value sum = sums[element / 2 * sumsOfTiles + column / 2 * kSumsOfTile + element % 2 * 2 + column % 2];
-      ordered.push_back(weights_.hasScale() ? b_.mulf(sum, number(std::ldexp(1 / kWeightFactor, -power_))) : sum);
+      ordered.push_back(weights_.hasScale() ? b_.mulf(sum, number(std::ldexp(1 / kWeightFactor, -power_)))
+                                            : sum);
     }
   return ordered;
 }

@@ -17,7 +17,8 @@ TileProduct::TileProduct(DeviceContext &kernel, const Division &division, int64_
 
 Value TileProduct::stageAfter(Value firstStep) {
   Value next = b_.add(firstStep, stage_.slots * teams_);
-  if (folded_ == 1 && rounds() == 1) // no team comes next, and beyond the last step what is there already is loaded
+  if (folded_ == 1 &&
+      rounds() == 1) // no team comes next, and beyond the last step what is there already is loaded
     return next;
   Value nextTeam = b_.add(b_.rem(firstStep, teams_), 1);
   return b_.select(b_.less(next, b_.i64(stage_.steps)), next, nextTeam);

@@ -21,7 +21,8 @@ public:
   explicit DeviceTopK(DeviceContext &kernel)
       : b_(kernel.device), op_(kernel.ops<lm::TopKOp>().front()), columns_(width(op_.getInput())),
         chosen_(width(op_.getValues())), input_(kernel.rowPointer(op_.getInput(), kernel.begin)),
-        values_(kernel.rowPointer(op_.getValues(), kernel.begin)), ids_(kernel.rowPointer(op_.getIds(), kernel.begin)),
+        values_(kernel.rowPointer(op_.getValues(), kernel.begin)),
+        ids_(kernel.rowPointer(op_.getIds(), kernel.begin)),
         count_(b_.min(kernel.candidates, b_.i64(chosen_))) {}
 
   void emit() {

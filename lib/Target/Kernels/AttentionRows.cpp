@@ -34,7 +34,8 @@ Value lamina::attentionRowFollows(KernelContext &kernel, lm::OnlineAttentionOp o
   return b.select(b.equal(b.rem(position(row), rows), b.i64(0)), no, next);
 }
 
-Value lamina::attentionRowsTogether(KernelContext &kernel, lm::OnlineAttentionOp op, Value row, int64_t rows) {
+Value lamina::attentionRowsTogether(KernelContext &kernel, lm::OnlineAttentionOp op, Value row,
+                                    int64_t rows) {
   KernelBuilder &b = kernel.b;
   Value count = b.i64(1), open = b.constant(b.getI1Type(), int64_t(1));
   for (int64_t i = 1; i < rows; ++i) {

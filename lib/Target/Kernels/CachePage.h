@@ -56,8 +56,8 @@ public:
 
   /// f32 elements as they are stored, where they have no scale.
   Value stored(Value value) {
-    return number_ == PackedNumber::F16    ? b_.toHalfBits(value)
-           : number_ == PackedNumber::BF16 ? b_.toBfloatBits(value)
+    return number_ == PackedNumber::F16      ? b_.toHalfBits(value)
+           : number_ == PackedNumber::BF16   ? b_.toBfloatBits(value)
            : number_ == PackedNumber::F8E4M3 ? b_.toE4M3Bits(value)
                                              : value;
   }
@@ -66,14 +66,16 @@ private:
   static constexpr int64_t kScaleBytes = 2 * LAMINA_KV_PAGE_TOKENS;
 
   static PackedNumber numberOf(mlir::Type element) {
-    return element.isF32()    ? PackedNumber::F32
-           : element.isF16()  ? PackedNumber::F16
-           : element.isBF16() ? PackedNumber::BF16
+    return element.isF32()                              ? PackedNumber::F32
+           : element.isF16()                            ? PackedNumber::F16
+           : element.isBF16()                           ? PackedNumber::BF16
            : llvm::isa<mlir::Float8E4M3FNType>(element) ? PackedNumber::F8E4M3
                                                         : PackedNumber::I8;
   }
   static int64_t bytesOf(PackedNumber number) {
-    return number == PackedNumber::F32 ? 4 : number == PackedNumber::F16 || number == PackedNumber::BF16 ? 2 : 1;
+    return number == PackedNumber::F32                                   ? 4
+           : number == PackedNumber::F16 || number == PackedNumber::BF16 ? 2
+                                                                         : 1;
   }
   int64_t scaleBytes(int64_t elements) const { return hasScales() ? elements / kBlock * kScaleBytes : 0; }
   int64_t keyHeadBytes() const {

@@ -30,7 +30,8 @@ static LogicalResult lowerToLLVMDialect(ModuleOp module) {
   return passes.run(module);
 }
 
-llvm::Expected<std::unique_ptr<llvm::Module>> lamina::translateKernels(ModuleOp module, llvm::LLVMContext &context) {
+llvm::Expected<std::unique_ptr<llvm::Module>> lamina::translateKernels(ModuleOp module,
+                                                                       llvm::LLVMContext &context) {
   if (failed(lowerToLLVMDialect(module)))
     return llvm::createStringError("a kernel could not be lowered to LLVM");
   registerBuiltinDialectTranslation(*module.getContext());

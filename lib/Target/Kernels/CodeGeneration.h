@@ -18,7 +18,8 @@ namespace lamina {
 
 /// Lowers what generators made, functions in the llvm, arith, scf and vector dialects. Errors are ours, not the
 /// user's: what generators emit always compiles. Thread-safe for different contexts.
-llvm::Expected<std::unique_ptr<llvm::Module>> translateKernels(mlir::ModuleOp module, llvm::LLVMContext &context);
+llvm::Expected<std::unique_ptr<llvm::Module>> translateKernels(mlir::ModuleOp module,
+                                                               llvm::LLVMContext &context);
 
 /// Whether the generators have tiled, unrolled and vectorised what is in a module, or LLVM is to.
 enum class Loops { Generated, Plain };

@@ -138,7 +138,8 @@ Value KernelBuilder::scratch(int64_t bytes) {
 Value KernelBuilder::opaque(Value pointer) {
   return LLVM::InlineAsmOp::create(*this, pointerType(), pointer, /*asm_string=*/"", /*constraints=*/"=r,0",
                                    /*has_side_effects=*/false, /*is_align_stack=*/false,
-                                   LLVM::TailCallKind::None, /*asm_dialect=*/nullptr, /*operand_attrs=*/nullptr)
+                                   LLVM::TailCallKind::None, /*asm_dialect=*/nullptr,
+                                   /*operand_attrs=*/nullptr)
       .getResult(0);
 }
 
@@ -147,14 +148,14 @@ template <typename T> Value KernelBuilder::constantGlobal(Type element, ArrayRef
   auto type = RankedTensorType::get({int64_t(values.size())}, element);
   int64_t number =
       std::distance(module.getOps<LLVM::GlobalOp>().begin(), module.getOps<LLVM::GlobalOp>().end());
-  std::string name = cast<LLVM::LLVMFuncOp>(entry_->getParentOp()).getSymName().str() + "_constants_" + std::to_string(number);
+  std::string name = cast<LLVM::LLVMFuncOp>(entry_->getParentOp()).getSymName().str() + "_constants_" +
+                     std::to_string(number);
   LLVM::GlobalOp global;
   {
     OpBuilder::InsertionGuard guard(*this);
     setInsertionPointToStart(module.getBody());
     global = LLVM::GlobalOp::create(*this, LLVM::LLVMArrayType::get(element, values.size()), true,
-                                    LLVM::Linkage::Private, name,
-                                    DenseElementsAttr::get(type, values), 64);
+                                    LLVM::Linkage::Private, name, DenseElementsAttr::get(type, values), 64);
   }
   return LLVM::AddressOfOp::create(*this, global);
 }
@@ -205,7 +206,8 @@ Values KernelBuilder::branchValues(Value condition, llvm::function_ref<Values()>
     setInsertionPointToStart(plain.elseBlock());
     values[1] = otherwise();
   }
-  auto branch = scf::IfOp::create(*this, ValueRange(values[0]).getTypes(), condition, /*withElseRegion=*/true);
+  auto branch =
+      scf::IfOp::create(*this, ValueRange(values[0]).getTypes(), condition, /*withElseRegion=*/true);
   branch->getRegion(0).takeBody(plain->getRegion(0));
   branch->getRegion(1).takeBody(plain->getRegion(1));
   plain.erase();

@@ -75,11 +75,11 @@ public:
   Value maxf(Value a, Value b); ///< b where they cannot be compared
   Value lessf(Value a, Value b);
   Value sqrt(Value a);
-  Value exp(Value x); ///< 0 below -87.3; at most exp(88.3)
+  Value exp(Value x);  ///< 0 below -87.3; at most exp(88.3)
   Value exp2(Value x); ///< for x <= 0; 0 below -126
   Value tanh(Value x);
-  Value sigmoid(Value x);      ///< 1 / (1 + exp(-x))
-  Value silu(Value x);         ///< x / (1 + exp(-x))
+  Value sigmoid(Value x); ///< 1 / (1 + exp(-x))
+  Value silu(Value x);    ///< x / (1 + exp(-x))
   Value erf(Value x);
   Value gelu(Value x);         ///< x/2·(1 + erf(x / √2))
   Value geluTanh(Value x);     ///< the tanh form of gelu
@@ -141,7 +141,8 @@ public:
   void branch(Value condition, llvm::function_ref<void()> then,
               llvm::function_ref<void()> otherwise = nullptr);
   /// What one of two branches gives.
-  Values branchValues(Value condition, llvm::function_ref<Values()> then, llvm::function_ref<Values()> otherwise);
+  Values branchValues(Value condition, llvm::function_ref<Values()> then,
+                      llvm::function_ref<Values()> otherwise);
 
 private:
   unsigned alignmentOf(mlir::Type type) const;

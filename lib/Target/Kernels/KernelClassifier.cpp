@@ -35,8 +35,8 @@ std::optional<KernelKind> kindOf(Operation *op) {
 }
 
 bool isElementwise(Operation *op) {
-  return isa<arith::AddFOp, lm::BiasAddOp, lm::ScaleOp, lm::SoftCapOp, lm::ActivationOp, lm::GatedActivationOp>(
-      op);
+  return isa<arith::AddFOp, lm::BiasAddOp, lm::ScaleOp, lm::SoftCapOp, lm::ActivationOp,
+             lm::GatedActivationOp>(op);
 }
 
 bool takesTail(KernelKind kind) {
@@ -71,9 +71,8 @@ public:
 
 private:
   InFlightDiagnostic refuse(Operation *op) {
-    InFlightDiagnostic diag =
-        op->emitOpError() << "has no " << device_
-                                              << " kernel together with the other operations of this body";
+    InFlightDiagnostic diag = op->emitOpError() << "has no " << device_
+                                                << " kernel together with the other operations of this body";
     if (root_ && root_ != op)
       diag.attachNote(root_->getLoc()) << "the body computes '" << root_->getName() << "'";
     return diag;
@@ -82,8 +81,8 @@ private:
   LogicalResult check(Operation *op) {
     if (kindOf(op))
       return checkRoot(op);
-    bool rowOp = isa<lm::RMSNormOp, lm::LayerNormOp, lm::RotaryEmbeddingOp, lm::GatherRowsOp, lm::CombineExpertsOp,
-                     lm::QuantizeOp>(op);
+    bool rowOp = isa<lm::RMSNormOp, lm::LayerNormOp, lm::RotaryEmbeddingOp, lm::GatherRowsOp,
+                     lm::CombineExpertsOp, lm::QuantizeOp>(op);
     if (!isElementwise(op) && !rowOp)
       return refuse(op);
     if (isa<lm::QuantizeOp>(op) && *kind_ == KernelKind::Linear)

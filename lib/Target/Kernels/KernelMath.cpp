@@ -80,15 +80,16 @@ Value KernelBuilder::erf(Value x) {
   auto c = [&](double value) { return constant(x.getType(), value); };
   // Minimax of the relative error of erf(x) / x in x² near 0, and of log(erfc |x|) up to 4, where erf is 1.
   Value square = mulf(x, x), near = c(8.185231379315296e-05);
-  for (double coefficient : {-0.0008097744176494998, 0.005196956724615435, -0.026857707634808867, 0.11283664065678342,
-                             -0.3761263162115168, 1.1283791664109932})
+  for (double coefficient : {-0.0008097744176494998, 0.005196956724615435, -0.026857707634808867,
+                             0.11283664065678342, -0.3761263162115168, 1.1283791664109932})
     near = fma(near, square, c(coefficient));
   near = mulf(near, x);
   Value negative = lessf(x, c(0.0));
   Value magnitude = select(negative, subf(c(0.0), x), x);
   Value bounded = select(lessf(c(4.0), magnitude), c(4.0), magnitude), logarithm = c(-2.1445592327587036e-05);
-  for (double coefficient : {0.00043853021728261396, -0.004190857004619704, 0.025171811717556215, -0.10836155666673475,
-                             -0.6332724101856453, -1.1295520430109183, 0.00018246049171705538})
+  for (double coefficient :
+       {0.00043853021728261396, -0.004190857004619704, 0.025171811717556215, -0.10836155666673475,
+        -0.6332724101856453, -1.1295520430109183, 0.00018246049171705538})
     logarithm = fma(logarithm, bounded, c(coefficient));
   Value far = subf(c(1.0), exp(logarithm));
   far = select(negative, subf(c(0.0), far), far);

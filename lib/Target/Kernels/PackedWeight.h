@@ -26,7 +26,8 @@ int64_t packedSize(mlir::RankedTensorType type);
 /// A tensor as it lies in a model file.
 struct WeightBytes {
   const BlockFormat *format;
-  const uint8_t *data; ///< as many bytes as the format needs for the tensor's elements, or as a pitch spreads them over
+  const uint8_t
+      *data; ///< as many bytes as the format needs for the tensor's elements, or as a pitch spreads them over
 };
 
 /// A weight to be packed: what lm.weight says, with the bytes in place of their addresses.
@@ -35,7 +36,7 @@ struct WeightSource {
   std::vector<WeightBytes> parts; ///< stacked along the leading dimension in equal shares
   int64_t ropeHeads = 0;          ///< 0: rows keep their order
   int64_t ropeLength = 0;
-  int64_t columnPitch = 0;        ///< 0: rows lie one after another; otherwise lm.weight's column_pitch
+  int64_t columnPitch = 0; ///< 0: rows lie one after another; otherwise lm.weight's column_pitch
 };
 
 /// Writes the packedSize(type) bytes of a weight in order, a few MiB at a time. Packs on up to `threads`

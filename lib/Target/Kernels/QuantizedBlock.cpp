@@ -56,7 +56,8 @@ void lamina::storeBlockSums(KernelBuilder &b, const BlockRounding &rounding, Val
 }
 
 void lamina::emitQuantizedBlock(KernelBuilder &b, Value low, Value high, Value address) {
-  BlockRounding rounding = chooseRounding(b, b.maxLanes(b.max(magnitudeBits(b, low), magnitudeBits(b, high))));
+  BlockRounding rounding =
+      chooseRounding(b, b.maxLanes(b.max(magnitudeBits(b, low), magnitudeBits(b, high))));
   Value codes[] = {roundToCodes(b, low, rounding), roundToCodes(b, high, rounding)};
   for (auto [i, half] : llvm::enumerate(codes))
     b.store(arith::TruncIOp::create(b, b.vectorOf(b.getI8Type(), kLanes), half),

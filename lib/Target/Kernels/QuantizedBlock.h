@@ -21,7 +21,8 @@ Value magnitudeBits(KernelBuilder &builder, Value elements);
 /// The codes of elements, i32.
 Value roundToCodes(KernelBuilder &builder, Value elements, const BlockRounding &rounding);
 /// Stores what a block has beside its codes: `first` and `second` are the sums of the codes of its halves.
-void storeBlockSums(KernelBuilder &builder, const BlockRounding &rounding, Value first, Value second, Value address);
+void storeBlockSums(KernelBuilder &builder, const BlockRounding &rounding, Value first, Value second,
+                    Value address);
 
 /// Rounds 32 elements of a row, two vectors of 16, as lm.quantize says and stores their LaminaQuantizedBlock
 /// at `address`.

@@ -40,9 +40,9 @@ struct TargetInfo {
                     ///< latency
   int groupsOfFour; ///< the same for up to four tokens
   int tileTokens;   ///< tokens in a tile of a product with many: accumulators fill the registers
-  int integerTileTokens; ///< the same for products of integers
-  int attentionChains;   ///< vectors of 16 lanes that attention adds to at once
-  bool byteTiles = false;                ///< has a unit for products of tiles of signed bytes: AMX
+  int integerTileTokens;        ///< the same for products of integers
+  int attentionChains;          ///< vectors of 16 lanes that attention adds to at once
+  bool byteTiles = false;       ///< has a unit for products of tiles of signed bytes: AMX
   bool foldsBroadcasts = false; ///< multiply-adds broadcast a number from memory at no cost
   bool alignsVectors = false;   ///< vectors that its generators load and store lie at multiples of their size
 };

@@ -19,7 +19,8 @@ Values WeightDecoder::decodeCodes(Value group, CodeForm form, bool fetchAhead, V
       });
 }
 
-void WeightDecoder::decodeStepCodes(Value group, Value index, CodeForm form, Values &state, CodeConsumer consume) {
+void WeightDecoder::decodeStepCodes(Value group, Value index, CodeForm form, Values &state,
+                                    CodeConsumer consume) {
   auto [block, inBlock] = blockOf(group, index);
   stepCodes(block, loadHeader(block), inBlock, b_.mul(index, kPackedStep), form, state, consume);
 }

@@ -13,7 +13,7 @@ namespace lamina {
 struct DecodedPart {
   int64_t lanes = kPackedRows; ///< rows, which are the lanes of a vector
   Value first = {};            ///< the first of them, i64; null for 0
-  Value quarter = {};          ///< of codes: which quarter of those under each scale, i64 in [0, 4); null for all
+  Value quarter = {}; ///< of codes: which quarter of those under each scale, i64 in [0, 4); null for all
 };
 
 /// Generates loops that decode the weights of some groups of rows, element after element along the row. Every

@@ -127,7 +127,8 @@ private:
         float value;
         if (to == 4)
           dequantizeRow(*source, element, 1, &value);
-        std::memcpy(out + (k * kPackedRows + lane) * to, to == 4 ? reinterpret_cast<const uint8_t *>(&value) : element, to);
+        std::memcpy(out + (k * kPackedRows + lane) * to,
+                    to == 4 ? reinterpret_cast<const uint8_t *>(&value) : element, to);
       }
   }
 

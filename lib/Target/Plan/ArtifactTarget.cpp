@@ -45,7 +45,8 @@ FailureOr<PTXTexts> compilePTX(const KernelSet &kernels, const ArtifactOptions &
     std::string &text = texts[ptxArchitecture(target)];
     if (!text.empty())
       continue;
-    FailureOr<std::string> compiled = compileToPTX(kernels.sources(), ptxArchitecture(target), options.threads);
+    FailureOr<std::string> compiled =
+        compileToPTX(kernels.sources(), ptxArchitecture(target), options.threads);
     if (failed(compiled))
       return failure();
     text = std::move(*compiled);
@@ -85,7 +86,8 @@ LogicalResult writeCode(ArtifactWriter &artifact, plan::ProgramOp program, const
   if (failed(files))
     return failure();
   for (auto [target, file] : llvm::zip(options.targets.of(program), *files))
-    if (failed(emit(program->getParentOfType<ModuleOp>(), artifact.addFile(codeFileName(program, target), file))))
+    if (failed(emit(program->getParentOfType<ModuleOp>(),
+                    artifact.addFile(codeFileName(program, target), file))))
       return failure();
   return success();
 }
@@ -101,7 +103,8 @@ std::vector<std::string> allTargets(ModuleOp module, const CodeTargets &targets)
 } // namespace
 
 LogicalResult lamina::writeArtifact(ModuleOp module, const ModelFiles &model, StringRef path,
-                                    const ArtifactOptions &options, llvm::function_ref<void(StringRef)> progress) {
+                                    const ArtifactOptions &options,
+                                    llvm::function_ref<void(StringRef)> progress) {
   // Whatever can be wrong with the module comes before the first byte on the disk.
   FailureOr<plan::Plan> plan = writePlan(module, options.targets);
   if (failed(plan))
@@ -174,7 +177,8 @@ FailureOr<std::string> lamina::printLoweredKernels(ModuleOp module, const Artifa
         return failure();
       continue;
     }
-    FailureOr<std::string> ptx = compileToPTX(KernelSet(program).sources(), PTXArchitecture::sm_80, options.threads);
+    FailureOr<std::string> ptx =
+        compileToPTX(KernelSet(program).sources(), PTXArchitecture::sm_80, options.threads);
     if (failed(ptx))
       return failure();
     os << *ptx;

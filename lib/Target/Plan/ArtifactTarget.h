@@ -26,7 +26,8 @@ llvm::StringRef compilerVersion();
 /// Writes the artifact of a scheduled module: plan, code, weights, tokenizer, manifest. It appears under `path` whole
 /// or not at all. `progress` is told what is being done.
 mlir::LogicalResult writeArtifact(mlir::ModuleOp module, const ModelFiles &model, llvm::StringRef path,
-                                  const ArtifactOptions &options, llvm::function_ref<void(llvm::StringRef)> progress);
+                                  const ArtifactOptions &options,
+                                  llvm::function_ref<void(llvm::StringRef)> progress);
 
 /// The `lower` phase for people: the kernels of all programs as text, those of CPUs for one target, those of GPUs as PTX.
 mlir::FailureOr<std::string> printLoweredKernels(mlir::ModuleOp module, const ArtifactOptions &options);

@@ -42,7 +42,8 @@ FailureOr<FitTable> lamina::computeFitTable(ModuleOp module) {
       fit.memory = *deviceClass.getMemoryBytes();
     if (memory.pageBytes && fit.memory) {
       uint64_t other = fit.total - fit.cache;
-      table.largestContext = (*fit.memory > other ? (*fit.memory - other) / memory.pageBytes : 0) * LAMINA_KV_PAGE_TOKENS;
+      table.largestContext =
+          (*fit.memory > other ? (*fit.memory - other) / memory.pageBytes : 0) * LAMINA_KV_PAGE_TOKENS;
     }
     table.workers.push_back(std::move(fit));
   }
@@ -51,27 +52,35 @@ FailureOr<FitTable> lamina::computeFitTable(ModuleOp module) {
 
 void lamina::printFitTable(const FitTable &table, llvm::raw_ostream &os) {
   constexpr char kRow[] = "{0,-12} {1,-10} {2,11} {3,11} {4,12} {5,11} {6,11} {7,11}  {8}\n";
-  os << llvm::formatv(kRow, "worker", "class", "weights", "KV cache", "activations", "transfers", "total", "memory",
-                      "(MiB)");
+  os << llvm::formatv(kRow, "worker", "class", "weights", "KV cache", "activations", "transfers", "total",
+                      "memory", "(MiB)");
   for (const WorkerFit &fit : table.workers)
-    os << llvm::formatv(kRow, fit.worker, fit.deviceClass, mib(fit.weights), mib(fit.cache), mib(fit.activations),
-                        mib(fit.transfers), mib(fit.total), fit.memory ? mib(*fit.memory) : "unknown",
-                        !fit.memory ? "" : fit.total <= *fit.memory ? "fits" : "does not fit");
-  os << llvm::formatv("\nKV cache: {0} bytes a token, {1} tokens as compiled; trained for contexts of {2} tokens\n",
-                      table.cacheBytesPerToken, table.cacheTokens, table.trainedContext);
+    os << llvm::formatv(kRow, fit.worker, fit.deviceClass, mib(fit.weights), mib(fit.cache),
+                        mib(fit.activations), mib(fit.transfers), mib(fit.total),
+                        fit.memory ? mib(*fit.memory) : "unknown",
+                        !fit.memory                ? ""
+                        : fit.total <= *fit.memory ? "fits"
+                                                   : "does not fit");
+  os << llvm::formatv(
+      "\nKV cache: {0} bytes a token, {1} tokens as compiled; trained for contexts of {2} tokens\n",
+      table.cacheBytesPerToken, table.cacheTokens, table.trainedContext);
   if (table.largestContext)
     os << llvm::formatv("largest context that fits the memory: {0} tokens\n", *table.largestContext);
   else
-    os << "largest context: unknown without a cluster file that states the memory of the class with the cache (--cluster)\n";
+    os << "largest context: unknown without a cluster file that states the memory of the class with the "
+          "cache (--cluster)\n";
   os << llvm::formatv("link: {0} bytes a token\n", table.linkBytesPerToken);
 }
 
 llvm::json::Value lamina::toJSON(const FitTable &table) {
   llvm::json::Array workers;
   for (const WorkerFit &fit : table.workers) {
-    llvm::json::Object worker{{"name", fit.worker},           {"class", fit.deviceClass},
-                              {"weights_bytes", fit.weights}, {"kv_cache_bytes", fit.cache},
-                              {"activation_bytes", fit.activations}, {"transfer_bytes", fit.transfers},
+    llvm::json::Object worker{{"name", fit.worker},
+                              {"class", fit.deviceClass},
+                              {"weights_bytes", fit.weights},
+                              {"kv_cache_bytes", fit.cache},
+                              {"activation_bytes", fit.activations},
+                              {"transfer_bytes", fit.transfers},
                               {"total_bytes", fit.total}};
     if (fit.memory) {
       worker["memory_bytes"] = *fit.memory;

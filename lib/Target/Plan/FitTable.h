@@ -16,9 +16,9 @@ namespace lamina {
 struct WorkerFit {
   std::string worker, deviceClass;
   uint64_t weights = 0;
-  uint64_t cache = 0;            // kv_pages pages of every layer
-  uint64_t activations = 0;      // the arena
-  uint64_t transfers = 0;        // two of the largest message of each link that the worker is an end of
+  uint64_t cache = 0;       // kv_pages pages of every layer
+  uint64_t activations = 0; // the arena
+  uint64_t transfers = 0;   // two of the largest message of each link that the worker is an end of
   uint64_t total = 0;
   std::optional<uint64_t> memory; // of one device of the class, where the cluster says it
 };

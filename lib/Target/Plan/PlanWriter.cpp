@@ -21,9 +21,11 @@ using namespace lamina;
 KernelSet::KernelSet(plan::ProgramOp program) {
   SymbolTable symbols(program->getParentOp());
   for (auto dispatch : program.getBody().front().getOps<plan::DispatchOp>()) {
-    auto [it, inserted] = index_.try_emplace({dispatch.getKernel().str(), dispatch.getExtent()}, sources_.size());
+    auto [it, inserted] =
+        index_.try_emplace({dispatch.getKernel().str(), dispatch.getExtent()}, sources_.size());
     if (inserted)
-      sources_.push_back({dispatch.getKernel().str(), &symbols.lookup<plan::KernelOp>(dispatch.getKernel()).getBody(),
+      sources_.push_back({dispatch.getKernel().str(),
+                          &symbols.lookup<plan::KernelOp>(dispatch.getKernel()).getBody(),
                           dispatch.getExtent()});
   }
 }
@@ -37,7 +39,9 @@ bool lamina::runsOnCuda(plan::ProgramOp program) {
   return deviceClass && deviceClass.getDevice() == mpmd::DeviceKind::cuda;
 }
 
-ArrayRef<StringRef> CodeTargets::of(plan::ProgramOp program) const { return runsOnCuda(program) ? cuda : cpu; }
+ArrayRef<StringRef> CodeTargets::of(plan::ProgramOp program) const {
+  return runsOnCuda(program) ? cuda : cpu;
+}
 
 std::string lamina::weightsFileName(plan::ProgramOp program) {
   return std::string(kWeightsFolder) + "/" + program.getSymName().str() + ".bin";
@@ -101,7 +105,8 @@ private:
     }
     model->set_parameters(parameters);
     auto types = bytesOfType.takeVector();
-    llvm::sort(types, [](auto &a, auto &b) { return std::tie(b.second, a.first) < std::tie(a.second, b.first); });
+    llvm::sort(types,
+               [](auto &a, auto &b) { return std::tie(b.second, a.first) < std::tie(a.second, b.first); });
     std::string names;
     for (auto &[type, bytes] : types)
       names += (names.empty() ? "" : ", ") + type.upper();
@@ -270,7 +275,8 @@ private:
     return *plan_.mutable_transfers(index);
   }
 
-  void writeTransfer(uint64_t index, StringRef source, StringRef destination, StringRef label, ValueRange buffers) {
+  void writeTransfer(uint64_t index, StringRef source, StringRef destination, StringRef label,
+                     ValueRange buffers) {
     plan::Transfer &written = transfer(index);
     written.set_source(workers_.lookup(source));
     written.set_destination(workers_.lookup(destination));

@@ -51,9 +51,9 @@ static absl::StatusOr<Located> locate(lm::WeightOp weight, const ModelFiles &mod
     uint64_t size = file.size(), offset = place.getOffset();
     uint64_t length = format->bytesOf(std::min(elements, llvm::SaturatingMultiply<uint64_t>(size, 256)));
     if (offset > size || length > size - offset)
-      return absl::OutOfRangeError(absl::StrCat(file.path, ": weight ",
-                                                weight.getSymName().str(), " reaches beyond the file: ", length,
-                                                " bytes at ", offset, " of ", size));
+      return absl::OutOfRangeError(absl::StrCat(file.path, ": weight ", weight.getSymName().str(),
+                                                " reaches beyond the file: ", length, " bytes at ", offset,
+                                                " of ", size));
     located.places.push_back({format, &file, offset, length});
   }
   return located;
@@ -81,19 +81,22 @@ absl::Status lamina::checkWeights(plan::ProgramOp program, const ModelFiles &mod
   return absl::OkStatus();
 }
 
-absl::Status lamina::writeWeightShard(ArtifactWriter &artifact, plan::ProgramOp program, const ModelFiles &model,
-                                      unsigned threads) {
-  LAMINA_ASSIGN_OR_RETURN(ArtifactFileWriter file, artifact.openFile(weightsFileName(program), *program.getWeightBytes()));
+absl::Status lamina::writeWeightShard(ArtifactWriter &artifact, plan::ProgramOp program,
+                                      const ModelFiles &model, unsigned threads) {
+  LAMINA_ASSIGN_OR_RETURN(ArtifactFileWriter file,
+                          artifact.openFile(weightsFileName(program), *program.getWeightBytes()));
   SymbolTable symbols(program->getParentOp());
   for (auto buffer : program.getBody().front().getOps<plan::BufferOp>()) {
     if (buffer.getKind() != plan::BufferKind::weight)
       continue;
-    LAMINA_ASSIGN_OR_RETURN(Located located, locate(symbols.lookup<lm::WeightOp>(*buffer.getSource()), model));
+    LAMINA_ASSIGN_OR_RETURN(Located located,
+                            locate(symbols.lookup<lm::WeightOp>(*buffer.getSource()), model));
     std::vector<std::vector<uint8_t>> computed; // lives until the weight is packed
     LAMINA_RETURN_IF_ERROR(readParts(located, computed));
     std::string gap(*buffer.getOffset() - file.offset(), '\0');
     LAMINA_RETURN_IF_ERROR(file.append(gap));
-    LAMINA_RETURN_IF_ERROR(packWeight(located.source, threads, [&](std::span<const uint8_t> bytes) { return file.append(bytes); }));
+    LAMINA_RETURN_IF_ERROR(packWeight(located.source, threads,
+                                      [&](std::span<const uint8_t> bytes) { return file.append(bytes); }));
   }
   LAMINA_RETURN_IF_ERROR(file.alignTo(kWeightsPageBytes));
   return file.close();

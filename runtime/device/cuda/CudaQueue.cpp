@@ -61,7 +61,8 @@ absl::Status CudaDevice::leaveMemory(std::byte *memory) {
   if (opened == reached_.end()) // of a device of this process
     return absl::OkStatus();
   reached_.erase(opened);
-  return driver_.check(driver_.cuIpcCloseMemHandle(addressOf(memory)), "the GPU cannot leave another's memory");
+  return driver_.check(driver_.cuIpcCloseMemHandle(addressOf(memory)),
+                       "the GPU cannot leave another's memory");
 }
 
 absl::StatusOr<CUdeviceptr> CudaDevice::addressOfWord(const uint32_t *word) const {

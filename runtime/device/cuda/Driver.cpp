@@ -65,16 +65,19 @@ absl::Status Driver::load(const std::string &library) {
   return deviceCount_ > 0 ? absl::OkStatus() : noDevice("the driver offers none");
 }
 
-bool Driver::overlapsLaunches(int major) const { return recordsOverlaps_ && major >= kFirstGenerationThatWaits; }
+bool Driver::overlapsLaunches(int major) const {
+  return recordsOverlaps_ && major >= kFirstGenerationThatWaits;
+}
 
-CUresult Driver::launch(CUfunction kernel, const LaunchSize &size, std::span<CUdeviceptr> parameters, CUstream stream,
-                        bool early) const {
+CUresult Driver::launch(CUfunction kernel, const LaunchSize &size, std::span<CUdeviceptr> parameters,
+                        CUstream stream, bool early) const {
   size_t bytes = parameters.size_bytes();
   void *extra[] = {reinterpret_cast<void *>(CU_LAUNCH_PARAM_BUFFER_POINTER), parameters.data(),
                    reinterpret_cast<void *>(CU_LAUNCH_PARAM_BUFFER_SIZE), &bytes,
                    reinterpret_cast<void *>(CU_LAUNCH_PARAM_END)};
   if (!early)
-    return cuLaunchKernel(kernel, size.blocks, 1, 1, size.threads, 1, 1, size.sharedBytes, stream, nullptr, extra);
+    return cuLaunchKernel(kernel, size.blocks, 1, 1, size.threads, 1, 1, size.sharedBytes, stream, nullptr,
+                          extra);
   CUlaunchAttribute overlap{.id = CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION, .value = {}};
   overlap.value.programmaticStreamSerializationAllowed = 1;
   CUlaunchConfig config{.gridDimX = size.blocks,

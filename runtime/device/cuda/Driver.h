@@ -46,8 +46,8 @@ public:
 
   /// Of a kernel with 64-bit parameters. With `early`, for which overlapsLaunches, it may begin before the launch in
   /// front of it is done.
-  CUresult launch(CUfunction kernel, const LaunchSize &size, std::span<CUdeviceptr> parameters, CUstream stream,
-                  bool early) const;
+  CUresult launch(CUfunction kernel, const LaunchSize &size, std::span<CUdeviceptr> parameters,
+                  CUstream stream, bool early) const;
 
 #define LAMINA_CUDA_FUNCTION(name, symbol, ...) CUresult (*name)(__VA_ARGS__) = nullptr;
 #include "runtime/device/cuda/DriverFunctions.def"

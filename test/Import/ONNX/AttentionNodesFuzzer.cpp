@@ -25,12 +25,14 @@ struct Operator {
   size_t inputs;
 };
 // Products and softmaxes are what it is about, so they are often.
-constexpr Operator kOperators[] = {{"MatMul", 2},    {"Softmax", 1},   {"MatMul", 2}, {"Softmax", 1}, {"Transpose", 1}, {"MatMul", 2},
-                                   {"Add", 2},       {"Mul", 2},       {"Div", 2},    {"Relu", 1},    {"Exp", 1},       {"ReduceSum", 1},
-                                   {"Identity", 1},  {"Where", 2},     {"Max", 2},    {"Pow", 2},     {"Shape", 1},     {"Expand", 2},
-                                   {"ReduceMax", 1}, {"Reciprocal", 1}};
+constexpr Operator kOperators[] = {{"MatMul", 2},    {"Softmax", 1}, {"MatMul", 2},    {"Softmax", 1},
+                                   {"Transpose", 1}, {"MatMul", 2},  {"Add", 2},       {"Mul", 2},
+                                   {"Div", 2},       {"Relu", 1},    {"Exp", 1},       {"ReduceSum", 1},
+                                   {"Identity", 1},  {"Where", 2},   {"Max", 2},       {"Pow", 2},
+                                   {"Shape", 1},     {"Expand", 2},  {"ReduceMax", 1}, {"Reciprocal", 1}};
 /// softmax(q kᵀ) v, and relu(q) (relu(k)ᵀ v) over a sum, by places in kOperators.
-constexpr uint8_t kAttentions[] = {4, 2, 0, 0, 4, 0, 1, 0, 0, 0, 0, 4, 9, 7, 0, 9, 7, 0, 4, 0, 0, 0, 0, 8, 0, 3, 0, 11, 3, 0, 8, 1, 0};
+constexpr uint8_t kAttentions[] = {4, 2, 0, 0, 4, 0, 1, 0, 0, 0, 0,  4, 9, 7, 0, 9, 7,
+                                   0, 4, 0, 0, 0, 0, 8, 0, 3, 0, 11, 3, 0, 8, 1, 0};
 constexpr size_t kMostNodes = 80;
 constexpr int64_t kSize = 4;
 
@@ -43,8 +45,10 @@ std::string modelOf(const uint8_t *bytes, size_t size) {
     declare(graph->add_input(), name, {kSize, kSize});
   addTensor(graph, "c", ::onnx::TensorProto::FLOAT, {})->set_raw_data(std::string(4, '\1'));
   values.push_back("c");
-  addTensor(graph, "size", ::onnx::TensorProto::INT64, {2})->set_raw_data(std::string("\4\0\0\0\0\0\0\0\4\0\0\0\0\0\0\0", 16));
-  addTensor(graph, "mask", ::onnx::TensorProto::BOOL, {kSize, kSize})->set_raw_data(std::string(kSize * kSize, '\1'));
+  addTensor(graph, "size", ::onnx::TensorProto::INT64, {2})
+      ->set_raw_data(std::string("\4\0\0\0\0\0\0\0\4\0\0\0\0\0\0\0", 16));
+  addTensor(graph, "mask", ::onnx::TensorProto::BOOL, {kSize, kSize})
+      ->set_raw_data(std::string(kSize * kSize, '\1'));
   for (size_t i = 0; i + 3 <= size && i / 3 < kMostNodes; i += 3) {
     const Operator &op = kOperators[bytes[i] % std::size(kOperators)];
     std::string name = "n" + std::to_string(i / 3), type = op.name;
@@ -72,10 +76,13 @@ void require(bool holds, const char *what) {
   std::abort();
 }
 
-void check(const Graph &graph, const std::vector<Tensor> &tensors, const AttentionNodes &found, std::set<size_t> &taken) {
+void check(const Graph &graph, const std::vector<Tensor> &tensors, const AttentionNodes &found,
+           std::set<size_t> &taken) {
   std::set<size_t> nodes(found.nodes.begin(), found.nodes.end());
   std::set<ValueId> results;
-  require(!nodes.empty() && std::is_sorted(found.nodes.begin(), found.nodes.end()) && nodes.size() == found.nodes.size(), "nodes in order");
+  require(!nodes.empty() && std::is_sorted(found.nodes.begin(), found.nodes.end()) &&
+              nodes.size() == found.nodes.size(),
+          "nodes in order");
   for (size_t i : nodes) {
     require(taken.insert(i).second, "each node in one attention");
     for (ValueId id : graph.nodes.at(i).outputs)
@@ -86,7 +93,8 @@ void check(const Graph &graph, const std::vector<Tensor> &tensors, const Attenti
     require(id != kAbsent && !results.contains(id), "query, key and value from outside");
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
     const Node &node = graph.nodes[i];
-    bool known = std::all_of(node.outputs.begin(), node.outputs.end(), [&](ValueId id) { return tensors[id].hasData(); });
+    bool known = std::all_of(node.outputs.begin(), node.outputs.end(),
+                             [&](ValueId id) { return tensors[id].hasData(); });
     for (ValueId id : node.inputs)
       require(nodes.contains(i) || known || !results.contains(id), "results that others do not read");
   }

@@ -1,7 +1,7 @@
 //===- AttentionNodesTest.cpp - attention in single operators: what is one, and what nearly is ----------===//
 
-#include "TinyModel.h"
 #include "lib/Import/ONNX/AttentionNodes.h"
+#include "TinyModel.h"
 #include "lib/Import/ONNX/Evaluator.h"
 
 #include <gmock/gmock.h>
@@ -24,17 +24,21 @@ protected:
     number("c", 0.5f);
   }
 
-  void input(std::string_view name, std::initializer_list<int64_t> dims) { declare(graph().add_input(), name, dims); }
+  void input(std::string_view name, std::initializer_list<int64_t> dims) {
+    declare(graph().add_input(), name, dims);
+  }
   void number(std::string_view name, float value) {
     std::string bytes(sizeof value, '\0');
     std::memcpy(bytes.data(), &value, sizeof value);
     addTensor(&graph(), name, ::onnx::TensorProto::FLOAT, {})->set_raw_data(bytes);
   }
-  ::onnx::NodeProto *node(std::string_view op, std::initializer_list<std::string_view> inputs, std::string_view result) {
+  ::onnx::NodeProto *node(std::string_view op, std::initializer_list<std::string_view> inputs,
+                          std::string_view result) {
     return addNode(&graph(), op, inputs, {result});
   }
   void transpose(std::string_view x, std::string_view result) {
-    ::onnx::AttributeProto *perm = addAttribute(node("Transpose", {x}, result), "perm", ::onnx::AttributeProto::INTS);
+    ::onnx::AttributeProto *perm =
+        addAttribute(node("Transpose", {x}, result), "perm", ::onnx::AttributeProto::INTS);
     for (int64_t axis : {0, 2, 1})
       perm->add_ints(axis);
   }
@@ -82,8 +86,8 @@ protected:
     std::vector<std::string> texts;
     for (const AttentionNodes &found : findAttentionNodes(model->graph, 21, *tensors)) {
       auto name = [&](ValueId id) { return model->graph.values[id].name; };
-      std::string text = strCat(found.kind == Kind::Linear ? "linear " : "softmax ", name(found.query), " ", name(found.key), " ",
-                                name(found.value), ":");
+      std::string text = strCat(found.kind == Kind::Linear ? "linear " : "softmax ", name(found.query), " ",
+                                name(found.key), " ", name(found.value), ":");
       for (size_t i : found.nodes)
         text += " " + name(model->graph.nodes[i].outputs[0]);
       texts.push_back(text);
@@ -147,7 +151,10 @@ TEST_F(AttentionNodesTest, PassesOverWeightsThatAreTheValues) {
 }
 
 TEST_F(AttentionNodesTest, PassesOverResultsWithoutAName) {
-  softmax([&] { addNode(&graph(), "Dropout", {"scores"}, {"", "mask of it"}); node("Cast", {"mask of it"}, "masked"); });
+  softmax([&] {
+    addNode(&graph(), "Dropout", {"scores"}, {"", "mask of it"});
+    node("Cast", {"mask of it"}, "masked");
+  });
   addAttribute(graph().mutable_node(3), "to", ::onnx::AttributeProto::INT)->set_i(1);
   linear([&](std::string x, std::string result) { node("Relu", {x}, result); });
   graph().mutable_node(graph().node_size() - 1)->set_output(0, "");
@@ -198,7 +205,8 @@ TEST_F(AttentionNodesTest, FindsLinearAttention) {
 
 TEST_F(AttentionNodesTest, FindsTheNormaliser) {
   linear([&](std::string x, std::string result) { node("Relu", {x}, result); });
-  addTensor(&graph(), "axis", ::onnx::TensorProto::INT64, {1})->set_raw_data(std::string("\1\0\0\0\0\0\0\0", 8));
+  addTensor(&graph(), "axis", ::onnx::TensorProto::INT64, {1})
+      ->set_raw_data(std::string("\1\0\0\0\0\0\0\0", 8));
   node("ReduceSum", {"fk", "axis"}, "sum"); // [2, 1, 4]
   transpose("sum", "sum/column");
   node("MatMul", {"fq", "sum/column"}, "total");
@@ -235,7 +243,7 @@ TEST_F(AttentionNodesTest, PassesOverAMapOfOneSideAlone) {
 }
 
 TEST_F(AttentionNodesTest, FindsMapsOverAxesOfTheirOwn) {
-  node("Softmax", {"q"}, "fq"); // over features
+  node("Softmax", {"q"}, "fq");                                                              // over features
   addAttribute(node("Softmax", {"k"}, "fk"), "axis", ::onnx::AttributeProto::INT)->set_i(1); // over positions
   transpose("fk", "fkt");
   node("MatMul", {"fkt", "v"}, "kv");
@@ -251,7 +259,8 @@ TEST_F(AttentionNodesTest, FindsTheOrderOfResults) {
   node("MatMul", {"weights", "v"}, "z");
   node("ReduceSum", {"fkt"}, "sum");
   node("Div", {"y", "sum"}, "normal"); // the first one's last node, behind the second
-  EXPECT_THAT(find({"normal", "z"}), ElementsAre("linear fq fkt v: kv y sum normal", "softmax q kt v: scores weights z"));
+  EXPECT_THAT(find({"normal", "z"}),
+              ElementsAre("linear fq fkt v: kv y sum normal", "softmax q kt v: scores weights z"));
 }
 
 TEST_F(AttentionNodesTest, PassesOverDifferentMaps) {

@@ -109,7 +109,8 @@ std::vector<float> decoded(const Model &model, const ComputedPart &part, ExpertM
     std::vector<uint8_t> bytes(m.bytes());
     EXPECT_TRUE(part.read(found->offset, bytes).ok());
     values.resize(values.size() + m.rows * m.columns);
-    dequantizeRow(*m.format, bytes.data(), m.rows * m.columns, values.data() + values.size() - m.rows * m.columns);
+    dequantizeRow(*m.format, bytes.data(), m.rows * m.columns,
+                  values.data() + values.size() - m.rows * m.columns);
   }
   return values;
 }
@@ -125,11 +126,13 @@ TEST_P(ExpertMatrices, GiveWhatTheMixtureGives) {
   writer.matrix("third", c, kInner, kWidth);
   bool third = c.fusion == 0;
   auto zeros = [&](std::string_view name) { return c.zeros ? name : std::string_view(); };
-  writer.node("QMoE",
-              {"x", "router", "first", "first.scales", "", "second", "second.scales", "", third ? "third" : "", third ? "third.scales" : "",
-               "", zeros("first.zeros"), zeros("second.zeros"), third ? zeros("third.zeros") : ""},
-              c.fusion,
-              {{"k", 2}, {"swiglu_fusion", c.fusion}, {"expert_weight_bits", c.bits}, {"block_size", c.block}});
+  writer.node(
+      "QMoE",
+      {"x", "router", "first", "first.scales", "", "second", "second.scales", "", third ? "third" : "",
+       third ? "third.scales" : "", "", zeros("first.zeros"), zeros("second.zeros"),
+       third ? zeros("third.zeros") : ""},
+      c.fusion,
+      {{"k", 2}, {"swiglu_fusion", c.fusion}, {"expert_weight_bits", c.bits}, {"block_size", c.block}});
   absl::StatusOr<Model> model = writer.read();
   ASSERT_TRUE(model.ok()) << model.status();
   ComputedPart part(*model);
@@ -154,15 +157,23 @@ TEST(ExpertMatrices, ShareNoPlaceUnlessTheyAreTheSame) {
   writer.matrix("wide", c, kWidth, 2 * kInner);
   writer.matrix("narrow", c, kWidth, kInner);
   auto attributes = [](int64_t fusion) {
-    return std::vector<std::pair<std::string, int64_t>>{{"k", 1}, {"swiglu_fusion", fusion}, {"expert_weight_bits", 4}, {"block_size", 32}};
+    return std::vector<std::pair<std::string, int64_t>>{
+        {"k", 1}, {"swiglu_fusion", fusion}, {"expert_weight_bits", 4}, {"block_size", 32}};
   };
-  writer.node("QMoE", {"x", "router", "first", "first.scales", "", "wide", "wide.scales", "", "third", "third.scales"}, 0, attributes(0));
-  writer.node("QMoE", {"x", "router", "first", "first.scales", "", "narrow", "narrow.scales"}, 2, attributes(2), "z");
+  writer.node(
+      "QMoE",
+      {"x", "router", "first", "first.scales", "", "wide", "wide.scales", "", "third", "third.scales"}, 0,
+      attributes(0));
+  writer.node("QMoE", {"x", "router", "first", "first.scales", "", "narrow", "narrow.scales"}, 2,
+              attributes(2), "z");
   absl::StatusOr<Model> model = writer.read();
   ASSERT_TRUE(model.ok()) << model.status();
   ComputedPart part(*model);
-  auto of = [&](size_t node, ExpertMatrix::Role role) { return part.find(model->graph.nodes[node], role, /*expert=*/1); };
-  const ComputedPart::Matrix *whole = of(0, ExpertMatrix::Gate), *gate = of(1, ExpertMatrix::Gate), *up = of(1, ExpertMatrix::Up);
+  auto of = [&](size_t node, ExpertMatrix::Role role) {
+    return part.find(model->graph.nodes[node], role, /*expert=*/1);
+  };
+  const ComputedPart::Matrix *whole = of(0, ExpertMatrix::Gate), *gate = of(1, ExpertMatrix::Gate),
+                             *up = of(1, ExpertMatrix::Up);
   ASSERT_TRUE(whole && gate && up);
   EXPECT_EQ(whole->matrix.rows, 2 * kInner);
   ASSERT_EQ(gate->matrix.rows, kInner);
@@ -178,9 +189,10 @@ TEST(ExpertMatrices, ShareNoPlaceUnlessTheyAreTheSame) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Forms, ExpertMatrices,
-                         testing::Values(Case{4, 32, 0, false}, Case{4, 32, 0, true}, Case{4, 0, 0, true}, Case{8, 32, 1, false},
-                                         Case{4, 32, 1, true}, Case{4, 0, 1, true}, Case{2, 0, 1, true}, Case{8, 32, 2, true},
-                                         Case{4, 0, 2, true}, Case{2, 32, 2, false}));
+                         testing::Values(Case{4, 32, 0, false}, Case{4, 32, 0, true}, Case{4, 0, 0, true},
+                                         Case{8, 32, 1, false}, Case{4, 32, 1, true}, Case{4, 0, 1, true},
+                                         Case{2, 0, 1, true}, Case{8, 32, 2, true}, Case{4, 0, 2, true},
+                                         Case{2, 32, 2, false}));
 
 } // namespace
 } // namespace lamina::onnx

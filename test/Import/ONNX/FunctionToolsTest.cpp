@@ -38,9 +38,11 @@ protected:
   /// Everything that a tool printed, after a line with its exit status.
   std::string run(const std::string &tool, const std::string &arguments) {
     std::string log = path("log");
-    int status = std::system(strCat(LAMINA_BINARY_DIR, "/bin/", tool, " ", arguments, " >", log, " 2>&1").c_str());
+    int status =
+        std::system(strCat(LAMINA_BINARY_DIR, "/bin/", tool, " ", arguments, " >", log, " 2>&1").c_str());
     std::ifstream file(log);
-    return strCat("status ", WEXITSTATUS(status), "\n", std::string(std::istreambuf_iterator<char>(file), {}));
+    return strCat("status ", WEXITSTATUS(status), "\n",
+                  std::string(std::istreambuf_iterator<char>(file), {}));
   }
 
   void write(const ::onnx::ModelProto &model) {
@@ -48,8 +50,11 @@ protected:
     model.SerializeToOstream(&file);
   }
 
-  void writeFloats(const std::string &name, const std::vector<int64_t> &shape, const std::vector<float> &values) {
-    ASSERT_TRUE(writeNpy(path(name), "<f4", shape, {reinterpret_cast<const uint8_t *>(values.data()), values.size() * 4}).ok());
+  void writeFloats(const std::string &name, const std::vector<int64_t> &shape,
+                   const std::vector<float> &values) {
+    ASSERT_TRUE(writeNpy(path(name), "<f4", shape,
+                         {reinterpret_cast<const uint8_t *>(values.data()), values.size() * 4})
+                    .ok());
   }
 
   std::vector<float> floats(const std::string &name) {
@@ -89,7 +94,8 @@ TEST_F(FunctionTools, ComputesWhatTheModelSays) {
   EXPECT_THAT(run("lamina-run", path("m.lamina") + " --check"), HasSubstr("the plan is sound"));
   writeFloats("x.npy", {2, 3}, {1, 1, 1, -1, 0, 0.5});
   for (std::string flags : {"", "--inproc"}) {
-    EXPECT_THAT(run("lamina-run", strCat(path("m.lamina"), " --input x=", path("x.npy"), " --output-dir ", path("out"), " ", flags)),
+    EXPECT_THAT(run("lamina-run", strCat(path("m.lamina"), " --input x=", path("x.npy"), " --output-dir ",
+                                         path("out"), " ", flags)),
                 AllOf(HasSubstr("status 0"), HasSubstr("'out/z': float[2, 3]")));
     EXPECT_THAT(floats("out/y.npy"), ::testing::ElementsAre(6, 1, 0.5, 3));
     EXPECT_THAT(floats("out/out_z.npy"), ::testing::ElementsAre(2, 2, 2, -2, 0, 1));
@@ -116,7 +122,8 @@ TEST_F(FunctionTools, TakesInfiniteDivisors) {
   float infinity = std::numeric_limits<float>::infinity();
   writeFloats("x.npy", {4}, {5, -7.5, infinity, 8});
   writeFloats("c.npy", {4}, {infinity, -infinity, infinity, 3});
-  run("lamina-run", strCat(path("m.lamina"), " --input x=", path("x.npy"), " --input c=", path("c.npy"), " --output-dir ", path("out")));
+  run("lamina-run", strCat(path("m.lamina"), " --input x=", path("x.npy"), " --input c=", path("c.npy"),
+                           " --output-dir ", path("out")));
   EXPECT_THAT(floats("out/y.npy"), ::testing::ElementsAre(5, -7.5, ::testing::IsNan(), 2));
 }
 
@@ -135,8 +142,8 @@ TEST_F(FunctionTools, HandsOnTheResultOfAnAttention) {
   ASSERT_EQ(run("lamina-opt", strCat(path("m.onnx"), " -o ", path("m.lamina"))), "status 0\n");
   writeFloats("zero.npy", {1, 2, 2}, {0, 0, 0, 0});
   writeFloats("v.npy", {1, 2, 2}, {1, 2, 3, 6});
-  run("lamina-run", strCat(path("m.lamina"), " --input q=", path("zero.npy"), " --input kt=", path("zero.npy"), " --input v=", path("v.npy"),
-                           " --output-dir ", path("out")));
+  run("lamina-run", strCat(path("m.lamina"), " --input q=", path("zero.npy"), " --input kt=",
+                           path("zero.npy"), " --input v=", path("v.npy"), " --output-dir ", path("out")));
   EXPECT_THAT(floats("out/y.npy"), ::testing::ElementsAre(2, 4, 2, 4));
 }
 
@@ -158,7 +165,8 @@ TEST_F(FunctionTools, GivesEachOutputMemoryOfItsOwn) {
     graph->add_output()->set_name(std::string(output));
   write(model);
   ASSERT_EQ(run("lamina-opt", strCat(path("m.onnx"), " -o ", path("m.lamina"))), "status 0\n");
-  EXPECT_THAT(run("lamina-run", path("m.lamina") + " --describe"), ::testing::ContainsRegex("again.*\n.*x:.*\n.*same.*\n.*y.*\n.*flags"));
+  EXPECT_THAT(run("lamina-run", path("m.lamina") + " --describe"),
+              ::testing::ContainsRegex("again.*\n.*x:.*\n.*same.*\n.*y.*\n.*flags"));
   writeFloats("x.npy", {3}, {1, 0, -2});
   run("lamina-run", strCat(path("m.lamina"), " --input x=", path("x.npy"), " --output-dir ", path("out")));
   for (const char *name : {"out/x.npy", "out/same.npy"})
@@ -171,10 +179,14 @@ TEST_F(FunctionTools, GivesEachOutputMemoryOfItsOwn) {
 TEST_F(FunctionTools, GoesOnFromAPhaseAndReadsNoVocabulary) {
   write(layer());
   std::ofstream(path("tokenizer.json")) << "not one that lamina reads";
-  EXPECT_EQ(run("lamina-opt", strCat(path("m.onnx"), " --dim batch=1 --compile-to=schedule -o ", path("m.mlir"))), "status 0\n");
-  EXPECT_EQ(run("lamina-opt", strCat(path("m.mlir"), " --compile-from=schedule -o ", path("m.lamina"))), "status 0\n");
+  EXPECT_EQ(
+      run("lamina-opt", strCat(path("m.onnx"), " --dim batch=1 --compile-to=schedule -o ", path("m.mlir"))),
+      "status 0\n");
+  EXPECT_EQ(run("lamina-opt", strCat(path("m.mlir"), " --compile-from=schedule -o ", path("m.lamina"))),
+            "status 0\n");
   writeFloats("x.npy", {1, 3}, {1, 1, 1});
-  EXPECT_THAT(run("lamina-run", strCat(path("m.lamina"), " --input x=", path("x.npy"), " --output-dir ", path("out"))),
+  EXPECT_THAT(run("lamina-run",
+                  strCat(path("m.lamina"), " --input x=", path("x.npy"), " --output-dir ", path("out"))),
               HasSubstr("status 0"));
   EXPECT_THAT(floats("out/y.npy"), ::testing::ElementsAre(6, 1));
 }
@@ -185,16 +197,21 @@ TEST_F(FunctionTools, RunsManyInOneProcess) {
   std::ofstream(path("compile")) << "# two of three can be compiled\n"
                                  << path("m.onnx") << " --dim batch=1 -o " << path("a.lamina") << "\n\n"
                                  << path("m.onnx") << " -o " << path("b.lamina") << "\n"
-                                 << '"' << path("m.onnx") << "\" --dim batch=1 -o " << path("c.lamina") << "\n";
-  EXPECT_THAT(run("lamina-opt", "--batch " + path("compile")), AllOf(HasSubstr("status 1"), HasSubstr("--dim batch=N")));
+                                 << '"' << path("m.onnx") << "\" --dim batch=1 -o " << path("c.lamina")
+                                 << "\n";
+  EXPECT_THAT(run("lamina-opt", "--batch " + path("compile")),
+              AllOf(HasSubstr("status 1"), HasSubstr("--dim batch=N")));
   EXPECT_FALSE(fs::exists(path("b.lamina")));
-  std::ofstream(path("run")) << path("a.lamina") << " --input x=" << path("x.npy") << " --output-dir " << path("a") << "\n"
-                             << path("c.lamina") << " --input \"x=" << path("x.npy") << "\" --output-dir " << path("c") << "\n";
+  std::ofstream(path("run")) << path("a.lamina") << " --input x=" << path("x.npy") << " --output-dir "
+                             << path("a") << "\n"
+                             << path("c.lamina") << " --input \"x=" << path("x.npy") << "\" --output-dir "
+                             << path("c") << "\n";
   EXPECT_THAT(run("lamina-run", "--batch " + path("run")), HasSubstr("status 0"));
   EXPECT_EQ(floats("a/y.npy"), floats("c/y.npy"));
   EXPECT_EQ(floats("a/y.npy").size(), 2u);
   std::ofstream(path("open")) << "\"no end\n";
-  EXPECT_THAT(run("lamina-run", "--batch " + path("open")), AllOf(HasSubstr("status 2"), HasSubstr(":1: a quote is not closed")));
+  EXPECT_THAT(run("lamina-run", "--batch " + path("open")),
+              AllOf(HasSubstr("status 2"), HasSubstr(":1: a quote is not closed")));
   EXPECT_THAT(run("lamina-opt", "--batch /nowhere"), HasSubstr("status 2"));
 }
 
@@ -216,7 +233,9 @@ TEST_F(FunctionTools, CompilesIntoTheCacheWithWhatFlagsGive) {
   writeFloats("x.npy", {2, 3}, {1, 1, 1, -1, 0, 0.5});
   auto writeShape = [&](std::vector<int64_t> sizes) {
     std::vector<int64_t> dims{static_cast<int64_t>(sizes.size())};
-    ASSERT_TRUE(writeNpy(path("s.npy"), "<i8", dims, {reinterpret_cast<const uint8_t *>(sizes.data()), sizes.size() * 8}).ok());
+    ASSERT_TRUE(writeNpy(path("s.npy"), "<i8", dims,
+                         {reinterpret_cast<const uint8_t *>(sizes.data()), sizes.size() * 8})
+                    .ok());
   };
   auto artifacts = [&] {
     size_t count = 0;
@@ -228,7 +247,8 @@ TEST_F(FunctionTools, CompilesIntoTheCacheWithWhatFlagsGive) {
               rest = strCat(" --input x=", path("x.npy"), " --output-dir ", path("out"));
   writeShape({4});
   for (int i = 0; i < 2; ++i) {
-    EXPECT_THAT(run("lamina-run", path("m.onnx") + flags + rest), AllOf(HasSubstr("status 0"), HasSubstr("'flat': float[4]")));
+    EXPECT_THAT(run("lamina-run", path("m.onnx") + flags + rest),
+                AllOf(HasSubstr("status 0"), HasSubstr("'flat': float[4]")));
     EXPECT_THAT(floats("out/y.npy"), ::testing::ElementsAre(6, 1, 0.5, 3));
     EXPECT_EQ(artifacts(), 1u);
   }
@@ -238,14 +258,18 @@ TEST_F(FunctionTools, CompilesIntoTheCacheWithWhatFlagsGive) {
   EXPECT_THAT(run("lamina-run", path("m.onnx") + flags + rest), HasSubstr("'flat': float[1, 4]"));
   EXPECT_EQ(artifacts(), 2u);
   EXPECT_THAT(run("lamina-run", path("m.onnx") + " --describe"),
-              AllOf(HasSubstr("status 1"), HasSubstr("size 'batch' of axis 0 is not known; give it with --dim batch=N")));
+              AllOf(HasSubstr("status 1"),
+                    HasSubstr("size 'batch' of axis 0 is not known; give it with --dim batch=N")));
   for (std::string dim : {"batch", "batch=two", "batch=-1"})
     EXPECT_THAT(run("lamina-run", strCat(path("m.onnx"), " --describe --dim ", dim)),
                 AllOf(HasSubstr("status 2"), HasSubstr(strCat("expected NAME=N, got '", dim, "'"))));
-  EXPECT_THAT(run("lamina-run", path("m.onnx") + " --describe --constant shape=/nowhere.npy"), HasSubstr("/nowhere.npy"));
+  EXPECT_THAT(run("lamina-run", path("m.onnx") + " --describe --constant shape=/nowhere.npy"),
+              HasSubstr("/nowhere.npy"));
   ASSERT_EQ(run("lamina-opt", strCat(path("m.onnx"), flags, " -o ", path("m.lamina"))), "status 0\n");
-  EXPECT_THAT(run("lamina-run", path("m.lamina") + " --describe --dim batch=3"),
-              HasSubstr("is compiled already, so --dim=batch=3 comes too late; give the model that it was compiled from"));
+  EXPECT_THAT(
+      run("lamina-run", path("m.lamina") + " --describe --dim batch=3"),
+      HasSubstr(
+          "is compiled already, so --dim=batch=3 comes too late; give the model that it was compiled from"));
 }
 
 TEST_F(FunctionTools, SaysWhatIsWrongWithInputs) {
@@ -253,15 +277,20 @@ TEST_F(FunctionTools, SaysWhatIsWrongWithInputs) {
   ASSERT_EQ(run("lamina-opt", strCat(path("m.onnx"), " --dim batch=2 -o ", path("m.lamina"))), "status 0\n");
   writeFloats("x.npy", {2, 3}, {1, 1, 1, 1, 1, 1});
   writeFloats("flat.npy", {6}, {1, 1, 1, 1, 1, 1});
-  std::string artifact = path("m.lamina"), out = " --output-dir " + path("out"), x = " --input x=" + path("x.npy");
-  EXPECT_THAT(run("lamina-run", artifact + out), AllOf(HasSubstr("status 1"), HasSubstr("input 'x' is missing; give --input x=")));
-  EXPECT_THAT(run("lamina-run", artifact + out + " --input q=" + path("x.npy")), HasSubstr("with an input of the model: x"));
+  std::string artifact = path("m.lamina"), out = " --output-dir " + path("out"),
+              x = " --input x=" + path("x.npy");
+  EXPECT_THAT(run("lamina-run", artifact + out),
+              AllOf(HasSubstr("status 1"), HasSubstr("input 'x' is missing; give --input x=")));
+  EXPECT_THAT(run("lamina-run", artifact + out + " --input q=" + path("x.npy")),
+              HasSubstr("with an input of the model: x"));
   EXPECT_THAT(run("lamina-run", artifact + out + x + x), HasSubstr("input 'x' is given twice"));
   EXPECT_THAT(run("lamina-run", artifact + out + " --input x=" + path("flat.npy")),
               HasSubstr("shape [6], input 'x' is float[2, 3]"));
   EXPECT_THAT(run("lamina-run", artifact + out + " --input x=/nowhere.npy"), HasSubstr("/nowhere.npy"));
-  EXPECT_THAT(run("lamina-run", artifact + x), AllOf(HasSubstr("status 2"), HasSubstr("--input needs --output-dir")));
-  EXPECT_THAT(run("lamina-run", artifact + x + out + " --prompt a"), HasSubstr("--prompt does nothing with --output-dir"));
+  EXPECT_THAT(run("lamina-run", artifact + x),
+              AllOf(HasSubstr("status 2"), HasSubstr("--input needs --output-dir")));
+  EXPECT_THAT(run("lamina-run", artifact + x + out + " --prompt a"),
+              HasSubstr("--prompt does nothing with --output-dir"));
   EXPECT_THAT(run("lamina-run", artifact + " --prompt a"), HasSubstr("computes tensors, not text"));
 }
 
@@ -273,10 +302,12 @@ TEST_F(FunctionTools, SaysWhatCannotBeCompiled) {
   EXPECT_THAT(compile(layer()), HasSubstr("size 'batch' of axis 0 is not known; give it with --dim batch=N"));
   EXPECT_THAT(compile(layer(), "--dim batch=-1"), HasSubstr("expected NAME=N, got 'batch=-1'"));
   EXPECT_THAT(compile(layer(), "--dim batch=2 --constant q=x.npy"), HasSubstr("there is no input 'q'"));
-  EXPECT_THAT(compile(layer(), "--dim batch=2 --dim heads=3"), HasSubstr("--dim: no input has a size 'heads'"));
+  EXPECT_THAT(compile(layer(), "--dim batch=2 --dim heads=3"),
+              HasSubstr("--dim: no input has a size 'heads'"));
   ::onnx::ModelProto model = layer();
   model.mutable_graph()->mutable_node(1)->set_op_type("MaxUnpool");
-  EXPECT_THAT(compile(model, "--dim batch=2"), AllOf(HasSubstr("node/y"), HasSubstr("'MaxUnpool' of ai.onnx at opset 21 is not known")));
+  EXPECT_THAT(compile(model, "--dim batch=2"),
+              AllOf(HasSubstr("node/y"), HasSubstr("'MaxUnpool' of ai.onnx at opset 21 is not known")));
   model = layer();
   model.mutable_opset_import(0)->set_version(26);
   ::onnx::NodeProto *cast = model.mutable_graph()->mutable_node(1);
@@ -285,10 +316,14 @@ TEST_F(FunctionTools, SaysWhatCannotBeCompiled) {
   to->set_name("to");
   to->set_type(::onnx::AttributeProto::INT);
   to->set_i(::onnx::TensorProto::INT32);
-  EXPECT_THAT(compile(model, "--dim batch=2"), AllOf(HasSubstr("operator BitCast of ai.onnx at opset 26 is not compiled yet"),
-                                                     HasSubstr("the closest that is: Cast")));
+  EXPECT_THAT(compile(model, "--dim batch=2"),
+              AllOf(HasSubstr("operator BitCast of ai.onnx at opset 26 is not compiled yet"),
+                    HasSubstr("the closest that is: Cast")));
   model = emptyModel();
-  declare(model.mutable_graph()->add_input(), "x")->mutable_type()->mutable_tensor_type()->set_elem_type(::onnx::TensorProto::DOUBLE);
+  declare(model.mutable_graph()->add_input(), "x")
+      ->mutable_type()
+      ->mutable_tensor_type()
+      ->set_elem_type(::onnx::TensorProto::DOUBLE);
   addNode(model.mutable_graph(), "Exp", {"x"}, {"y"});
   model.mutable_graph()->add_output()->set_name("y");
   EXPECT_THAT(compile(model), HasSubstr("in double precision yet; export the model in float32"));
@@ -306,7 +341,10 @@ TEST_F(FunctionTools, RefusesTypesThatOperatorsDoNotTake) {
     ::onnx::NodeProto *node = addNode(model.mutable_graph(), op, {}, {"y"});
     for (size_t i = 0; i < types.size(); ++i) {
       std::string name = strCat("x", i);
-      declare(model.mutable_graph()->add_input(), name)->mutable_type()->mutable_tensor_type()->set_elem_type(types[i]);
+      declare(model.mutable_graph()->add_input(), name)
+          ->mutable_type()
+          ->mutable_tensor_type()
+          ->set_elem_type(types[i]);
       node->add_input(name);
     }
     model.mutable_graph()->add_output()->set_name("y");
@@ -315,9 +353,12 @@ TEST_F(FunctionTools, RefusesTypesThatOperatorsDoNotTake) {
   };
   using ::onnx::TensorProto;
   EXPECT_THAT(compile("Exp", {TensorProto::INT64}),
-              HasSubstr("node 'node/y' ('Exp'): does not take inputs of such types: int64[2]; cast them to types that the operator has"));
-  EXPECT_THAT(compile("Not", {TensorProto::FLOAT}), HasSubstr("does not take inputs of such types: float[2]; cast"));
-  EXPECT_THAT(compile("Gather", {TensorProto::FLOAT, TensorProto::FLOAT}), HasSubstr("such types: float[2], float[2]; cast"));
+              HasSubstr("node 'node/y' ('Exp'): does not take inputs of such types: int64[2]; cast them to "
+                        "types that the operator has"));
+  EXPECT_THAT(compile("Not", {TensorProto::FLOAT}),
+              HasSubstr("does not take inputs of such types: float[2]; cast"));
+  EXPECT_THAT(compile("Gather", {TensorProto::FLOAT, TensorProto::FLOAT}),
+              HasSubstr("such types: float[2], float[2]; cast"));
 }
 
 TEST_F(FunctionTools, RefusesWhatNoOperatorSays) {
@@ -330,15 +371,18 @@ TEST_F(FunctionTools, RefusesWhatNoOperatorSays) {
     model.mutable_opset_import(0)->set_version(23);
     ::onnx::GraphProto *graph = model.mutable_graph();
     declare(graph->add_input(), "q", {1, 1, 2, 4});
-    addAttribute(addNode(graph, "Attention", {"q", "q", "q"}, {"y", "", "", "scores"}), attribute, ::onnx::AttributeProto::INT)
+    addAttribute(addNode(graph, "Attention", {"q", "q", "q"}, {"y", "", "", "scores"}), attribute,
+                 ::onnx::AttributeProto::INT)
         ->set_i(value);
     for (std::string_view output : {"y", "scores"})
       graph->add_output()->set_name(std::string(output));
     return model;
   };
   EXPECT_THAT(compile(attention("qk_matmul_output_mode", 1 << 20)),
-              AllOf(HasSubstr("status 1"), HasSubstr("attribute 'qk_matmul_output_mode' is 1048576, expected 0 to 3")));
-  EXPECT_THAT(compile(attention("softmax_precision", 8)), HasSubstr("attribute 'softmax_precision' is 8, not a type of reals"));
+              AllOf(HasSubstr("status 1"),
+                    HasSubstr("attribute 'qk_matmul_output_mode' is 1048576, expected 0 to 3")));
+  EXPECT_THAT(compile(attention("softmax_precision", 8)),
+              HasSubstr("attribute 'softmax_precision' is 8, not a type of reals"));
   EXPECT_EQ(compile(attention("softmax_precision", 10)), "status 0\n");
 
   ::onnx::ModelProto model = emptyModel();
@@ -346,7 +390,8 @@ TEST_F(FunctionTools, RefusesWhatNoOperatorSays) {
   model.mutable_opset_import(1)->set_version(1);
   declare(model.mutable_graph()->add_input(), "q", {1, 2, 4});
   declare(model.mutable_graph()->add_input(), "mask", {1, 2});
-  ::onnx::NodeProto *node = addNode(model.mutable_graph(), "MultiHeadAttention", {"q", "q", "q", "", "mask"}, {"y"});
+  ::onnx::NodeProto *node =
+      addNode(model.mutable_graph(), "MultiHeadAttention", {"q", "q", "q", "", "mask"}, {"y"});
   node->set_domain("com.microsoft");
   addAttribute(node, "num_heads", ::onnx::AttributeProto::INT)->set_i(2);
   model.mutable_graph()->add_output()->set_name("y");
@@ -354,7 +399,8 @@ TEST_F(FunctionTools, RefusesWhatNoOperatorSays) {
 
   model = emptyModel();
   declare(model.mutable_graph()->add_input(), "x", {1});
-  addTensor(model.mutable_graph(), "shape", ::onnx::TensorProto::INT64, {1})->set_raw_data(std::string("\0\0\0\0\0\1\0\0", 8));
+  addTensor(model.mutable_graph(), "shape", ::onnx::TensorProto::INT64, {1})
+      ->set_raw_data(std::string("\0\0\0\0\0\1\0\0", 8));
   addNode(model.mutable_graph(), "Expand", {"x", "shape"}, {"y"});
   model.mutable_graph()->add_output()->set_name("y");
   EXPECT_THAT(compile(model), HasSubstr("moves more than 268435456 elements, which is not compiled"));

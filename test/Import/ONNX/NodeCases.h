@@ -37,7 +37,8 @@ inline std::vector<std::filesystem::path> sortedEntries(const std::filesystem::p
 }
 
 /// The tensors KIND_0.pb, KIND_1.pb … of a case. Their bytes are in `constants`, which must outlive them.
-inline absl::StatusOr<std::vector<Tensor>> readTensors(const std::filesystem::path &folder, const std::string &kind,
+inline absl::StatusOr<std::vector<Tensor>> readTensors(const std::filesystem::path &folder,
+                                                       const std::string &kind,
                                                        std::vector<TensorConstant> &constants,
                                                        const Evaluator &evaluator) {
   for (int i = 0; std::filesystem::exists(folder / (kind + "_" + std::to_string(i) + ".pb")); ++i) {

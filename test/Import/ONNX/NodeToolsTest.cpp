@@ -62,14 +62,15 @@ absl::Status prepare(Case &c) {
 }
 
 /// Runs a tool over command lines; returns what it wrote on standard error, by line.
-std::vector<std::string> runBatch(const fs::path &work, const std::string &tool, const std::vector<std::string> &lines) {
+std::vector<std::string> runBatch(const fs::path &work, const std::string &tool,
+                                  const std::vector<std::string> &lines) {
   fs::path batch = work / (tool + ".batch"), errors = work / (tool + ".err");
   std::ofstream file(batch);
   for (const std::string &line : lines)
     file << line << "\n";
   file.close();
-  std::string command = strCat(LAMINA_BINARY_DIR, "/bin/", tool, " --batch ", batch.string(), " >", (work / "out").string(),
-                               " 2>", errors.string());
+  std::string command = strCat(LAMINA_BINARY_DIR, "/bin/", tool, " --batch ", batch.string(), " >",
+                               (work / "out").string(), " 2>", errors.string());
   int status = std::system(command.c_str());
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) <= 1) << tool << " ended with " << status;
   std::vector<std::string> result;
@@ -148,7 +149,8 @@ void runAll(const fs::path &work, std::vector<Case> &cases) {
   for (Case &c : cases) {
     if (!c.problem.empty())
       continue;
-    std::string line = strCat((c.work / "m.lamina").string(), " --inproc --threads=1 --output-dir ", (c.work / "out").string());
+    std::string line = strCat((c.work / "m.lamina").string(), " --inproc --threads=1 --output-dir ",
+                              (c.work / "out").string());
     for (const std::string &input : c.inputs)
       if (!c.constants.contains(input))
         line += strCat(" --input \"", input, "=", c.file(input), "\"");
@@ -211,8 +213,13 @@ TEST(NodeTools, EveryCasePassesOrIsListed) {
   const char *only = std::getenv("LAMINA_NODE_TESTS"); // part of a name, for work on one operator
   for (const fs::path &folder : folders)
     if (!only || folder.filename().string().find(only) != std::string::npos)
-      cases.push_back({.folder = folder, .work = work / folder.filename(), .inputs = {}, .outputs = {}, .expected = {},
-                       .constants = {}, .problem = {}});
+      cases.push_back({.folder = folder,
+                       .work = work / folder.filename(),
+                       .inputs = {},
+                       .outputs = {},
+                       .expected = {},
+                       .constants = {},
+                       .problem = {}});
   runAll(work, cases);
   std::map<std::string, std::string> listed = listedCases("uncompiled_node_tests.txt");
   int passed = 0;

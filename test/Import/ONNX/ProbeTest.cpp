@@ -90,13 +90,16 @@ TEST(OnnxProbe, TakesSizesThatNothingElseSays) {
   };
   Value other = input("prefix", {{.size = -1, .symbol = "width"}});
   Value tokens = input("input_ids", {{.size = -1, .symbol = "batch"}, {.size = 4}});
-  EXPECT_THAT(refusal(other, {}), HasSubstr("size 'width' of axis 0 is not known; give it with --dim width=N"));
-  EXPECT_THAT(refusal(input("prefix", {{.size = -1}}), {}), HasSubstr("of axis 0 is not declared; declare it in the model"));
+  EXPECT_THAT(refusal(other, {}),
+              HasSubstr("size 'width' of axis 0 is not known; give it with --dim width=N"));
+  EXPECT_THAT(refusal(input("prefix", {{.size = -1}}), {}),
+              HasSubstr("of axis 0 is not declared; declare it in the model"));
   absl::StatusOr<Tensor> given = inputAt(other, kPoints[0], {.sizes = {{"width", 7}}});
   ASSERT_TRUE(given.ok()) << given.status();
   EXPECT_EQ(given->dims(), Dims{7});
   EXPECT_EQ(refusal(tokens, {}), "");
-  EXPECT_THAT(refusal(tokens, {.sizes = {{"batch", 2}}}), HasSubstr("size 'batch' of axis 0 is the batch's; leave out --dim batch=2"));
+  EXPECT_THAT(refusal(tokens, {.sizes = {{"batch", 2}}}),
+              HasSubstr("size 'batch' of axis 0 is the batch's; leave out --dim batch=2"));
 }
 
 TEST(OnnxProbe, TakesSizesThatMayBeOthersThanTheBatchs) {
@@ -110,12 +113,15 @@ TEST(OnnxProbe, TakesSizesThatMayBeOthersThanTheBatchs) {
   EXPECT_EQ(dims("inputs_embeds", {batch, any, heads}, {{"heads", 64}}), (Dims{1, 5, 64}));
   EXPECT_EQ(dims("past.0.key", {batch, heads, past, eight}, {{"heads", 4}}), (Dims{1, 4, 11, 8}));
   EXPECT_EQ(dims("past.0.key", {batch, eight, any, eight}, {}), (Dims{1, 8, 11, 8}));
-  EXPECT_EQ(dims("past.0.key", {batch, eight, any, eight}, {{"s7", 4}}), Dims()) << "there is no other for the tokens";
+  EXPECT_EQ(dims("past.0.key", {batch, eight, any, eight}, {{"s7", 4}}), Dims())
+      << "there is no other for the tokens";
   EXPECT_EQ(dims("past.0.key", {batch, heads, past, eight}, {{"past_sequence", 4}}), Dims());
 }
 
 TEST(OnnxProbe, NamesCachesThatAreCutToAWindow) {
-  auto ofAll = [](int64_t S, int64_t P) { return Tensor(ElementType::Float, {1, std::min<int64_t>(S + P, 6)}); };
+  auto ofAll = [](int64_t S, int64_t P) {
+    return Tensor(ElementType::Float, {1, std::min<int64_t>(S + P, 6)});
+  };
   EXPECT_THAT(recognized(ofAll), StartsWith("axis 1 is cut to the last 6 positions; "));
   auto ofPast = [](int64_t, int64_t P) { return Tensor(ElementType::Float, {std::min<int64_t>(P, 4)}); };
   EXPECT_THAT(recognized(ofPast), StartsWith("axis 0 is cut to the last 4 positions; "));

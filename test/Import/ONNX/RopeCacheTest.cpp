@@ -62,7 +62,8 @@ TEST(RopeCache, OtherTablesAreRefused) {
               testing::HasSubstr("row 40 of the tables"));
   tables.sines[40 * 8 + 3] = NAN;
   EXPECT_FALSE(tables.read(ElementType::Float).ok());
-  EXPECT_FALSE(readRopeCache(Tensor::ofReals(tables.cosines, {64, 8}), Tensor::ofReals(tables.sines, {8, 64})).ok());
+  EXPECT_FALSE(
+      readRopeCache(Tensor::ofReals(tables.cosines, {64, 8}), Tensor::ofReals(tables.sines, {8, 64})).ok());
 }
 
 } // namespace

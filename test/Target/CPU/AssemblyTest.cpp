@@ -88,8 +88,7 @@ bool storesToStack(const Instruction &instruction) {
     return std::regex_match(instruction.operands, arm);
   // What is written comes last, and comparisons and prefetching write nothing.
   return !instruction.mnemonic.starts_with("cmp") && !instruction.mnemonic.starts_with("prefetch") &&
-         instruction.operands.find(',') != std::string::npos &&
-         std::regex_match(instruction.operands, x86);
+         instruction.operands.find(',') != std::string::npos && std::regex_match(instruction.operands, x86);
 }
 
 struct Case {
@@ -105,7 +104,8 @@ class AssemblyTest : public testing::TestWithParam<Case> {
 protected:
   /// Products with a weight of `format`, and activations of `element`.
   void expectLoopsInRegisters(const std::string &format, const std::string &element) {
-    std::string weight = "tensor<64x2048x!lm.block<" + format + ">>", input = "tensor<?x2048x" + element + ">";
+    std::string weight = "tensor<64x2048x!lm.block<" + format + ">>",
+                input = "tensor<?x2048x" + element + ">";
     std::string text = "plan.kernel @linear {\n^bb0(%x: " + input + ", %w: " + weight +
                        "):\n  %0 = lm.linear %x, %w : (" + input + ", " + weight +
                        ") -> tensor<?x64xf32>\n  plan.yield %0 : tensor<?x64xf32>\n}\n";

@@ -10,7 +10,11 @@ using namespace lamina::test;
 std::string AttentionShape::text(bool overlapped) const {
   auto rows = [](int64_t width) { return "tensor<?x" + std::to_string(width) + "xf32>"; };
   std::string cache = "!lm.kv_cache<" + std::to_string(heads) + " x " + std::to_string(key) + " x " +
-                      std::to_string(value) + ", " + (element == "q8_0" ? "!lm.block<q8_0>" : element == "fp8_e4m3" ? "f8E4M3FN" : element) + ">";
+                      std::to_string(value) + ", " +
+                      (element == "q8_0"       ? "!lm.block<q8_0>"
+                       : element == "fp8_e4m3" ? "f8E4M3FN"
+                                               : element) +
+                      ">";
   std::string places = "tensor<?xi32>, tensor<?xi32>, tensor<?x?xi32>", k = rows(heads * key),
               v = rows(heads * value);
   std::string q = rows(queryHeads * key), o = rows(queryHeads * value), slots = rows(slotWidth());
@@ -18,17 +22,19 @@ std::string AttentionShape::text(bool overlapped) const {
   std::string split = (window ? ", window = " + std::to_string(window) + " : i64" : "") +
                       ", range = 512, ranges = " + std::to_string(kRanges) + ", split_tokens = 8";
   auto attention = [&](const std::string &name, const std::string &earlier, const std::string &attributes) {
-    return "plan.kernel @" + name + " {\n^bb0(%q: " + q + ", %c: " + cache + (earlier.empty() ? "" : ", %e: " + slots) + ", " +
-           arguments + "  %0 = lm.online_attention %q, %c at %p, %s, %b " + earlier + " {" + attributes +
+    return "plan.kernel @" + name + " {\n^bb0(%q: " + q + ", %c: " + cache +
+           (earlier.empty() ? "" : ", %e: " + slots) + ", " + arguments +
+           "  %0 = lm.online_attention %q, %c at %p, %s, %b " + earlier + " {" + attributes +
            "scale = " + std::to_string(scale) + " : f32" +
-           (softCap ? ", soft_cap = " + std::to_string(softCap) + " : f32" : "") + split + "} : " + q + ", " + cache + ", " +
-           places + " -> " + slots + "\n  plan.yield %0 : " + slots + "\n}\n";
+           (softCap ? ", soft_cap = " + std::to_string(softCap) + " : f32" : "") + split + "} : " + q + ", " +
+           cache + ", " + places + " -> " + slots + "\n  plan.yield %0 : " + slots + "\n}\n";
   };
   return "plan.kernel @append {\n^bb0(%c: " + cache + ", %k: " + k + ", %v: " + v + ", " + arguments +
-         "  %0 = lm.cache_append %c, %k, %v at %p, %s, %b : " + cache + ", " + k + ", " + v + ", " +
-         places + "\n  plan.yield %0 : " + cache + "\n}\n" +
-         (overlapped ? attention("cached", "", "cached_only, ") + attention("attention", "after %e : " + slots, "")
-                     : attention("attention", "", "")) +
+         "  %0 = lm.cache_append %c, %k, %v at %p, %s, %b : " + cache + ", " + k + ", " + v + ", " + places +
+         "\n  plan.yield %0 : " + cache + "\n}\n" +
+         (overlapped
+              ? attention("cached", "", "cached_only, ") + attention("attention", "after %e : " + slots, "")
+              : attention("attention", "", "")) +
          "plan.kernel @combine {\n^bb0(%x: " + slots + ", %p: tensor<?xi32>):\n" +
          "  %0 = lm.attention_combine %x at %p {heads = " + std::to_string(queryHeads) + split + "} : (" +
          slots + ", tensor<?xi32>) -> " + o + "\n  plan.yield %0 : " + o + "\n}\n";
@@ -45,8 +51,8 @@ AttentionRunner test::runnerOf(const KernelLibrary &library) {
 }
 
 Conversation::Conversation(const AttentionShape &shape, AttentionRunner run, bool overlapped)
-    : shape_(shape), run_(std::move(run)), overlapped_(overlapped), cache_(shape.pageBytes() * kStride * kSequences + 64, 0xFF),
-      table_(kStride * kSequences) {
+    : shape_(shape), run_(std::move(run)), overlapped_(overlapped),
+      cache_(shape.pageBytes() * kStride * kSequences + 64, 0xFF), table_(kStride * kSequences) {
   for (size_t i = 0; i < table_.size(); ++i)
     table_[i] = int32_t(i * 13 % table_.size());
 }
@@ -95,7 +101,8 @@ Rows test::converse(const AttentionShape &shape, const AttentionRunner &run, con
   Rows all(tokens.q.rows, shape.queryHeads * shape.value);
   for (int64_t begin = 0; begin < tokens.q.rows; begin += chunk) {
     int64_t count = std::min(chunk, tokens.q.rows - begin);
-    Rows q = slice(tokens.q, begin, count), k = slice(tokens.k, begin, count), v = slice(tokens.v, begin, count);
+    Rows q = slice(tokens.q, begin, count), k = slice(tokens.k, begin, count),
+         v = slice(tokens.v, begin, count);
     Rows part = conversation.step(q, k, v, range(begin, count), std::vector<int32_t>(count, 2), parts);
     std::copy(part.data.begin(), part.data.end(), all.row(begin));
   }

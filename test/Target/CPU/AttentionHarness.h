@@ -21,7 +21,10 @@ struct AttentionShape {
   int64_t paddedValue() const { return (value + 15) / 16 * 16; }
   int64_t pageBytes() const {
     int64_t elements = heads * 16 * (key + paddedValue());
-    int64_t bytes = element == "q8_0" ? elements / 32 * 34 : elements * (element == "f32" ? 4 : element == "fp8_e4m3" ? 1 : 2);
+    int64_t bytes = element == "q8_0" ? elements / 32 * 34
+                                      : elements * (element == "f32"        ? 4
+                                                    : element == "fp8_e4m3" ? 1
+                                                                            : 2);
     return (bytes + 63) / 64 * 64;
   }
   /// Floats in a row of partial results: two slots, which is enough for kRanges ranges of 8 tokens in 12 rows.
@@ -32,8 +35,9 @@ struct AttentionShape {
 };
 
 /// Runs a form of a kernel over all its workgroups, in `parts` ranges where it can.
-using AttentionRunner = std::function<void(const std::string &kernel, size_t form,
-                                           const std::vector<BoundBuffer> &buffers, LaminaStep step, int64_t parts)>;
+using AttentionRunner =
+    std::function<void(const std::string &kernel, size_t form, const std::vector<BoundBuffer> &buffers,
+                       LaminaStep step, int64_t parts)>;
 AttentionRunner runnerOf(const KernelLibrary &library);
 
 /// Some sequences, the pages of each scattered over a cache that is full of NaN to begin with.

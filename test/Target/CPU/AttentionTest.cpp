@@ -68,25 +68,18 @@ std::vector<double> reference(const Shape &shape, const Rows &q, const Rows &k, 
   return out;
 }
 
-const Shape kShapes[] = {{8, 4, 8, 8, "f16"},
-                         {4, 4, 64, 64, "f32"},
-                         {6, 2, 80, 80, "f16", 20},
-                         {8, 1, 96, 96, "q8_0", 0, 5.0},
-                         {12, 2, 128, 128, "f16"},
-                         {4, 2, 256, 256, "f32", 7, 3.0},
-                         {3, 3, 6, 10, "bf16"},
-                         {32, 8, 64, 32, "q8_0", 16, 0},
-                         {5, 1, 48, 48, "f16", 1},
-                         {2, 2, 32, 64, "q8_0", 3},
-                         {14, 2, 64, 64, "bf16"},
-                         {4, 2, 256, 160, "bf16", 7, 3.0},
-                         {16, 1, 16, 32, "f16"},
-                         {8, 2, 64, 64, "fp8_e4m3"},
+const Shape kShapes[] = {{8, 4, 8, 8, "f16"},          {4, 4, 64, 64, "f32"},
+                         {6, 2, 80, 80, "f16", 20},    {8, 1, 96, 96, "q8_0", 0, 5.0},
+                         {12, 2, 128, 128, "f16"},     {4, 2, 256, 256, "f32", 7, 3.0},
+                         {3, 3, 6, 10, "bf16"},        {32, 8, 64, 32, "q8_0", 16, 0},
+                         {5, 1, 48, 48, "f16", 1},     {2, 2, 32, 64, "q8_0", 3},
+                         {14, 2, 64, 64, "bf16"},      {4, 2, 256, 160, "bf16", 7, 3.0},
+                         {16, 1, 16, 32, "f16"},       {8, 2, 64, 64, "fp8_e4m3"},
                          {2, 1, 20, 24, "fp8_e4m3", 9}};
 
 void expectReference(const Shape &shape, const Tokens &tokens, const Rows &actual, int64_t t) {
-  std::vector<double> expected = reference(shape, tokens.q, stored(shape, tokens.k, shape.key),
-                                           stored(shape, tokens.v, shape.value), t);
+  std::vector<double> expected =
+      reference(shape, tokens.q, stored(shape, tokens.k, shape.key), stored(shape, tokens.v, shape.value), t);
   EXPECT_LT(relativeError(expected, {actual.row(t), actual.row(t) + actual.width}), 2e-6)
       << "token " << t << "\n"
       << shape.text();
@@ -113,7 +106,8 @@ TEST(AttentionTest, AgreesWithTheReferenceHoweverThePromptIsCut) {
 TEST(AttentionTest, WhatLiesBeforeAWindowDoesNotCount) {
   Random random(9);
   constexpr int64_t count = 75, window = 20, rowsOfTile = 16;
-  const Shape shapes[] = {{8, 1, 32, 32, "f16", window}, {4, 2, 16, 32, "bf16", window}, {2, 2, 32, 32, "f32", window}};
+  const Shape shapes[] = {
+      {8, 1, 32, 32, "f16", window}, {4, 2, 16, 32, "bf16", window}, {2, 2, 32, 32, "f32", window}};
   for (const Shape &shape : shapes) {
     auto library = KernelLibrary::compile(shape.text(), runnableTargets().back());
     ASSERT_TRUE(library);
@@ -124,7 +118,8 @@ TEST(AttentionTest, WhatLiesBeforeAWindowDoesNotCount) {
     for (int64_t chunk : {int64_t(1), count}) {
       Rows actual = converse(shape, runnerOf(*library), tokens, chunk);
       int64_t first = window + rowsOfTile;
-      EXPECT_TRUE(slice(actual, first, count - first).sameBits(slice(expected, first, count - first))) << shape.text();
+      EXPECT_TRUE(slice(actual, first, count - first).sameBits(slice(expected, first, count - first)))
+          << shape.text();
       EXPECT_FALSE(std::isfinite(actual.row(window - 1)[0])) << "position 0 does count here";
     }
   }
@@ -133,7 +128,9 @@ TEST(AttentionTest, WhatLiesBeforeAWindowDoesNotCount) {
 /// Several ranges: split over workgroups or not, in one step or token by token.
 TEST(AttentionTest, RangesMergeToTheSameBits) {
   Random random(4);
-  const Shape shapes[] = {{8, 1, 32, 32, "f16"}, {2, 2, 32, 32, "q8_0"}, {4, 1, 32, 32, "f32", 600},
+  const Shape shapes[] = {{8, 1, 32, 32, "f16"},
+                          {2, 2, 32, 32, "q8_0"},
+                          {4, 1, 32, 32, "f32", 600},
                           {4, 4, 16, 16, "bf16", 0, 4.0}};
   for (const Shape &shape : shapes) {
     auto library = KernelLibrary::compile(shape.text(), runnableTargets().back());
@@ -161,7 +158,9 @@ TEST(AttentionTest, CachedRangesFirstGiveTheSameBits) {
     ASSERT_TRUE(whole && parts);
     Tokens tokens(random, shape, 1030);
     Rows expected = converse(shape, runnerOf(*whole), tokens, 1030);
-    auto overlapped = [&](int64_t chunk) { return converse(shape, runnerOf(*parts), tokens, chunk, 3, true); };
+    auto overlapped = [&](int64_t chunk) {
+      return converse(shape, runnerOf(*parts), tokens, chunk, 3, true);
+    };
     for (int64_t chunk : slowDevice() ? std::vector<int64_t>{509} : std::vector<int64_t>{1, 5, 8, 9, 509})
       EXPECT_TRUE(overlapped(chunk).sameBits(expected)) << "chunk " << chunk << "\n" << shape.text();
   }
@@ -171,13 +170,15 @@ TEST(AttentionTest, CachedRangesFirstGiveTheSameBits) {
 /// with a window that reaches back to cached ranges for some of the tokens only.
 TEST(AttentionTest, CachedRangesOfManySequencesGiveTheSameBits) {
   Random random(7);
-  for (const Shape &shape : {Shape{4, 2, 16, 16, "f16"}, Shape{2, 2, 16, 16, "bf16", 8}, Shape{2, 2, 16, 16, "f32", 8}}) {
+  for (const Shape &shape :
+       {Shape{4, 2, 16, 16, "f16"}, Shape{2, 2, 16, 16, "bf16", 8}, Shape{2, 2, 16, 16, "f32", 8}}) {
     auto whole = KernelLibrary::compile(shape.text(), runnableTargets().back());
     auto parts = KernelLibrary::compile(shape.text(/*overlapped=*/true), runnableTargets().back());
     ASSERT_TRUE(whole && parts);
     Conversation one(shape, runnerOf(*whole)), two(shape, runnerOf(*parts), /*overlapped=*/true);
     int32_t done[4] = {};
-    for (const std::vector<int32_t> &lengths : {std::vector<int32_t>{515, 511, 520, 3}, {1, 1, 1, 1}, {1, 12, 1, 1}, {1, 1, 1, 9}}) {
+    for (const std::vector<int32_t> &lengths :
+         {std::vector<int32_t>{515, 511, 520, 3}, {1, 1, 1, 1}, {1, 12, 1, 1}, {1, 1, 1, 9}}) {
       std::vector<int32_t> positions, sequences;
       for (int32_t s = 0; s < 4; ++s)
         for (int32_t i = 0; i < lengths[s]; ++i, ++done[s]) {
@@ -200,7 +201,8 @@ TEST(AttentionTest, RaggedBatchesGiveEachSequenceItsOwnResult) {
     auto library = KernelLibrary::compile(shape.text(), runnableTargets().back());
     ASSERT_TRUE(library);
     const Tokens tokens[] = {{random, shape, 39}, {random, shape, 3}, {random, shape, 24}};
-    const Rows alone[] = {converse(shape, runnerOf(*library), tokens[0], 39), converse(shape, runnerOf(*library), tokens[1], 3),
+    const Rows alone[] = {converse(shape, runnerOf(*library), tokens[0], 39),
+                          converse(shape, runnerOf(*library), tokens[1], 3),
                           converse(shape, runnerOf(*library), tokens[2], 24)};
     Conversation conversation(shape, runnerOf(*library));
     int64_t done[3] = {};
@@ -244,7 +246,8 @@ TEST(AttentionTest, WideTargetsAgreeBitForBit) {
 }
 
 /// Appends a row of 16 values as key and as value to a page of `shape`, at position 3, and returns the page.
-std::vector<uint8_t> pageOf(const Shape &shape, const std::string &target, std::span<const float, 16> values) {
+std::vector<uint8_t> pageOf(const Shape &shape, const std::string &target,
+                            std::span<const float, 16> values) {
   std::vector<uint8_t> page(shape.pageBytes());
   auto library = KernelLibrary::compile(shape.text(), target);
   EXPECT_TRUE(library);
@@ -254,7 +257,8 @@ std::vector<uint8_t> pageOf(const Shape &shape, const std::string &target, std::
   std::ranges::copy(values, k.row(0));
   std::ranges::copy(values, v.row(0));
   std::vector<int32_t> position = {3}, sequence = {0}, table = {0};
-  library->run("append", {page.data(), k.pointer(), v.pointer(), position.data(), sequence.data(), table.data()},
+  library->run("append",
+               {page.data(), k.pointer(), v.pointer(), position.data(), sequence.data(), table.data()},
                LaminaStep{1, 0, 1, 1});
   return page;
 }
@@ -278,8 +282,9 @@ TEST(AttentionTest, CachesRoundAsTheHardwareDoes) {
 
 /// The same in eight bits: 448 is the greatest, 2^-9 the least, and no number is lost among NaN.
 TEST(AttentionTest, CachesOfEightBitFloatsRoundToEvenAndSaturate) {
-  const float values[16] = {0.0f,        -0.0f,        448.0f,        -464.0f,  1e9f,      -INFINITY, NAN,     0x1p-9f,
-                            0x1p-10f,    0x1.8p-10f,   0x1.8p-9f,     0x1p-6f,  0x1.fp-7f, 1.0625f,   1.1875f, -3.14159f};
+  const float values[16] = {0.0f,      -0.0f,   448.0f,   -464.0f,    1e9f,      -INFINITY,
+                            NAN,       0x1p-9f, 0x1p-10f, 0x1.8p-10f, 0x1.8p-9f, 0x1p-6f,
+                            0x1.fp-7f, 1.0625f, 1.1875f,  -3.14159f};
   for (const std::string &target : floatTargets()) {
     std::vector<uint8_t> page = pageOf({1, 1, 16, 16, "fp8_e4m3"}, target, values);
     for (int64_t i = 0; i < 16; ++i) {

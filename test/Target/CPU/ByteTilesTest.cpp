@@ -161,8 +161,9 @@ TEST_F(ByteTilesTest, EveryFormatGivesTheBitsOfVectors) {
   ASSERT_TRUE(vectors && withTiles);
   for (const BlockFormat *format : formats) {
     std::string name = lowerName(*format);
-    for (const Matrix &w : {randomMatrix(random, *format, 35, columnsFor(*format)),
-                            filledMatrix(random, *format, 35, columnsFor(*format), {0xFF, 0x00, 0x77, 0x88, 0x80, 0x7F})})
+    for (const Matrix &w :
+         {randomMatrix(random, *format, 35, columnsFor(*format)),
+          filledMatrix(random, *format, 35, columnsFor(*format), {0xFF, 0x00, 0x77, 0x88, 0x80, 0x7F})})
       for (int64_t tokens : {15, 16, 45}) {
         Matrix weight = w;
         QuantizedRows x = quantized(randomRows(random, tokens, w.columns));
@@ -197,9 +198,12 @@ TEST_F(ByteTilesTest, ScalesOfBothLengthsMeetInAGate) {
   std::vector<QuantizedRows> gated(2, QuantizedRows(37, 96));
   std::vector<Rows> other(2, Rows(37, 40));
   for (size_t i : {0, 1}) {
-    auto library = i == 0 ? KernelLibrary::compile(text, "x86-64-v4-vnni") : KernelLibrary::compile(text, compileWithModels);
+    auto library = i == 0 ? KernelLibrary::compile(text, "x86-64-v4-vnni")
+                          : KernelLibrary::compile(text, compileWithModels);
     ASSERT_TRUE(library);
-    library->run("gated", {x.pointer(), g.packed.data(), u.packed.data(), v.packed.data(), gated[i].pointer(), other[i].pointer()},
+    library->run("gated",
+                 {x.pointer(), g.packed.data(), u.packed.data(), v.packed.data(), gated[i].pointer(),
+                  other[i].pointer()},
                  LaminaStep{37, 0, 1, 1});
   }
   EXPECT_EQ(std::memcmp(gated[0].pointer(), gated[1].pointer(), BoundBuffer(gated[0].blocks).bytes), 0);

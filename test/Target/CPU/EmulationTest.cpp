@@ -97,8 +97,8 @@ TEST_P(EmulationTest, RoundingGivesTheSameBits) {
   Rows x = randomRows(random, 5, 96), g = randomRows(random, 1, 96), y(5, 96), z(5, 96);
   QuantizedRows expected(5, 96), rounded(5, 96);
   native->run("k", {x.pointer(), g.pointer(), y.pointer(), expected.pointer()}, LaminaStep{5, 0, 1, 1});
-  ASSERT_TRUE(runForeign(compileText(text, {GetParam()})[0], native->variants("k")[0],
-                         LaminaStep{5, 0, 1, 1}, {{x.data}, {g.data}, {z.data}, {rounded.blocks}}));
+  ASSERT_TRUE(runForeign(compileText(text, {GetParam()})[0], native->variants("k")[0], LaminaStep{5, 0, 1, 1},
+                         {{x.data}, {g.data}, {z.data}, {rounded.blocks}}));
   EXPECT_TRUE(z.sameBits(y));
   EXPECT_EQ(std::memcmp(rounded.pointer(), expected.pointer(), BoundBuffer(rounded.blocks).bytes), 0);
 }

@@ -60,7 +60,8 @@ TEST(ExpertTest, RoutesByProbabilityAndBreaksTiesByIndex) {
 
 /// Products read the matrices of what is chosen, whatever the logits are.
 TEST(ExpertTest, ChoosesExpertsThatExistWhereLogitsAreNoNumbers) {
-  constexpr float nan = std::numeric_limits<float>::quiet_NaN(), infinity = std::numeric_limits<float>::infinity();
+  constexpr float nan = std::numeric_limits<float>::quiet_NaN(),
+                  infinity = std::numeric_limits<float>::infinity();
   for (const std::string &target : runnableTargets()) {
     auto library = KernelLibrary::compile(routeText(40, 3, "{normalize}"), target);
     ASSERT_TRUE(library);

@@ -162,11 +162,10 @@ TEST_P(FusedLinearTest, GivesBothForms) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Targets, FusedLinearTest, testing::ValuesIn(floatTargets()),
-                         [](const auto &info) {
-                           std::string name = info.param;
-                           std::replace(name.begin(), name.end(), '-', '_');
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(Targets, FusedLinearTest, testing::ValuesIn(floatTargets()), [](const auto &info) {
+  std::string name = info.param;
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+});
 
 } // namespace

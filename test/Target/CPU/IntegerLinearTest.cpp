@@ -89,8 +89,13 @@ TEST(IntegerLinearTest, BatchesAndSplitsAgreeBitForBit) {
     int64_t rows, columns;
   };
   // Of 32 teams with a step each the fifth has 7 whole rounds and some steps: GPUs take four together, then single ones.
-  const Shape shapes[] = {{"Q8_0", 100, 320}, {"Q4_0", 240, 576},  {"Q4_K", 65, 512},
-                          {"Q6_K", 64, 512},  {"Q4_0", 16, 32 * (32 * 7 + 3)}, {"Q4_0", 16, 16384}, {"Q5_1", 1, 32}};
+  const Shape shapes[] = {{"Q8_0", 100, 320},
+                          {"Q4_0", 240, 576},
+                          {"Q4_K", 65, 512},
+                          {"Q6_K", 64, 512},
+                          {"Q4_0", 16, 32 * (32 * 7 + 3)},
+                          {"Q4_0", 16, 16384},
+                          {"Q5_1", 1, 32}};
   std::string text;
   for (size_t i = 0; i < std::size(shapes); ++i)
     text += linearText("k" + std::to_string(i), *findBlockFormat(shapes[i].format), shapes[i].rows,

@@ -22,8 +22,8 @@ using namespace lamina::test;
 namespace {
 
 void loadDialects(mlir::MLIRContext &context) {
-  context.loadDialect<lm::LMDialect, plan::PlanDialect, mlir::arith::ArithDialect, mlir::func::FuncDialect, mlir::memref::MemRefDialect,
-                      mlir::scf::SCFDialect>();
+  context.loadDialect<lm::LMDialect, plan::PlanDialect, mlir::arith::ArithDialect, mlir::func::FuncDialect,
+                      mlir::memref::MemRefDialect, mlir::scf::SCFDialect>();
 }
 
 /// Parses and compiles; the sources are kept alive by `context`.

@@ -82,7 +82,8 @@ struct BoundBuffer {
   size_t bytes;
 
   BoundBuffer(void *data, size_t bytes) : data(data), bytes(bytes) {}
-  template <typename T> BoundBuffer(std::vector<T> &vector) : data(vector.data()), bytes(vector.size() * sizeof(T)) {}
+  template <typename T>
+  BoundBuffer(std::vector<T> &vector) : data(vector.data()), bytes(vector.size() * sizeof(T)) {}
 };
 
 /// Rows of activations with their padding.

@@ -66,7 +66,8 @@ TEST(LinearTest, FormsBatchesAndSplitsAgreeBitForBit) {
   };
   const Shape shapes[] = {{"F32", 17, 172},   {"F32", 512, 64},  {"F16", 172, 64},  {"Q8_0", 100, 320},
                           {"Q4_0", 240, 576}, {"Q4_K", 65, 512}, {"Q6_K", 64, 512}, {"F32", 1, 5},
-                          {"F16", 35, 172},   {"F16", 300, 60},  {"BF16", 33, 40}, {"BF16", 16, 544}, {"BF16", 1, 5}};
+                          {"F16", 35, 172},   {"F16", 300, 60},  {"BF16", 33, 40},  {"BF16", 16, 544},
+                          {"BF16", 1, 5}};
   std::string text;
   for (size_t i = 0; i < std::size(shapes); ++i)
     text += linearText("k" + std::to_string(i), *findBlockFormat(shapes[i].format), shapes[i].rows,
@@ -116,7 +117,9 @@ TEST(LinearTest, ActivationsOfAnySizeKeepTheirPrecision) {
           for (int64_t k = large; k < 96; ++k)
             x.row(t)[k] *= 1000;
         for (size_t form : library->formsFor(lowerName(format), x.rows))
-          EXPECT_LT(relativeError(product(x, w), runLinear(*library, lowerName(format), form, x, w).unpadded()), 1e-6)
+          EXPECT_LT(
+              relativeError(product(x, w), runLinear(*library, lowerName(format), form, x, w).unpadded()),
+              1e-6)
               << name << ", scale " << scale << ", from " << large;
       }
   }
@@ -130,13 +133,14 @@ TEST(LinearTest, ProductsOfDifferentWeightsAgreeAloneAndTogether) {
     const BlockFormat &format = *findBlockFormat(formats[i]);
     std::string n = std::to_string(i), type = matrixType(format, 40, 64);
     arguments += ", %w" + n + ": " + type;
-    body += "  %" + n + " = lm.linear %x, %w" + n + " : (tensor<?x64xf32>, " + type + ") -> tensor<?x40xf32>\n";
+    body +=
+        "  %" + n + " = lm.linear %x, %w" + n + " : (tensor<?x64xf32>, " + type + ") -> tensor<?x40xf32>\n";
     yields += (i ? ", %" : "%") + n;
     types += i ? ", tensor<?x40xf32>" : "tensor<?x40xf32>";
     alone += linearText("alone" + n, format, 40, 64);
   }
-  std::string text = "plan.kernel @together {\n^bb0(%x: tensor<?x64xf32>" + arguments + "):\n" + body + "  plan.yield " +
-                     yields + " : " + types + "\n}\n" + alone;
+  std::string text = "plan.kernel @together {\n^bb0(%x: tensor<?x64xf32>" + arguments + "):\n" + body +
+                     "  plan.yield " + yields + " : " + types + "\n}\n" + alone;
   Random random(8);
   auto library = KernelLibrary::compile(text, runnableTargets().back());
   ASSERT_TRUE(library);
@@ -155,7 +159,8 @@ TEST(LinearTest, ProductsOfDifferentWeightsAgreeAloneAndTogether) {
       library->run("together", form, bindings, LaminaStep{tokens, 0, 1, 1});
       for (size_t i = 0; i < results.size(); ++i) {
         std::string name = "alone" + std::to_string(i);
-        EXPECT_TRUE(results[i].sameBits(runLinear(*library, name, library->formsFor(name, tokens).front(), x, weights[i])))
+        EXPECT_TRUE(results[i].sameBits(
+            runLinear(*library, name, library->formsFor(name, tokens).front(), x, weights[i])))
             << formats[i] << " form " << form << " tokens " << tokens;
       }
     }

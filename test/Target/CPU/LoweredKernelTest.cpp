@@ -42,7 +42,8 @@ std::string loopWith(const std::string &scratch) {
 TEST(LoweredKernelTest, TurnsOfALoopShareTheirScratch) {
   std::vector<float> x(kTurns), y(kTurns);
   std::iota(x.begin(), x.end(), 0.0f);
-  auto library = KernelLibrary::compile(loopWith("memref.alloca() : memref<16xf32>"), runnableTargets().back());
+  auto library =
+      KernelLibrary::compile(loopWith("memref.alloca() : memref<16xf32>"), runnableTargets().back());
   ASSERT_TRUE(library);
   ASSERT_EQ(library->variants("copy").front().workgroups, kTurns / 1024);
   library->run("copy", 0, {x.data(), y.data()}, {.tokens = 1}, /*parts=*/3);
@@ -50,8 +51,9 @@ TEST(LoweredKernelTest, TurnsOfALoopShareTheirScratch) {
 }
 
 TEST(LoweredKernelTest, ScratchOfUnknownSizeIsRefused) {
-  EXPECT_THAT(compileErrors(loopWith("memref.alloca(%size) : memref<?xf32>"), runnableTargets().back()),
-              testing::HasSubstr("expected memory on the stack of a size that is known, got: 'memref<?xf32>'"));
+  EXPECT_THAT(
+      compileErrors(loopWith("memref.alloca(%size) : memref<?xf32>"), runnableTargets().back()),
+      testing::HasSubstr("expected memory on the stack of a size that is known, got: 'memref<?xf32>'"));
 }
 
 } // namespace

@@ -103,7 +103,8 @@ TEST(ObjectTest, NeedsNothingAndExportsTheForms) {
     }
     EXPECT_THAT(symbols, testing::UnorderedElementsAre("linear.t1", "linear.t4", "linear.any", "half.t1",
                                                        "half.t4", "half.any", "embedding", "norm", "rope",
-                                                       "gated", "route", "append", "attention.split", "attention.any", "combine.split", "combine.any"));
+                                                       "gated", "route", "append", "attention.split",
+                                                       "attention.any", "combine.split", "combine.any"));
     auto entries = elf->getELFFile().dynamicEntries();
     ASSERT_TRUE(bool(entries));
     for (const auto &entry : *entries)

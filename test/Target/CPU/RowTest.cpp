@@ -89,8 +89,9 @@ void normalisesLayers(bool biased) {
   Random random(5);
   for (int64_t width : {5, 64, 172, 2048}) {
     std::string rows = rowsType(width), vector = vectorType(width);
-    std::string text = "plan.kernel @norm {\n^bb0(%x: " + rows + ", %g: " + vector + (biased ? ", %b: " + vector : "") +
-                       "):\n  %0 = lm.layer_norm %x, %g" + (biased ? ", %b" : "") + " {epsilon = 1.0e-5 : f32} : " + rows + ", " + vector +
+    std::string text = "plan.kernel @norm {\n^bb0(%x: " + rows + ", %g: " + vector +
+                       (biased ? ", %b: " + vector : "") + "):\n  %0 = lm.layer_norm %x, %g" +
+                       (biased ? ", %b" : "") + " {epsilon = 1.0e-5 : f32} : " + rows + ", " + vector +
                        (biased ? ", " + vector : "") + "\n  plan.yield %0 : " + rows + "\n}";
     Rows x = randomRows(random, 3, width);
     for (int64_t i = 0; i < 3 * width; ++i)
@@ -105,7 +106,8 @@ void normalisesLayers(bool biased) {
       for (int64_t i = 0; i < width; ++i)
         variance += (x.row(r)[i] - mean) * (x.row(r)[i] - mean) / double(width);
       for (int64_t i = 0; i < width; ++i)
-        expected.push_back((x.row(r)[i] - mean) / std::sqrt(variance + 1e-5) * weight[i] + (biased ? bias[i] : 0));
+        expected.push_back((x.row(r)[i] - mean) / std::sqrt(variance + 1e-5) * weight[i] +
+                           (biased ? bias[i] : 0));
     }
     for (const std::string &target : runnableTargets()) {
       auto library = KernelLibrary::compile(text, target);

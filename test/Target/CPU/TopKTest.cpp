@@ -13,13 +13,14 @@ using namespace lamina::test;
 
 namespace {
 
-constexpr float nan = std::numeric_limits<float>::quiet_NaN(), infinity = std::numeric_limits<float>::infinity();
+constexpr float nan = std::numeric_limits<float>::quiet_NaN(),
+                infinity = std::numeric_limits<float>::infinity();
 
 std::string topText(int64_t columns, int64_t chosen) {
   std::string input = "tensor<?x" + std::to_string(columns) + "xf32>", k = std::to_string(chosen);
   std::string results = "tensor<?x" + k + "xf32>, tensor<?x" + k + "xi32>";
-  return "plan.kernel @top {\n^bb0(%x: " + input + "):\n  %v, %i = lm.top_k %x : (" + input + ") -> (" + results +
-         ")\n  plan.yield %v, %i : " + results + "\n}";
+  return "plan.kernel @top {\n^bb0(%x: " + input + "):\n  %v, %i = lm.top_k %x : (" + input + ") -> (" +
+         results + ")\n  plan.yield %v, %i : " + results + "\n}";
 }
 
 /// Columns in the order of lm.top_k.
@@ -58,7 +59,8 @@ void expectTop(const KernelLibrary &library, Rows &x, int64_t chosen, int64_t ca
       int32_t id;
       std::memcpy(&id, ids.row(t) + j, 4);
       EXPECT_EQ(id, order[size_t(j)]) << "row " << t << ", " << j;
-      EXPECT_EQ(std::memcmp(values.row(t) + j, x.row(t) + order[size_t(j)], 4), 0) << "row " << t << ", " << j;
+      EXPECT_EQ(std::memcmp(values.row(t) + j, x.row(t) + order[size_t(j)], 4), 0)
+          << "row " << t << ", " << j;
     }
     for (int64_t j = candidates; j < chosen; ++j)
       EXPECT_TRUE(std::isnan(values.row(t)[j])) << "written unasked: row " << t << ", " << j;

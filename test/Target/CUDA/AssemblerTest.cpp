@@ -36,12 +36,13 @@ void expectNoSpills(const std::string &text) {
 }
 
 /// A kernel with one operation; `types` are those of its operands and of its result.
-std::string kernelText(const std::string &name, const std::vector<std::string> &types, const std::string &operation) {
+std::string kernelText(const std::string &name, const std::vector<std::string> &types,
+                       const std::string &operation) {
   std::string arguments;
   for (size_t i = 0; i + 1 < types.size(); ++i)
     arguments += (i ? ", %" : "%") + std::string(1, char('a' + i)) + ": " + types[i];
-  return "plan.kernel @" + name + " {\n^bb0(" + arguments + "):\n  %0 = " + operation + "\n  plan.yield %0 : " +
-         types.back() + "\n}\n";
+  return "plan.kernel @" + name + " {\n^bb0(" + arguments + "):\n  %0 = " + operation +
+         "\n  plan.yield %0 : " + types.back() + "\n}\n";
 }
 
 /// With the activations that the planner gives them.
@@ -85,30 +86,37 @@ TEST(AssemblerTest, ProductsThatMeetFit) {
   for (const char *format : {"q4_k", "q6_k", "q2_k", "f16", "bf16"}) {
     const std::string name = format, h = "tensor<?x64xf32>", h8 = "tensor<?x64x!lm.q8>";
     const std::string rows = name.ends_with("f16") ? "tensor<?x1024xf32>" : "tensor<?x1024x!lm.q8>";
-    const std::string weight = "tensor<64x1024x!lm.block<" + name + ">>", product = " : (" + rows + ", " + weight + ") -> " + h;
-    text += "plan.kernel @gated_" + name + " {\n^bb0(%x: " + rows + ", %g: " + weight + ", %u: " + weight + ", %r: " + h +
-            "):\n  %0 = lm.linear %x, %g" + product + "\n  %1 = lm.linear %x, %u" + product +
+    const std::string weight = "tensor<64x1024x!lm.block<" + name + ">>",
+                      product = " : (" + rows + ", " + weight + ") -> " + h;
+    text += "plan.kernel @gated_" + name + " {\n^bb0(%x: " + rows + ", %g: " + weight + ", %u: " + weight +
+            ", %r: " + h + "):\n  %0 = lm.linear %x, %g" + product + "\n  %1 = lm.linear %x, %u" + product +
             "\n  %2 = lm.gated_activation silu %0, %1 : " + h + "\n  %3 = arith.addf %2, %r : " + h +
-            "\n  %4 = lm.quantize %3 : " + h + " -> " + h8 + "\n  plan.yield %3, %4 : " + h + ", " + h8 + "\n}\n";
+            "\n  %4 = lm.quantize %3 : " + h + " -> " + h8 + "\n  plan.yield %3, %4 : " + h + ", " + h8 +
+            "\n}\n";
   }
   expectNoSpills(text);
 }
 
 TEST(AssemblerTest, ExpertsFit) {
-  const std::string x = "tensor<?x256x!lm.q8>", e = "tensor<?x8xi32>", w = "tensor<?x8xf32>", y = "tensor<?x8x64xf32>",
-                    matrices = "tensor<128x64x256x!lm.block<q4_k>>", logits = "tensor<?x128xf32>";
-  std::string text = kernelText("experts", {x, e, matrices, y},
-                                "lm.expert_linear %a, %b, %c : (" + x + ", " + e + ", " + matrices + ") -> " + y);
-  text += kernelText("combine", {y, w, "tensor<?x64xf32>"}, "lm.combine_experts %a, %b : (" + y + ", " + w + ") -> tensor<?x64xf32>");
-  text += "plan.kernel @route {\n^bb0(%l: " + logits + "):\n  %e, %w = lm.route_experts %l {normalize} : (" + logits + ") -> (" +
-          e + ", " + w + ")\n  plan.yield %e, %w : " + e + ", " + w + "\n}\n";
+  const std::string x = "tensor<?x256x!lm.q8>", e = "tensor<?x8xi32>", w = "tensor<?x8xf32>",
+                    y = "tensor<?x8x64xf32>", matrices = "tensor<128x64x256x!lm.block<q4_k>>",
+                    logits = "tensor<?x128xf32>";
+  std::string text =
+      kernelText("experts", {x, e, matrices, y},
+                 "lm.expert_linear %a, %b, %c : (" + x + ", " + e + ", " + matrices + ") -> " + y);
+  text += kernelText("combine", {y, w, "tensor<?x64xf32>"},
+                     "lm.combine_experts %a, %b : (" + y + ", " + w + ") -> tensor<?x64xf32>");
+  text += "plan.kernel @route {\n^bb0(%l: " + logits + "):\n  %e, %w = lm.route_experts %l {normalize} : (" +
+          logits + ") -> (" + e + ", " + w + ")\n  plan.yield %e, %w : " + e + ", " + w + "\n}\n";
   expectNoSpills(text);
 }
 
 TEST(AssemblerTest, EmbeddingsAndAnglesFit) {
   const std::string ids = "tensor<?xi32>", rows = "tensor<?x1024xf32>", table = "tensor<?x4xf32>";
-  std::string text = kernelText("angles", {ids, table},
-                                "lm.rope_table %a {frequencies = array<f64: 1.0, 0.1>, magnitude = 1.0 : f32} : (" + ids + ") -> " + table);
+  std::string text =
+      kernelText("angles", {ids, table},
+                 "lm.rope_table %a {frequencies = array<f64: 1.0, 0.1>, magnitude = 1.0 : f32} : (" + ids +
+                     ") -> " + table);
   for (const char *format : {"f16", "q8_0", "q4_k", "q6_k", "iq4_xs"}) {
     const std::string weight = "tensor<512x1024x!lm.block<" + std::string(format) + ">>";
     text += kernelText("embedding_" + std::string(format), {ids, weight, rows},
@@ -119,23 +127,30 @@ TEST(AssemblerTest, EmbeddingsAndAnglesFit) {
 
 TEST(AssemblerTest, RowsFit) {
   const std::string rows = "tensor<?x4096xf32>", vector = "tensor<4096xf32>", table = "tensor<?x128xf32>";
-  std::string text = kernelText("norm", {rows, vector, rows}, "lm.rms_norm %a, %b {epsilon = 1.0e-5 : f32} : " + rows + ", " + vector);
+  std::string text = kernelText("norm", {rows, vector, rows},
+                                "lm.rms_norm %a, %b {epsilon = 1.0e-5 : f32} : " + rows + ", " + vector);
   text += kernelText("layer_norm", {rows, vector, vector, rows},
-                     "lm.layer_norm %a, %b, %c {epsilon = 1.0e-5 : f32} : " + rows + ", " + vector + ", " + vector);
+                     "lm.layer_norm %a, %b, %c {epsilon = 1.0e-5 : f32} : " + rows + ", " + vector + ", " +
+                         vector);
   text += kernelText("layer_norm_without_bias", {rows, vector, rows},
                      "lm.layer_norm %a, %b {epsilon = 1.0e-5 : f32} : " + rows + ", " + vector);
-  text += kernelText("rotate", {rows, table, rows}, "lm.rotary_embedding %a, %b {head_length = 128 : i64} : " + rows + ", " + table);
-  text += kernelText("round", {rows, "tensor<?x4096x!lm.q8>"}, "lm.quantize %a : " + rows + " -> tensor<?x4096x!lm.q8>");
-  text += kernelText("gather", {rows, "tensor<?xi32>", rows}, "lm.gather_rows %a, %b : (" + rows + ", tensor<?xi32>) -> " + rows);
+  text += kernelText("rotate", {rows, table, rows},
+                     "lm.rotary_embedding %a, %b {head_length = 128 : i64} : " + rows + ", " + table);
+  text += kernelText("round", {rows, "tensor<?x4096x!lm.q8>"},
+                     "lm.quantize %a : " + rows + " -> tensor<?x4096x!lm.q8>");
+  text += kernelText("gather", {rows, "tensor<?xi32>", rows},
+                     "lm.gather_rows %a, %b : (" + rows + ", tensor<?xi32>) -> " + rows);
   for (const char *activation : {"silu", "gelu", "gelu_tanh", "sigmoid", "relu"})
-    text += kernelText(activation, {rows, rows, rows}, "lm.gated_activation " + std::string(activation) + " %a, %b : " + rows);
+    text += kernelText(activation, {rows, rows, rows},
+                       "lm.gated_activation " + std::string(activation) + " %a, %b : " + rows);
   expectNoSpills(text);
 }
 
 TEST(AssemblerTest, CandidatesFit) {
   const std::string logits = "tensor<?x128256xf32>", values = "tensor<?x64xf32>", ids = "tensor<?x64xi32>";
-  expectNoSpills("plan.kernel @top_k {\n^bb0(%l: " + logits + "):\n  %v, %i = lm.top_k %l : (" + logits + ") -> (" + values +
-                 ", " + ids + ")\n  plan.yield %v, %i : " + values + ", " + ids + "\n}\n");
+  expectNoSpills("plan.kernel @top_k {\n^bb0(%l: " + logits + "):\n  %v, %i = lm.top_k %l : (" + logits +
+                 ") -> (" + values + ", " + ids + ")\n  plan.yield %v, %i : " + values + ", " + ids +
+                 "\n}\n");
 }
 
 } // namespace

@@ -14,7 +14,8 @@ namespace {
 
 TEST(FormsTest, RefusesBlocksThatShareMoreThanThereIs) {
   std::string errors = compileErrors(AttentionShape{8, 1, 4096, 64, "f16"}.text(), "ptx");
-  EXPECT_NE(errors.find("needs more of a GPU's shared memory in kernel 'attention$split' than there is: "), std::string::npos)
+  EXPECT_NE(errors.find("needs more of a GPU's shared memory in kernel 'attention$split' than there is: "),
+            std::string::npos)
       << errors;
 }
 
@@ -54,13 +55,13 @@ TEST(FormsTest, WeightsOf16BitsAreMultipliedOnTensorCores) {
     text += linearText(lowerName(*findBlockFormat(name)), *findBlockFormat(name), 64, 256);
   std::string ptx = compileText(text, {"ptx"}).at(0);
   EXPECT_THAT(countInEntries(ptx, "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32"),
-              UnorderedElementsAre(Pair("f16$t8", 8), Pair("f16$t64", 16), Pair("f16$any", 32), Pair("bf16$t8", 0),
-                                   Pair("bf16$t64", 0), Pair("bf16$any", 0), Pair("f32$t1", 0), Pair("f32$t4", 0),
-                                   Pair("f32$any", 0)));
+              UnorderedElementsAre(Pair("f16$t8", 8), Pair("f16$t64", 16), Pair("f16$any", 32),
+                                   Pair("bf16$t8", 0), Pair("bf16$t64", 0), Pair("bf16$any", 0),
+                                   Pair("f32$t1", 0), Pair("f32$t4", 0), Pair("f32$any", 0)));
   EXPECT_THAT(countInEntries(ptx, "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32"),
-              UnorderedElementsAre(Pair("bf16$t8", 12), Pair("bf16$t64", 24), Pair("bf16$any", 48), Pair("f16$t8", 0),
-                                   Pair("f16$t64", 0), Pair("f16$any", 0), Pair("f32$t1", 0), Pair("f32$t4", 0),
-                                   Pair("f32$any", 0)));
+              UnorderedElementsAre(Pair("bf16$t8", 12), Pair("bf16$t64", 24), Pair("bf16$any", 48),
+                                   Pair("f16$t8", 0), Pair("f16$t64", 0), Pair("f16$any", 0),
+                                   Pair("f32$t1", 0), Pair("f32$t4", 0), Pair("f32$any", 0)));
 }
 
 /// Keys and values of 16 bits, and floats of eight as those, go to tensor cores in both forms and however many rows go
@@ -70,10 +71,12 @@ TEST(FormsTest, CachesOf16BitsAreAttendedToOnTensorCores) {
     const char *element, *type;
     int terms;
   };
-  const Case cases[] = {{"f16", "f16", 2}, {"bf16", "bf16", 3}, {"fp8_e4m3", "f16", 2}, {"f32", "f16", 0}, {"q8_0", "f16", 0}};
+  const Case cases[] = {
+      {"f16", "f16", 2}, {"bf16", "bf16", 3}, {"fp8_e4m3", "f16", 2}, {"f32", "f16", 0}, {"q8_0", "f16", 0}};
   for (auto [element, type, terms] : cases) {
     std::string ptx = compileText(AttentionShape{8, 2, 64, 64, element}.text(), {"ptx"}).at(0);
-    std::string instruction = std::string("mma.sync.aligned.m16n8k16.row.col.f32.") + type + "." + type + ".f32";
+    std::string instruction =
+        std::string("mma.sync.aligned.m16n8k16.row.col.f32.") + type + "." + type + ".f32";
     std::map<std::string, int> counts = countInEntries(ptx, instruction);
     EXPECT_EQ(counts.at("attention$split"), 16 * terms) << element;
     EXPECT_EQ(counts.at("attention$any"), 3 * 16 * terms) << element;
@@ -87,9 +90,11 @@ struct LoadsAroundProduct {
 };
 LoadsAroundProduct loadsAroundProduct(const std::string &ptx, const std::string &entry) {
   std::string code = entriesOf(ptx).at(entry);
-  size_t product = code.find("mma.sync"), begin = code.rfind("bar.sync", product), end = code.find("bar.sync", product);
+  size_t product = code.find("mma.sync"), begin = code.rfind("bar.sync", product),
+         end = code.find("bar.sync", product);
   EXPECT_NE(product, std::string::npos) << entry;
-  return {countOf(code.substr(begin, product - begin), "ld.global"), countOf(code.substr(product, end - product), "ld.global")};
+  return {countOf(code.substr(begin, product - begin), "ld.global"),
+          countOf(code.substr(product, end - product), "ld.global")};
 }
 
 /// What a loop's next turn multiplies is on its way before this one does, and LLVM leaves it there: the words of 32 elements
@@ -113,7 +118,8 @@ TEST(FormsTest, LoadsAreIssuedAheadOfProducts) {
   }
   for (const char *format : {"Q4_0", "Q4_K"}) {
     const std::string name = lowerName(*findBlockFormat(format));
-    std::string ptx = compileText(linearText(name, *findBlockFormat(format), 64, 4096, "!lm.q8"), {"ptx"}).at(0);
+    std::string ptx =
+        compileText(linearText(name, *findBlockFormat(format), 64, 4096, "!lm.q8"), {"ptx"}).at(0);
     EXPECT_GE(loadsAroundProduct(ptx, name + "$t64").before, 8);
     EXPECT_GE(loadsAroundProduct(ptx, name + "$any").before, 8);
   }
@@ -123,10 +129,11 @@ TEST(FormsTest, LoadsAreIssuedAheadOfProducts) {
 std::string someKernels() {
   const std::string x = "tensor<?x256xf32>", w = "tensor<64x256x!lm.block<f16>>", y = "tensor<?x64xf32>";
   const std::string type = " : (" + x + ", " + w + ") -> " + y;
-  return AttentionShape{8, 2, 64, 64, "f16"}.text() + linearText("q4_0", *findBlockFormat("Q4_0"), 64, 256, "!lm.q8") +
-         linearText("f16", *findBlockFormat("F16"), 64, 256) + "plan.kernel @both {\n^bb0(%x: " + x + ", %a: " + w + ", %b: " + w +
-         "):\n  %0 = lm.linear %x, %a" + type + "\n  %1 = lm.linear %x, %b" + type + "\n  plan.yield %0, %1 : " + y + ", " + y +
-         "\n}\n";
+  return AttentionShape{8, 2, 64, 64, "f16"}.text() +
+         linearText("q4_0", *findBlockFormat("Q4_0"), 64, 256, "!lm.q8") +
+         linearText("f16", *findBlockFormat("F16"), 64, 256) + "plan.kernel @both {\n^bb0(%x: " + x +
+         ", %a: " + w + ", %b: " + w + "):\n  %0 = lm.linear %x, %a" + type + "\n  %1 = lm.linear %x, %b" +
+         type + "\n  plan.yield %0, %1 : " + y + ", " + y + "\n}\n";
 }
 
 /// From sm_90 on every kernel waits before it touches memory, lets the next one begin then, and says that it does.

@@ -46,7 +46,8 @@ protected:
   void load(const std::string &text) {
     std::vector<CodeFile> files;
     // The code for sm_90a is PTX here, which the driver takes as well.
-    for (auto [target, name] : {std::pair("ptx", "ptx"), std::pair("sm_90a", "sm_90a"), std::pair("cuda_sim", "sim")}) {
+    for (auto [target, name] :
+         {std::pair("ptx", "ptx"), std::pair("sm_90a", "sm_90a"), std::pair("cuda_sim", "sim")}) {
       std::string path = testing::TempDir() + "hardware-test." + std::to_string(getpid()) + "." + name;
       std::ofstream(path, std::ios::binary) << compileText(text, {target}).at(0);
       files.push_back({path, name});
@@ -98,7 +99,8 @@ protected:
   /// A conversation in one step, and in smaller ones.
   void converseInSteps(const AttentionShape &shape) {
     load(shape.text());
-    AttentionRunner runner = [this](const std::string &kernel, size_t form, const std::vector<BoundBuffer> &buffers, LaminaStep step,
+    AttentionRunner runner = [this](const std::string &kernel, size_t form,
+                                    const std::vector<BoundBuffer> &buffers, LaminaStep step,
                                     int64_t) { run(forms_.at(kernel).at(form), buffers, step); };
     Random random(2);
     Tokens tokens(random, shape, kTokens);
@@ -142,7 +144,9 @@ TEST_P(HardwareTest, ProductsGiveTheSameBitsInEveryForm) {
 }
 
 /// Rows that go together have blocks of positions in which some attend to nothing, whose weights are zeros.
-TEST_P(HardwareTest, AttentionGivesTheSameBitsHoweverRowsGoTogether) { converseInSteps({8, 2, 64, 64, "f16"}); }
+TEST_P(HardwareTest, AttentionGivesTheSameBitsHoweverRowsGoTogether) {
+  converseInSteps({8, 2, 64, 64, "f16"});
+}
 TEST_P(HardwareTest, AttentionToAWindowDoesToo) { converseInSteps({4, 1, 64, 64, "bf16", /*window=*/100}); }
 
 /// Each product reads what the one before it writes, and writes what the one before that has read.
@@ -174,6 +178,8 @@ TEST_P(HardwareTest, LaunchesThatOverlapGiveTheSameBits) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Drivers, HardwareTest, testing::Values(LAMINA_CUDA_SIM, kDriver.data()),
-                         [](const auto &info) { return std::string(info.index == 0 ? "Simulated" : "Real"); });
+                         [](const auto &info) {
+                           return std::string(info.index == 0 ? "Simulated" : "Real");
+                         });
 
 } // namespace

@@ -23,8 +23,9 @@ mlir::FailureOr<std::vector<std::string>> test::compileForDevice(llvm::ArrayRef<
     if (failed(describeCudaKernel(kernel)))
       return mlir::failure();
   llvm::StringRef target = targets.front();
-  mlir::FailureOr<std::string> object = target == "cuda_sim" ? compileForSimulator(kernels, 2)
-                                                             : compileToPTX(kernels, ptxArchitecture(target), 2);
+  mlir::FailureOr<std::string> object = target == "cuda_sim"
+                                            ? compileForSimulator(kernels, 2)
+                                            : compileToPTX(kernels, ptxArchitecture(target), 2);
   if (failed(object))
     return mlir::failure();
   return std::vector{*object};

@@ -48,11 +48,11 @@ TEST(DetectTargets, AgreesWithTheKernelsFlags) {
   struct Needs {
     const char *target, *flag;
   };
-  constexpr Needs kNeeds[] = {{"x86-64-v4-amx", " amx_int8"},     {"x86-64-v4-vnni", " avx512_vnni"},
-                              {"x86-64-v4", " avx512vl"},
-                              {"x86-64-v3-avxvnni", " avx_vnni"}, {"x86-64-v3", " avx2"},
-                              {"x86-64-v2", " sse4_2"},           {"aarch64-i8mm", " i8mm"},
-                              {"aarch64-dotprod", " asimddp"},    {"aarch64", " asimd"}};
+  constexpr Needs kNeeds[] = {{"x86-64-v4-amx", " amx_int8"}, {"x86-64-v4-vnni", " avx512_vnni"},
+                              {"x86-64-v4", " avx512vl"},     {"x86-64-v3-avxvnni", " avx_vnni"},
+                              {"x86-64-v3", " avx2"},         {"x86-64-v2", " sse4_2"},
+                              {"aarch64-i8mm", " i8mm"},      {"aarch64-dotprod", " asimddp"},
+                              {"aarch64", " asimd"}};
   std::ifstream stream("/proc/cpuinfo");
   std::string cpuinfo{std::istreambuf_iterator<char>(stream), {}};
   std::vector<std::string> targets = detectTargets();

@@ -18,7 +18,6 @@ using ::testing::HasSubstr;
 INSTANTIATE_TEST_SUITE_P(Devices, DeviceTest, ::testing::ValuesIn(backends()),
                          [](const auto &info) { return info.param.name; });
 
-
 TEST_P(DeviceTest, MemoryIsZeroedAndAligned) {
   for (uint64_t bytes : {uint64_t(0), uint64_t(1), uint64_t(4097), kHostBytes}) {
     auto memory = device_->allocate(bytes, "a test");

@@ -119,10 +119,12 @@ TEST_P(EngineDeathTest, AWeightsFileThatIsCutOffIsReported) {
   ASSERT_TRUE(engine_->step(fillBatch(*engine_, {{1, 0, 0}})).ok());
   std::filesystem::resize_file(artifact_.path() + "/weights/compute0.bin", 0);
   absl::Status status = engine_->step(fillBatch(*engine_, {{1, 1, 0}}));
-  EXPECT_THAT(std::string(status.message()),
-              ::testing::AnyOf(HasSubstr("was killed by signal 7 (Bus error): most likely a file of the artifact was cut off "
-                                         "while it was in use, or its disk failed"),
-                               HasSubstr("exited with status"))); // under a sanitizer
+  EXPECT_THAT(
+      std::string(status.message()),
+      ::testing::AnyOf(
+          HasSubstr("was killed by signal 7 (Bus error): most likely a file of the artifact was cut off "
+                    "while it was in use, or its disk failed"),
+          HasSubstr("exited with status"))); // under a sanitizer
 }
 
 TEST_P(EngineDeathTest, InterruptLeavesWorkersAlone) {

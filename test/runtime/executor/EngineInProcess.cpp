@@ -95,10 +95,9 @@ TEST(EngineInProcess, AnInterruptEndsAStepBetweenInstructions) {
   interrupted = false; // not while loading
   TestArtifact artifact;
   auto engine = Engine::create(longPlan(), artifact.path(),
-                               {.threadsPerWorker = 2,
-                                .inProcess = true,
-                                .trace = true,
-                                .interrupted = [] { return interrupted.load(); }});
+                               {.threadsPerWorker = 2, .inProcess = true, .trace = true, .interrupted = [] {
+                                  return interrupted.load();
+                                }});
   ASSERT_TRUE(engine.ok()) << engine.status();
   interrupted = true;
   absl::Status status = (*engine)->step(fillBatch(**engine, {{kSlowToken, 0, 0}}));

@@ -104,7 +104,8 @@ TEST_P(PlacedEngineTest, CandidatesComeInsteadOfLogits) {
   bool stays = GetParam().placement.computeOnCuda;
   EXPECT_EQ((*engine)->logits(0)[0], expectedLogit({stays ? 1 : 7}));
   step.candidates = kCandidates + 1;
-  EXPECT_THAT(std::string((*engine)->step(step).message()), HasSubstr("a step asks for 0 to 16 candidates, got 17"));
+  EXPECT_THAT(std::string((*engine)->step(step).message()),
+              HasSubstr("a step asks for 0 to 16 candidates, got 17"));
 }
 
 TEST_P(PlacedEngineTest, CandidatesThatNobodyOffersAreRefused) {
@@ -112,7 +113,8 @@ TEST_P(PlacedEngineTest, CandidatesThatNobodyOffersAreRefused) {
   ASSERT_TRUE(engine.ok()) << engine.status();
   LaminaStep step = fillBatch(**engine, {{1, 0, 0}});
   step.candidates = 1;
-  EXPECT_THAT(std::string((*engine)->step(step).message()), HasSubstr("a step asks for 0 to 0 candidates, got 1"));
+  EXPECT_THAT(std::string((*engine)->step(step).message()),
+              HasSubstr("a step asks for 0 to 0 candidates, got 1"));
 }
 
 TEST_P(PlacedEngineTest, CountsBytesAndTime) {
@@ -277,7 +279,8 @@ TEST_P(EngineTest, LoadErrorsNameTheWorker) {
   plan = makePlan();
   plan.mutable_workers(1)->set_arena_bytes(uint64_t(1) << 46);
   plan.mutable_workers(1)->mutable_caches(0)->set_page_bytes(uint64_t(1) << 41);
-  fails(plan, {"worker memory0: cannot reserve", "; lift the limit on this process's memory, or compile the model for fewer tokens"});
+  fails(plan, {"worker memory0: cannot reserve",
+               "; lift the limit on this process's memory, or compile the model for fewer tokens"});
 }
 
 TEST_P(EngineTest, OfSeveralFailingWorkersTheFirstIsNamed) {

@@ -181,19 +181,27 @@ const Mistake kMistakes[] = {
      "rows of 128 bytes for 33 tokens"},
     {"CandidatesPerToken",
      [](auto &p) { p = withCandidates(p), buffer(p, CandidateIds).set_extent(plan::TOKENS); },
-     "the candidates of worker compute0 (candidate_ids) are not an activation beside the logits with one row per output"},
+     "the candidates of worker compute0 (candidate_ids) are not an activation beside the logits with one row "
+     "per output"},
     {"CandidatesThatAreWeights",
-     [](auto &p) { p = withCandidates(p), buffer(p, CandidateLogits) = buffer(p, Weights), buffer(p, CandidateLogits).set_name("candidate_logits"); },
+     [](auto &p) {
+       p = withCandidates(p), buffer(p, CandidateLogits) = buffer(p, Weights),
+       buffer(p, CandidateLogits).set_name("candidate_logits");
+     },
      "(candidate_logits) are not an activation"},
-    {"MoreCandidatesThanTokens", [](auto &p) { p = withCandidates(p), p.mutable_model()->set_vocab_size(15); },
+    {"MoreCandidatesThanTokens",
+     [](auto &p) { p = withCandidates(p), p.mutable_model()->set_vocab_size(15); },
      "(candidate_logits) are not an activation"},
     {"CandidatesOfAnotherWorker",
-     [](auto &p) { p = withCandidates(p), *memory(p).add_buffers() = buffer(p, CandidateIds), memory(p).set_arena_bytes(1 << 20); },
+     [](auto &p) {
+       p = withCandidates(p), *memory(p).add_buffers() = buffer(p, CandidateIds),
+       memory(p).set_arena_bytes(1 << 20);
+     },
      "the candidates of worker memory0"},
     {"CandidatesWithoutIds", [](auto &p) { p = withCandidates(p), buffer(p, CandidateIds).set_name("x"); },
      "expected one buffer named candidate_logits and one of the same size named candidate_ids, or neither"},
-    {"MoreCandidatesThanIds", [](auto &p) { p = withCandidates(p), buffer(p, CandidateIds).set_row_bytes(32); },
-     "of the same size"},
+    {"MoreCandidatesThanIds",
+     [](auto &p) { p = withCandidates(p), buffer(p, CandidateIds).set_row_bytes(32); }, "of the same size"},
     {"CandidatesTwice",
      [](auto &p) {
        p = withCandidates(p);
@@ -285,14 +293,20 @@ plan::Plan makeFunction() {
   return plan;
 }
 
-TEST(PlanCheck, AcceptsAFunction) { EXPECT_TRUE(checkPlan(makeFunction()).ok()) << checkPlan(makeFunction()); }
+TEST(PlanCheck, AcceptsAFunction) {
+  EXPECT_TRUE(checkPlan(makeFunction()).ok()) << checkPlan(makeFunction());
+}
 
 const Mistake kFunctionMistakes[] = {
     {"NoOutputs", [](auto &p) { p.clear_outputs(); }, "1 inputs and no outputs"},
-    {"PortOfNoWorker", [](auto &p) { p.mutable_inputs(0)->set_worker(1); }, "buffer 0 of worker 1, which there is not"},
-    {"PortOfNoBuffer", [](auto &p) { p.mutable_inputs(0)->set_buffer(2); }, "buffer 2 of worker 0, which there is not"},
-    {"PortOfUnknownType", [](auto &p) { p.mutable_outputs(0)->set_element_type("f4"); }, "elements of type 'f4'"},
-    {"PortTooLarge", [](auto &p) { p.mutable_outputs(0)->set_shape(0, 1ull << 63); }, "a shape that fits no machine"},
+    {"PortOfNoWorker", [](auto &p) { p.mutable_inputs(0)->set_worker(1); },
+     "buffer 0 of worker 1, which there is not"},
+    {"PortOfNoBuffer", [](auto &p) { p.mutable_inputs(0)->set_buffer(2); },
+     "buffer 2 of worker 0, which there is not"},
+    {"PortOfUnknownType", [](auto &p) { p.mutable_outputs(0)->set_element_type("f4"); },
+     "elements of type 'f4'"},
+    {"PortTooLarge", [](auto &p) { p.mutable_outputs(0)->set_shape(0, 1ull << 63); },
+     "a shape that fits no machine"},
     {"PortOfAnotherSize", [](auto &p) { p.mutable_outputs(0)->set_shape(0, 5); }, "takes 20 bytes"},
     {"PortOfTokens", [](auto &p) { p.mutable_workers(0)->mutable_buffers(1)->set_extent(plan::TOKENS); },
      "no activation of fixed size"},

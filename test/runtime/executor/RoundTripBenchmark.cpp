@@ -38,9 +38,9 @@ template <typename Body> void measure(const char *name, Body body) {
 }
 
 void measureRoundTrip(const char *name, uint64_t rowBytes, uint64_t spin, bool sameCpu) {
-  auto links = SharedMemoryLinks::create({"first", "second"},
-                                         {{0, 1, rowBytes, "q"}, {1, 0, rowBytes, "out"}},
-                                         {{0, 1, 2, 2 * rowBytes}, {1, 0, 2, 2 * rowBytes}});
+  auto links =
+      SharedMemoryLinks::create({"first", "second"}, {{0, 1, rowBytes, "q"}, {1, 0, rowBytes, "out"}},
+                                {{0, 1, 2, 2 * rowBytes}, {1, 0, 2, 2 * rowBytes}});
   auto device = CpuDevice::create(1, 0);
   std::atomic<uint32_t> abort{0};
   std::vector<std::byte> buffer(rowBytes);

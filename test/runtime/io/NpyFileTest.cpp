@@ -37,7 +37,8 @@ TEST(NpyFile, ReadsWhatNumpyWrites) {
   std::string header = "{'descr': '<i2', 'fortran_order': False, 'shape': (2, 3), }";
   header.append(117 - header.size(), ' ');
   header += '\n';
-  absl::StatusOr<NpyArray> array = parseNpy(bytesOf(image(header, std::string("\1\0\2\0\3\0\4\0\5\0\6\0", 12))), "x.npy");
+  absl::StatusOr<NpyArray> array =
+      parseNpy(bytesOf(image(header, std::string("\1\0\2\0\3\0\4\0\5\0\6\0", 12))), "x.npy");
   ASSERT_TRUE(array.ok()) << array.status();
   EXPECT_EQ(array->descr, "<i2");
   EXPECT_THAT(array->shape, ElementsAre(2, 3));
@@ -76,7 +77,8 @@ TEST(NpyFile, AcceptsOtherFormsOfTheHeader) {
 
 TEST(NpyFile, RefusesWithOneLine) {
   auto header = [](const char *descr, const char *order, const char *shape) {
-    return std::string("{'descr': '") + descr + "', 'fortran_order': " + order + ", 'shape': " + shape + ", }";
+    return std::string("{'descr': '") + descr + "', 'fortran_order': " + order + ", 'shape': " + shape +
+           ", }";
   };
   const std::pair<std::string, const char *> cases[] = {
       {"", "expected a .npy file"},
@@ -86,7 +88,8 @@ TEST(NpyFile, RefusesWithOneLine) {
       {std::string("\x93NUMPY\x02\x00\xff\xff\xff\xff    ", 16), "too long or cut off"},
       {image("{'descr': '<f4'", ""), "header cannot be read"},
       {image("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': ()}", ""), "header cannot be read"},
-      {image("{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': ()}", ""), "header cannot be read"},
+      {image("{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': ()}", ""),
+       "header cannot be read"},
       {image(header("<f4", "False", "(-1,)"), ""), "header cannot be read"},
       {image(header("<f4", "False", "(99999999999999999999,)"), ""), "header cannot be read"},
       {image(header("<f4", "False", "(1,)") + "x", "abcd"), "header cannot be read"},

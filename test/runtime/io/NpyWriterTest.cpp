@@ -1,7 +1,7 @@
 //===- NpyWriterTest.cpp - .npy files that are whole or not there -----------------------------------------===//
 
-#include "runtime/io/NpyFile.h"
 #include "runtime/io/NpyWriter.h"
+#include "runtime/io/NpyFile.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -69,12 +69,14 @@ TEST(NpyWriter, SaysThatTheDiskIsFullAndLeavesNothing) {
   absl::Status status = writeNpy(path, "|u1", shape, large);
   setrlimit(RLIMIT_FSIZE, &limit);
   std::signal(SIGXFSZ, before);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("large.npy': File too large; give a file that can be written"));
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr("large.npy': File too large; give a file that can be written"));
   EXPECT_FALSE(std::filesystem::exists(path));
 }
 
 TEST(NpyWriter, LeavesDevicesAlone) {
-  EXPECT_THAT(std::string(writeNpy("/dev/full", "<i2", kShape, kRow).message()), HasSubstr("No space left on device"));
+  EXPECT_THAT(std::string(writeNpy("/dev/full", "<i2", kShape, kRow).message()),
+              HasSubstr("No space left on device"));
   EXPECT_TRUE(std::filesystem::exists("/dev/full"));
 }
 

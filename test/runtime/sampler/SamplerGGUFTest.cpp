@@ -1,7 +1,7 @@
 //===- SamplerGGUFTest.cpp - how a model likes to be sampled --------------------------------------------===//
 
-#include "runtime/io/GGUFWriter.h"
 #include "runtime/sampler/SamplerGGUF.h"
+#include "runtime/io/GGUFWriter.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -52,7 +52,8 @@ TEST(SamplerGGUF, LessThanNothingIsAll) {
   const std::array<uint8_t, 4> minusOne = {0xff, 0xff, 0xff, 0xff};
   GGUFWriter writer;
   for (const char *key : {"general.sampling.top_k", "general.sampling.penalty_last_n"})
-    writer.addPair({.key = key, .type = gguf::ValueType::I32, .elementType = gguf::ValueType::I32, .bytes = minusOne});
+    writer.addPair(
+        {.key = key, .type = gguf::ValueType::I32, .elementType = gguf::ValueType::I32, .bytes = minusOne});
   SamplerOptions expected;
   expected.topK = 0;
   expected.repetitionWindow = std::numeric_limits<int32_t>::max();

@@ -136,7 +136,8 @@ TEST(Sampler, RepetitionPenalty) {
   options.repetitionWindow = 0;
   EXPECT_EQ(sampleOnce(options, {4, 3, 1}, {0}), 0);
   EXPECT_EQ(sampleOnce({.repetitionPenalty = 1e30f}, {-1e30f, -infinity}, {0}), 0) << "nothing vanishes";
-  EXPECT_EQ(sampleOnce({.temperature = 1, .repetitionPenalty = 1e-38f}, {0, 20}, {1}), 1) << "nor becomes infinite";
+  EXPECT_EQ(sampleOnce({.temperature = 1, .repetitionPenalty = 1e-38f}, {0, 20}, {1}), 1)
+      << "nor becomes infinite";
   EXPECT_EQ(sampleOnce({.repetitionPenalty = 2}, {-infinity, std::numeric_limits<float>::lowest()}, {0}), 1)
       << "what is excluded stays so";
 }
@@ -192,7 +193,8 @@ struct Top {
   Top(const std::vector<float> &all, size_t count) : ids(all.size()) {
     auto key = [&](int32_t id) { return all[id] < infinity ? all[id] : infinity; };
     std::iota(ids.begin(), ids.end(), 0);
-    std::sort(ids.begin(), ids.end(), [&](int32_t a, int32_t b) { return key(a) != key(b) ? key(a) > key(b) : a < b; });
+    std::sort(ids.begin(), ids.end(),
+              [&](int32_t a, int32_t b) { return key(a) != key(b) ? key(a) > key(b) : a < b; });
     ids.resize(count);
     for (int32_t id : ids)
       logits.push_back(all[id]);
@@ -201,10 +203,17 @@ struct Top {
 
 TEST(Sampler, CandidatesGiveTheTokenOfAllLogits) {
   std::mt19937 random(3);
-  for (SamplerOptions options :
-       {SamplerOptions{}, {.temperature = 0.7f, .topK = 1}, {.temperature = 1.5f, .topK = 40},
-        {.temperature = 2.0f, .topK = 20, .topP = 0.8f, .minP = 0.01f, .repetitionPenalty = 1.3f, .repetitionWindow = 0},
-        {.temperature = 0.9f, .topK = 64, .topP = 0.5f}, {.temperature = 0.9f, .topK = 64, .minP = 0.2f}}) {
+  for (SamplerOptions options : {SamplerOptions{},
+                                 {.temperature = 0.7f, .topK = 1},
+                                 {.temperature = 1.5f, .topK = 40},
+                                 {.temperature = 2.0f,
+                                  .topK = 20,
+                                  .topP = 0.8f,
+                                  .minP = 0.01f,
+                                  .repetitionPenalty = 1.3f,
+                                  .repetitionWindow = 0},
+                                 {.temperature = 0.9f, .topK = 64, .topP = 0.5f},
+                                 {.temperature = 0.9f, .topK = 64, .minP = 0.2f}}) {
     Sampler whole = make(options), among = make(options);
     ASSERT_GT(whole.candidatesNeeded(), 0);
     for (int draw = 0; draw < 200; ++draw) {
@@ -229,8 +238,10 @@ TEST(Sampler, CandidatesAreEnoughOnlyWhereNothingElseCounts) {
 }
 
 TEST(Sampler, DamagedLogitsAreTheSameErrorsAmongCandidates) {
-  for (const std::vector<float> &logits : {std::vector<float>{0, 1, NAN, infinity}, {0, infinity, NAN, 2},
-                                           {-infinity, -infinity, -infinity, -infinity}, {-infinity, 1, -infinity, 0}})
+  for (const std::vector<float> &logits : {std::vector<float>{0, 1, NAN, infinity},
+                                           {0, infinity, NAN, 2},
+                                           {-infinity, -infinity, -infinity, -infinity},
+                                           {-infinity, 1, -infinity, 0}})
     for (SamplerOptions options : {SamplerOptions{}, {.temperature = 1, .topK = 2}}) {
       Top top(logits, 2);
       absl::StatusOr<int32_t> want = make(options).sample(logits, {});

@@ -1,8 +1,8 @@
 //===- TokenizerJsonTest.cpp - vocabularies of Hugging Face tokenizers ----------------------------------===//
 
+#include "runtime/tokenizer/TokenizerJson.h"
 #include "runtime/io/GGUFWriter.h"
 #include "runtime/tokenizer/BpeTokenizer.h"
-#include "runtime/tokenizer/TokenizerJson.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -22,10 +22,13 @@ using testing::HasSubstr;
 
 /// A byte-level vocabulary: the bytes are 0 to 255, then come merges.
 json byteLevel() {
-  json root = {{"model", {{"type", "BPE"}, {"vocab", json::object()}, {"merges", {"h e", "he l", json::array({"l", "o"})}}}},
-               {"pre_tokenizer", {{"type", "ByteLevel"}, {"add_prefix_space", false}}},
-               {"added_tokens", {{{"id", 300}, {"content", "<end>"}, {"special", true}},
-                                 {{"id", 259}, {"content", "<tool>"}, {"special", false}}}}};
+  json root = {
+      {"model",
+       {{"type", "BPE"}, {"vocab", json::object()}, {"merges", {"h e", "he l", json::array({"l", "o"})}}}},
+      {"pre_tokenizer", {{"type", "ByteLevel"}, {"add_prefix_space", false}}},
+      {"added_tokens",
+       {{{"id", 300}, {"content", "<end>"}, {"special", true}},
+        {{"id", 259}, {"content", "<tool>"}, {"special", false}}}}};
   json &vocab = root["model"]["vocab"];
   for (int byte = 0; byte < 256; ++byte)
     vocab[std::string(byteLetter(static_cast<uint8_t>(byte)))] = byte;
@@ -38,15 +41,17 @@ json byteLevel() {
 /// A vocabulary as it is made from SentencePiece: three special tokens, the bytes, then pieces.
 json sentencePiece() {
   json root = {
-      {"model", {{"type", "BPE"}, {"byte_fallback", true}, {"unk_token", "<unk>"}, {"merges", {"▁ a", "a b", "▁ ▁"}}}},
+      {"model",
+       {{"type", "BPE"}, {"byte_fallback", true}, {"unk_token", "<unk>"}, {"merges", {"▁ a", "a b", "▁ ▁"}}}},
       {"normalizer",
        {{"type", "Sequence"},
         {"normalizers",
          {{{"type", "Prepend"}, {"prepend", "▁"}},
           {{"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", "▁"}}}}}},
-      {"added_tokens", {{{"id", 0}, {"content", "<unk>"}, {"special", true}},
-                        {{"id", 1}, {"content", "<s>"}, {"special", true}},
-                        {{"id", 2}, {"content", "</s>"}, {"special", true}}}},
+      {"added_tokens",
+       {{{"id", 0}, {"content", "<unk>"}, {"special", true}},
+        {{"id", 1}, {"content", "<s>"}, {"special", true}},
+        {{"id", 2}, {"content", "</s>"}, {"special", true}}}},
       {"post_processor",
        {{"type", "TemplateProcessing"},
         {"single", {{{"SpecialToken", {{"id", "<s>"}}}}, {{"Sequence", {{"id", "A"}}}}}}}}};
@@ -88,12 +93,17 @@ TEST(TokenizerJson, ReadsByteLevelVocabularies) {
 TEST(TokenizerJson, TakesSplitPatternsAsTheyAre) {
   json root = byteLevel();
   auto steps = [&](json one) {
-    root["pre_tokenizer"] = {{"type", "Sequence"}, {"pretokenizers", {std::move(one), {{"type", "ByteLevel"}, {"use_regex", false}}}}};
+    root["pre_tokenizer"] = {
+        {"type", "Sequence"},
+        {"pretokenizers", {std::move(one), {{"type", "ByteLevel"}, {"use_regex", false}}}}};
     return *tokenizerOf(root)->encode("hello");
   };
-  EXPECT_THAT(steps({{"type", "Split"}, {"pattern", {{"Regex", "he|."}}}, {"behavior", "Isolated"}}), ElementsAre(256, 'l', 'l', 'o'));
-  EXPECT_THAT(steps({{"type", "Split"}, {"pattern", {{"Regex", "hel|."}}}, {"behavior", "Removed"}, {"invert", true}}),
-              ElementsAre(257, 'l', 'o'));
+  EXPECT_THAT(steps({{"type", "Split"}, {"pattern", {{"Regex", "he|."}}}, {"behavior", "Isolated"}}),
+              ElementsAre(256, 'l', 'l', 'o'));
+  EXPECT_THAT(
+      steps(
+          {{"type", "Split"}, {"pattern", {{"Regex", "hel|."}}}, {"behavior", "Removed"}, {"invert", true}}),
+      ElementsAre(257, 'l', 'o'));
   EXPECT_THAT(steps({{"type", "Split"}, {"pattern", {{"String", "l"}}}, {"behavior", "Isolated"}}),
               ElementsAre(256, 'l', 'l', 'o'));
   EXPECT_THAT(steps({{"type", "Digits"}, {"individual_digits", true}}), ElementsAre(257, 258));
@@ -121,7 +131,8 @@ TEST(TokenizerJson, ReadsVocabulariesMadeFromSentencePiece) {
 TEST(TokenizerJson, PrefixesTheBeginningAloneWhereToldTo) {
   json root = sentencePiece();
   root.erase("normalizer");
-  root["pre_tokenizer"] = {{"type", "Metaspace"}, {"replacement", "▁"}, {"prepend_scheme", "first"}, {"split", false}};
+  root["pre_tokenizer"] = {
+      {"type", "Metaspace"}, {"replacement", "▁"}, {"prepend_scheme", "first"}, {"split", false}};
   std::unique_ptr<Tokenizer> tokenizer = tokenizerOf(root);
   EXPECT_THAT(*tokenizer->encode("a</s>a", {.parseSpecial = true}), ElementsAre(1, 262, 2, 260));
   EXPECT_THAT(*tokenizer->encode(" a"), ElementsAre(1, 262));
@@ -194,13 +205,18 @@ TEST(TokenizerJson, RefusesWhatWouldGiveOtherIds) {
       {"/normalizer", {{"type", "Lowercase"}}, "normalizer 'Lowercase' is not supported"},
       {"/pre_tokenizer/add_prefix_space", true, "ByteLevel with add_prefix_space is not supported"},
       {"/pre_tokenizer", nullptr, "neither byte-level nor replaces spaces"},
-      {"/pre_tokenizer", {{"type", "Sequence"}, {"pretokenizers", {{{"type", "Whitespace"}}, {{"type", "ByteLevel"}}}}},
+      {"/pre_tokenizer",
+       {{"type", "Sequence"}, {"pretokenizers", {{{"type", "Whitespace"}}, {{"type", "ByteLevel"}}}}},
        "pre_tokenizer 'Whitespace' is not supported"},
       {"/pre_tokenizer",
        {{"type", "Sequence"},
-        {"pretokenizers", {{{"type", "Split"}, {"pattern", {{"Regex", "x"}}}, {"behavior", "Removed"}}, {{"type", "ByteLevel"}}}}},
+        {"pretokenizers",
+         {{{"type", "Split"}, {"pattern", {{"Regex", "x"}}}, {"behavior", "Removed"}},
+          {{"type", "ByteLevel"}}}}},
        "pre_tokenizer Split of behavior 'Removed' is not supported"},
-      {"/post_processor", {{"type", "RobertaProcessing"}}, "post_processor 'RobertaProcessing' is not supported"},
+      {"/post_processor",
+       {{"type", "RobertaProcessing"}},
+       "post_processor 'RobertaProcessing' is not supported"},
       {"/post_processor",
        {{"type", "TemplateProcessing"}, {"single", {{{"SpecialToken", {{"id", "nothing"}}}}}}},
        "supported are templates with one token of the vocabulary"},
@@ -208,7 +224,8 @@ TEST(TokenizerJson, RefusesWhatWouldGiveOtherIds) {
   for (const Refusal &one : refusals) {
     json root = byteLevel();
     root[json::json_pointer(one.place)] = one.value;
-    EXPECT_THAT(refusal(root.dump()), testing::AllOf(testing::StartsWith("tokenizer.json: "), HasSubstr(one.message)));
+    EXPECT_THAT(refusal(root.dump()),
+                testing::AllOf(testing::StartsWith("tokenizer.json: "), HasSubstr(one.message)));
   }
   json metaspace = sentencePiece();
   metaspace.erase("normalizer");
@@ -223,10 +240,12 @@ TEST(TokenizerJson, NamesAPatternThatDoesNotCompile) {
   json root = byteLevel();
   root["pre_tokenizer"] = {{"type", "Sequence"},
                            {"pretokenizers",
-                            {{{"type", "Split"}, {"pattern", {{"Regex", "(he"}}}, {"behavior", "Isolated"}}, {{"type", "ByteLevel"}}}}};
+                            {{{"type", "Split"}, {"pattern", {{"Regex", "(he"}}}, {"behavior", "Isolated"}},
+                             {{"type", "ByteLevel"}}}}};
   absl::StatusOr<TokenizerData> data = tokenizerDataFromJson(root.dump(), "");
   ASSERT_TRUE(data.ok());
-  EXPECT_THAT(Tokenizer::create(*data).status().message(), HasSubstr("the pattern '(he' does not compile at 3"));
+  EXPECT_THAT(Tokenizer::create(*data).status().message(),
+              HasSubstr("the pattern '(he' does not compile at 3"));
 }
 
 } // namespace

@@ -108,8 +108,8 @@ void checkRoundTrip(const Tokenizer &tokenizer, const std::string &text) {
 
 struct Vocabulary {
   const char *name;
-  const char *file; ///< below the test data; a .gguf or a tokenizer.json
-  const char *config;  ///< what tokenizer_config.json says
+  const char *file;   ///< below the test data; a .gguf or a tokenizer.json
+  const char *config; ///< what tokenizer_config.json says
 };
 
 std::unique_ptr<Tokenizer> load(const Vocabulary &vocabulary) {
@@ -180,14 +180,14 @@ INSTANTIATE_TEST_SUITE_P(
     All, JsonVectorsTest,
     testing::Values(
         JsonVectors{"llama.json", "Xenova/llama-tokenizer", {"", "ggml-vocab-llama-spm.gguf", ""}, true},
-        JsonVectors{
-            "llama.json", "Xenova/llama3-tokenizer", {"", "hf/llama3-tokenizer.json", ""}, false},
-        JsonVectors{
-            "llama.json", "Xenova/llama3-tokenizer-new", {"", "hf/llama3-tokenizer.json", llama3Config}, true},
+        JsonVectors{"llama.json", "Xenova/llama3-tokenizer", {"", "hf/llama3-tokenizer.json", ""}, false},
+        JsonVectors{"llama.json",
+                    "Xenova/llama3-tokenizer-new",
+                    {"", "hf/llama3-tokenizer.json", llama3Config},
+                    true},
         JsonVectors{"gpt2.json", "Xenova/gpt2", {"", "ggml-vocab-gpt-2.gguf", ""}, false},
         JsonVectors{"gpt2.json", "openai-community/gpt2", {"", "ggml-vocab-gpt-2.gguf", ""}, false},
-        JsonVectors{
-            "qwen2.json", "Xenova/Qwen1.5-0.5B-Chat", {"", "hf/qwen3-tokenizer.json", ""}, false}),
+        JsonVectors{"qwen2.json", "Xenova/Qwen1.5-0.5B-Chat", {"", "hf/qwen3-tokenizer.json", ""}, false}),
     [](const auto &info) {
       std::string name = info.param.tokenizer;
       std::replace_if(name.begin(), name.end(), [](char c) { return !std::isalnum(c); }, '_');

@@ -40,8 +40,10 @@ private:
 absl::Status runEnd(SharedMemoryLinks &links, uint32_t worker, Steps &steps, bool direct) {
   End end(links, worker, true);
   absl::Status status = end.transport->connect();
-  std::string want = "transfers to memory0 go through the host's memory: the GPU cannot reach another's memory: ";
-  if (std::string note = end.transport->connectionNote(); direct || worker == 1 ? !note.empty() : !note.starts_with(want))
+  std::string want =
+      "transfers to memory0 go through the host's memory: the GPU cannot reach another's memory: ";
+  if (std::string note = end.transport->connectionNote();
+      direct || worker == 1 ? !note.empty() : !note.starts_with(want))
     return absl::InternalError("unexpected note: " + note);
   for (uint64_t step = 1; step <= kSteps; ++step) {
     int64_t rows = int64_t(step * 7 % (kMaxRows + 1));
@@ -169,7 +171,8 @@ TEST(PeerTransportByHand, WhoWaitsForAPeerThatNeverComesCanBeStopped) {
                 });
                 absl::Status status = end.transport->connect();
                 stopper.join();
-                return absl::IsCancelled(status) ? absl::OkStatus() : absl::InternalError("it was not cancelled");
+                return absl::IsCancelled(status) ? absl::OkStatus()
+                                                 : absl::InternalError("it was not cancelled");
               })),
               0);
   }

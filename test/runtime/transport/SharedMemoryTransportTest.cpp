@@ -355,8 +355,8 @@ protected:
 TEST_F(DamagedFrame, NotDamagedAfterAll) { EXPECT_TRUE(receive().ok()); }
 TEST_F(DamagedFrame, Sequence) {
   frame_.sequence = 5;
-  expectRefused(
-      "worker first sent an unexpected frame where transfer 0 (big) was due: expected sequence number 1, got 5");
+  expectRefused("worker first sent an unexpected frame where transfer 0 (big) was due: expected sequence "
+                "number 1, got 5");
 }
 TEST_F(DamagedFrame, Transfer) {
   frame_.transfer = kSmall;

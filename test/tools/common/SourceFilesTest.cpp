@@ -76,7 +76,8 @@ TEST_F(Sources, AreKnownByWhatTheyHold) {
   ::onnx::ModelProto documented = onnx::addModel();
   documented.set_doc_string(std::string(100'000, '.')); // before the graph
   EXPECT_EQ(formatOf(write("c", documented.SerializeAsString())), ModelFormat::ONNX);
-  for (const std::string &path : {write("d.gguf", "text"), write("e.onnx", ""), (folder_ / "absent").string(), folder_.string()})
+  for (const std::string &path :
+       {write("d.gguf", "text"), write("e.onnx", ""), (folder_ / "absent").string(), folder_.string()})
     EXPECT_EQ(formatOf(path), std::nullopt) << path;
 }
 
@@ -104,7 +105,8 @@ TEST_F(Sources, OfAFolderMayBeAGGUFFile) {
 }
 
 TEST_F(Sources, OfAFolderWithoutADecoderAreNone) {
-  EXPECT_THAT(std::string(openSourceFiles(folder_).status().message()), HasSubstr("the folder holds no model.onnx"));
+  EXPECT_THAT(std::string(openSourceFiles(folder_).status().message()),
+              HasSubstr("the folder holds no model.onnx"));
 }
 
 TEST_F(Sources, OfExportsAreCalledAsTheirFolder) {
@@ -137,7 +139,8 @@ TEST_F(Sources, KeyFollowsFromEveryFileOfAnExport) {
   write("one/w.data", std::string(12, '\1'));
   write("one/v.data", std::string(4, '\2') + std::string(8, '\3'));
   differs("one");
-  for (const char *name : {"tokenizer.json", "tokenizer_config.json", "generation_config.json", "genai_config.json"}) {
+  for (const char *name :
+       {"tokenizer.json", "tokenizer_config.json", "generation_config.json", "genai_config.json"}) {
     write(strCat("one/", name), "{}");
     differs("one");
     fs::remove(folder_ / "one" / name);

@@ -35,8 +35,9 @@ TEST(WriteTrace, LeavesOutStepsThatAreNotWholeAndSaysSo) {
   std::string path = testing::TempDir() + "lamina-trace.json";
   testing::internal::CaptureStderr();
   ASSERT_TRUE(writeTrace(std::vector<WorkerInfo>(2), threeSteps(), 6, path).ok());
-  EXPECT_THAT(testing::internal::GetCapturedStderr(),
-              testing::HasSubstr("warning: only the last 2 steps are in '" + path + "': the trace holds no more"));
+  EXPECT_THAT(
+      testing::internal::GetCapturedStderr(),
+      testing::HasSubstr("warning: only the last 2 steps are in '" + path + "': the trace holds no more"));
   std::ifstream file(path);
   std::multiset<int> steps;
   nlohmann::json trace = nlohmann::json::parse(file, nullptr, false);

@@ -120,9 +120,11 @@ TEST_F(LaminaRun, WritesTheLogitsOfThePrompt) {
 TEST_F(LaminaRun, WritesNothingButLogitsIntoTheirFileThoughOutputIsClosed) {
   for (const char *closed : {"", " >&-", " 2>&-", " <&- >&- 2>&-"}) {
     std::string file = model_.file("logits.npy");
-    Outcome outcome = runProgram("/bin/sh", {"-c", std::string("exec \"$@\"") + closed, "sh", LAMINA_RUN_PROGRAM,
-                                             model_.artifact(), "--prompt-tokens", "3,4,5", "-n", "1", "--logits-out", file});
-    EXPECT_EQ(outcome.status, std::string(closed).find(" >") == std::string::npos ? 0 : 1) << closed << outcome.err;
+    Outcome outcome = runProgram("/bin/sh", {"-c", std::string("exec \"$@\"") + closed, "sh",
+                                             LAMINA_RUN_PROGRAM, model_.artifact(), "--prompt-tokens",
+                                             "3,4,5", "-n", "1", "--logits-out", file});
+    EXPECT_EQ(outcome.status, std::string(closed).find(" >") == std::string::npos ? 0 : 1)
+        << closed << outcome.err;
     EXPECT_EQ(std::filesystem::file_size(file), 128u + 3 * 32 * 4) << closed;
   }
 }
@@ -268,7 +270,8 @@ TEST_F(LaminaRun, AWrongCommandLineIsExitStatusTwo) {
     EXPECT_THAT(outcome.err, testing::MatchesRegex("lamina-run: [^\n]+; see lamina-run --help\n"));
     EXPECT_EQ(outcome.out, "");
   }
-  EXPECT_THAT(run({"--check", "--trace", "x"}).err, StartsWith("lamina-run: --trace does nothing with --check;"));
+  EXPECT_THAT(run({"--check", "--trace", "x"}).err,
+              StartsWith("lamina-run: --trace does nothing with --check;"));
   EXPECT_THAT(run({"--promt", "a", "-n", "1"}).err, StartsWith("lamina-run: there is no option '--promt';"));
   EXPECT_THAT(run({"a", "b"}).err, StartsWith("lamina-run: 'a' is one argument too many;"));
   EXPECT_THAT(laminaRun({}).err, StartsWith("lamina-run: nothing to run: give MODEL"));
@@ -378,8 +381,8 @@ TEST_F(CompileCache, OneThatWaitsForAnotherSaysSo) {
   };
   install("touch '" + began + "'; " + await("grep -q waiting '" + said + "'") + copy_);
   // script gives the second a terminal.
-  Outcome outcome =
-      shell("\"$@\" & " + await("test -e '" + began + "'") + "script -qfec \"$*\" /dev/null > '" + said + "'; wait $!");
+  Outcome outcome = shell("\"$@\" & " + await("test -e '" + began + "'") +
+                          "script -qfec \"$*\" /dev/null > '" + said + "'; wait $!");
   EXPECT_EQ(outcome.out, "mm\n") << outcome.err;
   EXPECT_THAT(readFile(said), HasSubstr("waiting for another process that compiles " + model_.gguf()));
 }
@@ -471,8 +474,9 @@ TEST_F(LaminaRun, AnInterruptEndsALongStep) {
   Outcome outcome;
   for (int seconds : {2, 8, 20}) {
     auto began = std::chrono::steady_clock::now();
-    outcome = runProgram("/usr/bin/timeout", {"--preserve-status", "-s", "INT", std::to_string(seconds),
-                                              LAMINA_RUN_PROGRAM, model_.artifact(), "--prompt", "2", "--output=json"});
+    outcome = runProgram("/usr/bin/timeout",
+                         {"--preserve-status", "-s", "INT", std::to_string(seconds), LAMINA_RUN_PROGRAM,
+                          model_.artifact(), "--prompt", "2", "--output=json"});
     EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(seconds + 9));
     EXPECT_EQ(outcome.status, 130) << outcome.err;
     if (!outcome.out.empty())
@@ -489,9 +493,9 @@ TEST_F(LaminaRun, AnInterruptKeepsWhatWorkersInProcessHaveGenerated) {
   Json first;
   for (const char *seconds : {"2", "4", "8"}) {
     Outcome outcome =
-        runProgram("/usr/bin/timeout", {"--preserve-status", "-s", "INT", seconds, LAMINA_RUN_PROGRAM, model_.artifact(),
-                                        "--inproc", "--prompt-file", model_.file("prompts"), "--prefill-chunk", "1",
-                                        "--output=json"});
+        runProgram("/usr/bin/timeout", {"--preserve-status", "-s", "INT", seconds, LAMINA_RUN_PROGRAM,
+                                        model_.artifact(), "--inproc", "--prompt-file",
+                                        model_.file("prompts"), "--prefill-chunk", "1", "--output=json"});
     EXPECT_EQ(outcome.status, 130) << outcome.err;
     EXPECT_EQ(outcome.err, "");
     first = Json::parse(outcome.out.substr(0, outcome.out.find('\n')), nullptr, false);
@@ -507,8 +511,9 @@ TEST_F(LaminaRun, AnInterruptKeepsWhatWorkersInProcessHaveGenerated) {
 TEST_F(LaminaRun, AnInterruptEndsAnAnswerAndNotTheConversation) {
   Outcome outcome;
   for (const char *seconds : {"1", "1.5", "2", "4"}) {
-    outcome = runProgram("/usr/bin/timeout", {"--preserve-status", "-s", "INT", seconds, LAMINA_RUN_PROGRAM, model_.artifact(),
-                                              "--chat", "--prefill-chunk", "1", "-n", "2"},
+    outcome = runProgram("/usr/bin/timeout",
+                         {"--preserve-status", "-s", "INT", seconds, LAMINA_RUN_PROGRAM, model_.artifact(),
+                          "--chat", "--prefill-chunk", "1", "-n", "2"},
                          std::string(40, '0') + "\nabc\n");
     if (outcome.out == "\nmm\n")
       break;
@@ -521,9 +526,9 @@ TEST_F(LaminaRun, AnInterruptEndsAnAnswerAndNotTheConversation) {
 /// A shell lets what it starts in the background ignore it. Twenty tokens take 50 ms each.
 TEST_F(LaminaRun, AnInterruptThatIsIgnoredStaysSo) {
   Outcome outcome =
-      runProgram("/bin/sh", {"-c", "\"$@\" & while sleep 0.2; kill -INT $!; do :; done 2>/dev/null; wait $!", "sh",
-                             LAMINA_RUN_PROGRAM, model_.artifact(), "--prompt", std::string(20, '0'), "--prefill-chunk",
-                             "1", "-n", "1"});
+      runProgram("/bin/sh", {"-c", "\"$@\" & while sleep 0.2; kill -INT $!; do :; done 2>/dev/null; wait $!",
+                             "sh", LAMINA_RUN_PROGRAM, model_.artifact(), "--prompt", std::string(20, '0'),
+                             "--prefill-chunk", "1", "-n", "1"});
   EXPECT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_EQ(outcome.out, "m\n");
 }
@@ -531,8 +536,8 @@ TEST_F(LaminaRun, AnInterruptThatIsIgnoredStaysSo) {
 /// A stack that is larger than any address space stands for a system that has no more threads to give.
 TEST_F(LaminaRun, AThreadThatCannotBeStartedIsAnErrorOfOneLine) {
   auto limited = [&](std::vector<std::string> arguments) {
-    arguments.insert(arguments.begin(), {"-c", "ulimit -s 1000000000000 || exit 77; exec \"$@\"", "sh", LAMINA_RUN_PROGRAM,
-                                         model_.artifact()});
+    arguments.insert(arguments.begin(), {"-c", "ulimit -s 1000000000000 || exit 77; exec \"$@\"", "sh",
+                                         LAMINA_RUN_PROGRAM, model_.artifact()});
     return runProgram("/bin/sh", arguments);
   };
   Outcome outcome = limited({"--check"});
@@ -540,7 +545,8 @@ TEST_F(LaminaRun, AThreadThatCannotBeStartedIsAnErrorOfOneLine) {
     GTEST_SKIP() << "skipped: the limit of the stack cannot be raised";
   EXPECT_EQ(outcome.status, 0) << outcome.err;
   refused(limited({"--prompt", kFifteen, "-n", "1", "--threads", "2"}), 1, "cannot start 2 threads: ");
-  refused(limited({"--prompt", kFifteen, "-n", "1", "--threads", "2", "--inproc"}), 1, "cannot start a thread for a worker: ");
+  refused(limited({"--prompt", kFifteen, "-n", "1", "--threads", "2", "--inproc"}), 1,
+          "cannot start a thread for a worker: ");
 }
 
 } // namespace

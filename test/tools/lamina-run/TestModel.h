@@ -24,7 +24,8 @@ namespace lamina::test {
 class TestModel {
 public:
   /// `memoryDevice`: the kind of device that the plan wants for memory0. `edit` changes the plan.
-  explicit TestModel(const std::string &memoryDevice = "cpu", const std::function<void(plan::Plan &)> &edit = {});
+  explicit TestModel(const std::string &memoryDevice = "cpu",
+                     const std::function<void(plan::Plan &)> &edit = {});
   ~TestModel();
   std::string artifact() const { return folder_ + "/model.lamina"; }
   std::string gguf() const { return folder_ + "/model.gguf"; }

@@ -25,7 +25,8 @@ Value hardSwish(Lowering &low, Value x) {
   return low.s.mul(x, clampUnit(low, line));
 }
 Value hardSigmoid(Lowering &low, Value x) {
-  Value alpha = constant(low, x, low.op.real("alpha", 0.2)), beta = constant(low, x, low.op.real("beta", 0.5));
+  Value alpha = constant(low, x, low.op.real("alpha", 0.2)),
+        beta = constant(low, x, low.op.real("beta", 0.5));
   return clampUnit(low, low.s.add(low.s.mul(alpha, x), beta));
 }
 Value leakyRelu(Lowering &low, Value x) {
@@ -56,9 +57,8 @@ absl::Status biasGelu(Lowering &low) {
   SmallVector<Operand> operands{low.in(0)};
   if (low.op.has(1))
     operands.push_back(low.in(1));
-  low.map(0, operands, [&](Indices x) {
-    return low.s.gelu(x.size() > 1 ? low.s.add(x[0], x[1]) : x[0], byTanh);
-  });
+  low.map(0, operands,
+          [&](Indices x) { return low.s.gelu(x.size() > 1 ? low.s.add(x[0], x[1]) : x[0], byTanh); });
   return absl::OkStatus();
 }
 

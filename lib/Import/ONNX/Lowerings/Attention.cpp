@@ -26,7 +26,9 @@ public:
   absl::Status run() {
     if (n_.heads == 0 || n_.kvHeads == 0 || n_.keys == 0)
       return op_.error("attention without heads or keys is not compiled");
-    AttentionLoops loops{.sizes = n_, .q = {low_.in(Q), n_.size}, .k = {present(K, PastKey, n_.size, 1), n_.size},
+    AttentionLoops loops{.sizes = n_,
+                         .q = {low_.in(Q), n_.size},
+                         .k = {present(K, PastKey, n_.size, 1), n_.size},
                          .v = {present(V, PastValue, n_.valueSize, 2), n_.valueSize}};
     loops.scale = op_.real("scale", 1 / std::sqrt(static_cast<double>(n_.size)));
     loops.softcap = op_.real("softcap", 0);
@@ -39,8 +41,8 @@ public:
 
 private:
   Operand present(size_t fresh, size_t past, int64_t size, size_t output) {
-    Operand all = appendRows(low_, op_.has(past) ? std::optional(low_.in(past)) : std::nullopt, {low_.in(fresh), size},
-                             {n_.batch, n_.kvHeads, n_.keys, size});
+    Operand all = appendRows(low_, op_.has(past) ? std::optional(low_.in(past)) : std::nullopt,
+                             {low_.in(fresh), size}, {n_.batch, n_.kvHeads, n_.keys, size});
     if (op_.wants(output))
       low_.set(output, all.value);
     return all;
@@ -52,7 +54,8 @@ private:
     int64_t left = op_.integer("left_window_size", -1), right = op_.integer("right_window_size", -1);
     ElementType i64 = ElementType::Int64;
     mlir::Type type = s_.getI64Type();
-    Value key = s_.fromIndex(index[3], type), at = s_.fromIndex(index[2], type), seen = s_.integer(s_.getI1Type(), 1);
+    Value key = s_.fromIndex(index[3], type), at = s_.fromIndex(index[2], type),
+          seen = s_.integer(s_.getI1Type(), 1);
     if (op_.has(NonPad)) {
       Value count = low_.read(low_.in(NonPad), index[0]);
       at = s_.add(at, s_.sub(count, s_.integer(type, n_.queries)));

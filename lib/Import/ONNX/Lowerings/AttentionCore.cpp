@@ -11,7 +11,8 @@ using namespace mlir;
 
 namespace lamina::onnx {
 
-mlir::Value HeadsView::read(Lowering &low, mlir::Value batch, mlir::Value head, mlir::Value row, mlir::Value element) const {
+mlir::Value HeadsView::read(Lowering &low, mlir::Value batch, mlir::Value head, mlir::Value row,
+                            mlir::Value element) const {
   if (tensor.dims().size() == 4)
     return low.read(tensor, {batch, head, row, element});
   return low.read(tensor, {batch, row, low.s.add(low.s.mul(head, low.s.index(size)), element)});
@@ -24,7 +25,8 @@ std::array<mlir::Value, 4> headIndex(Scalars &s, Indices index, int64_t size) {
           arith::RemUIOp::create(s, index[2], s.index(size))};
 }
 
-Operand appendRows(Lowering &low, std::optional<Operand> past, const HeadsView &next, ArrayRef<int64_t> dims) {
+Operand appendRows(Lowering &low, std::optional<Operand> past, const HeadsView &next,
+                   ArrayRef<int64_t> dims) {
   Scalars &s = low.s;
   int64_t before = past ? past->dims()[2] : 0, after = dims[2] - before;
   return low.compute(next.tensor.type, dims, [&](Indices index) {
@@ -46,7 +48,8 @@ using mlir::Value;
 class Emitter {
 public:
   Emitter(Lowering &low, const AttentionLoops &problem)
-      : low_(low), s_(low.s), p_(problem), n_(problem.sizes), type_(problem.type), real_(low.s.computed(problem.type)) {}
+      : low_(low), s_(low.s), p_(problem), n_(problem.sizes), type_(problem.type),
+        real_(low.s.computed(problem.type)) {}
 
   void run(ScoreStage stage) {
     Operand scores[4]; // by stage
@@ -65,7 +68,8 @@ public:
       return s_.cast(y, type_, low_.op.out(0).type());
     });
     if (low_.op.wants(3))
-      low_.map(3, scores[size_t(stage)], [&](Indices x) { return s_.cast(x[0], type_, low_.op.out(3).type()); });
+      low_.map(3, scores[size_t(stage)],
+               [&](Indices x) { return s_.cast(x[0], type_, low_.op.out(3).type()); });
   }
 
 private:
@@ -97,7 +101,8 @@ private:
     auto at = [&](Value x) { return rounds ? s_.widen(s_.narrow(x, p_.rounded), p_.rounded) : x; };
     RowsView rows(scores, {3}, type_);
     Operand largest = low_.compute(type_, rows.outer(), [&](Indices row) {
-      return rows.fold(low_, row, s_.real(real_, -INFINITY), [&](Value sofar, Value x) { return s_.max(sofar, at(x), type_); });
+      return rows.fold(low_, row, s_.real(real_, -INFINITY),
+                       [&](Value sofar, Value x) { return s_.max(sofar, at(x), type_); });
     });
     auto shifted = [&](Value x, Value most) {
       Value none = s_.compare(Compare::Equal, most, s_.real(real_, -INFINITY), type_);
@@ -105,7 +110,8 @@ private:
     };
     Operand total = low_.compute(type_, rows.outer(), [&](Indices row) {
       Value most = low_.read(largest, row);
-      Value sum = rows.fold(low_, row, s_.real(real_, 0), [&](Value sofar, Value x) { return s_.add(sofar, shifted(x, most)); });
+      Value sum = rows.fold(low_, row, s_.real(real_, 0),
+                            [&](Value sofar, Value x) { return s_.add(sofar, shifted(x, most)); });
       Value none = s_.compare(Compare::Equal, sum, s_.real(real_, 0), type_);
       return s_.select(none, s_.real(real_, 1), sum);
     });
@@ -125,7 +131,8 @@ private:
 void attend(Lowering &low, const AttentionLoops &problem, ScoreStage stage) {
   AppendedOperations appended(low.s);
   Emitter(low, problem).run(stage);
-  frameAttention({lm::AttentionKind::softmax, problem.q.tensor.value, problem.k.tensor.value, problem.v.tensor.value, appended.get()},
+  frameAttention({lm::AttentionKind::softmax, problem.q.tensor.value, problem.k.tensor.value,
+                  problem.v.tensor.value, appended.get()},
                  low.results());
 }
 

@@ -42,7 +42,8 @@ private:
   Value isMasked(Indices index) const {
     Operand mask = low_.in(mask_);
     if (mask.dims().size() == 1)
-      return s_.compare(Compare::LessOrEqual, s_.toIndex(low_.read(mask, index[0]), mask.type), index[3], ElementType::Int64);
+      return s_.compare(Compare::LessOrEqual, s_.toIndex(low_.read(mask, index[0]), mask.type), index[3],
+                        ElementType::Int64);
     Value element = mask.dims().size() == 2 ? low_.read(mask, {index[0], index[3]})
                                             : low_.read(mask, {index[0], index[2], index[3]});
     return s_.compare(Compare::LessOrEqual, element, s_.integer(element.getType(), 0), mask.type);
@@ -91,12 +92,15 @@ absl::Status attention(Lowering &low) {
   Operand projected = Product{.sums = type}.of(low, low.in(X), low.in(Weights));
   /// Its columns from one on, with the bias: a tensor of its own, so that queries can go before keys and values.
   auto part = [&](int64_t first, int64_t size) {
-    return HeadsView{low.compute(type, {n.batch, n.queries, n.heads * size}, [&](Indices at) {
-                       Value column = s.add(at[2], s.index(first)), x = low.read(projected, {at[0], at[1], column});
-                       if (!low.op.has(ProjectionBias))
-                         return x;
-                       return s.add(x, s.cast(low.read(low.in(ProjectionBias), column), low.op.type(ProjectionBias), type));
-                     }),
+    return HeadsView{low.compute(type, {n.batch, n.queries, n.heads * size},
+                                 [&](Indices at) {
+                                   Value column = s.add(at[2], s.index(first)),
+                                         x = low.read(projected, {at[0], at[1], column});
+                                   if (!low.op.has(ProjectionBias))
+                                     return x;
+                                   return s.add(x, s.cast(low.read(low.in(ProjectionBias), column),
+                                                          low.op.type(ProjectionBias), type));
+                                 }),
                      size};
   };
   int64_t hidden = n.heads * n.size;
@@ -132,12 +136,15 @@ absl::Status multiHead(Lowering &low) {
     int64_t size = i == V ? n.valueSize : n.size, rows = i == Q ? n.queries : n.keys - shape.past;
     parts[i] = {low.in(i), size};
     if (low.op.has(InputBias))
-      parts[i] = {low.compute(low.op.type(i), {n.batch, n.heads, rows, size}, [&](Indices at) {
-                    Value column = s.add(s.index(offset), s.add(s.mul(at[1], s.index(size)), at[3]));
-                    Value bias = s.cast(low.read(low.in(InputBias), column), low.op.type(InputBias), low.op.type(i));
-                    return s.add(HeadsView{low.in(i), size}.read(low, at[0], at[1], at[2], at[3]), bias);
-                  }),
-                  size};
+      parts[i] = {
+          low.compute(low.op.type(i), {n.batch, n.heads, rows, size},
+                      [&](Indices at) {
+                        Value column = s.add(s.index(offset), s.add(s.mul(at[1], s.index(size)), at[3]));
+                        Value bias = s.cast(low.read(low.in(InputBias), column), low.op.type(InputBias),
+                                            low.op.type(i));
+                        return s.add(HeadsView{low.in(i), size}.read(low, at[0], at[1], at[2], at[3]), bias);
+                      }),
+          size};
     offset += n.heads * size;
     size_t past = i == K ? PastKey : PastValue;
     if (i == Q || (shape.past == 0 && !low.op.wants(i)))

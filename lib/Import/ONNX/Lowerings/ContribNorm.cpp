@@ -68,8 +68,11 @@ absl::Status embed(Lowering &low) {
       Value element = low.read(low.in(table), {s.clampIndex(at, low.op.dims(table)[0]), index[2]});
       return s.cast(element, low.op.type(table), type);
     };
-    auto idIn = [&](size_t ids) { return s.toIndex(low.readBroadcast(low.in(ids), index.take_front(2)), low.op.type(ids)); };
-    Value y = s.add(row(Words, idIn(Ids)), row(Positions, low.op.has(PositionIds) ? idIn(PositionIds) : index[1]));
+    auto idIn = [&](size_t ids) {
+      return s.toIndex(low.readBroadcast(low.in(ids), index.take_front(2)), low.op.type(ids));
+    };
+    Value y =
+        s.add(row(Words, idIn(Ids)), row(Positions, low.op.has(PositionIds) ? idIn(PositionIds) : index[1]));
     return low.op.has(Segments) ? s.add(y, row(SegmentTable, idIn(Segments))) : y;
   });
   normRows(low, sum, true, Gamma, Beta);

@@ -158,7 +158,8 @@ template <auto F> absl::Status variadic(Lowering &low) {
 
 /// What the reference semantics of the node make of one number.
 uint8_t castByReference(Lowering &low, float number) {
-  OpContext run(low.op.node(), low.op.opset(), {Tensor::ofReals(std::vector<double>{number}, {1}), low.op.in(1)}, low.op.host());
+  OpContext run(low.op.node(), low.op.opset(),
+                {Tensor::ofReals(std::vector<double>{number}, {1}), low.op.in(1)}, low.op.host());
   run.result(0, low.op.out(0).type(), {1});
   run.out(0).allocate();
   absl::Status status = (*findRow(low.op.node(), low.op.opset()))->semantics(run);
@@ -172,7 +173,8 @@ absl::Status cast(Lowering &low) {
   low.map(0, low.in(0), [&](Indices x) {
     if (!isMinifloat(to))
       return low.s.cast(x[0], from, to);
-    return low.s.encode(low.s.cast(x[0], from, ElementType::Float), [&](float number) { return castByReference(low, number); });
+    return low.s.encode(low.s.cast(x[0], from, ElementType::Float),
+                        [&](float number) { return castByReference(low, number); });
   });
   return absl::OkStatus();
 }

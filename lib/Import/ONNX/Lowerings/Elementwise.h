@@ -20,7 +20,9 @@ template <auto F> absl::Status binary(Lowering &low) {
 
 // For such functions: numbers of the type of x, and an order by the type of the first input.
 inline mlir::Value zero(Lowering &low, mlir::Value x) { return low.s.number(x.getType(), 0); }
-inline mlir::Value constant(Lowering &low, mlir::Value x, double value) { return low.s.real(x.getType(), value); }
+inline mlir::Value constant(Lowering &low, mlir::Value x, double value) {
+  return low.s.real(x.getType(), value);
+}
 inline mlir::Value less(Lowering &low, mlir::Value a, mlir::Value b) {
   return low.s.compare(Compare::Less, a, b, low.op.type(0));
 }

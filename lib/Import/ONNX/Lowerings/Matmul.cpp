@@ -43,10 +43,12 @@ Operand Product::of(Lowering &low, Operand a, Operand b) const {
   auto body = [&](OpBuilder &, Location, ValueRange elements) {
     OpBuilder::InsertionGuard guard(s);
     s.setInsertionPointToEnd(elements[0].getParentBlock());
-    mlir::Value x = s.cast(s.widen(elements[0], a.type), a.type, sums), y = s.cast(s.widen(elements[1], b.type), b.type, sums);
+    mlir::Value x = s.cast(s.widen(elements[0], a.type), a.type, sums),
+                y = s.cast(s.widen(elements[1], b.type), b.type, sums);
     linalg::YieldOp::create(s, s.add(elements[2], s.mul(x, y)));
   };
-  auto product = linalg::GenericOp::create(s, start.getType(), ValueRange{a.value, b.value}, start, maps, loops, body);
+  auto product =
+      linalg::GenericOp::create(s, start.getType(), ValueRange{a.value, b.value}, start, maps, loops, body);
   return {product.getResult(0), sums};
 }
 
@@ -88,7 +90,9 @@ absl::Status gemm(Lowering &low) {
   if (low.op.has(2))
     operands.push_back(low.in(2));
   low.map(0, operands, [&](Indices x) {
-    auto scaled = [&](Value value, double by) { return by == 1 ? value : s.mul(value, s.number(value.getType(), by)); };
+    auto scaled = [&](Value value, double by) {
+      return by == 1 ? value : s.mul(value, s.number(value.getType(), by));
+    };
     Value y = scaled(x[0], alpha);
     return x.size() > 1 ? s.add(y, scaled(x[1], beta)) : y;
   });
@@ -120,7 +124,8 @@ absl::Status matmulInteger(Lowering &low) {
 absl::Status qLinearMatmul(Lowering &low) {
   Scalars &s = low.s;
   ElementType type = low.op.out(0).type(), f32 = ElementType::Float;
-  Operand sums = Product{.sums = ElementType::Int32}.of(low, withoutZero(low, 0, 2, true), withoutZero(low, 3, 5, false));
+  Operand sums = Product{.sums = ElementType::Int32}.of(low, withoutZero(low, 0, 2, true),
+                                                        withoutZero(low, 3, 5, false));
   SmallVector<Operand> operands{low.reshape(sums, low.op.out(0).dims())};
   for (size_t i : {1, 4, 6, 7})
     operands.push_back(low.reshape(low.in(i), {}));
@@ -164,8 +169,11 @@ absl::Status einsum(Lowering &low) {
   return absl::OkStatus();
 }
 
-constexpr LoweringRow kRows[] = {
-    {"Einsum", einsum}, {"MatMul", matmul}, {"Gemm", gemm}, {"MatMulInteger", matmulInteger}, {"QLinearMatMul", qLinearMatmul}};
+constexpr LoweringRow kRows[] = {{"Einsum", einsum},
+                                 {"MatMul", matmul},
+                                 {"Gemm", gemm},
+                                 {"MatMulInteger", matmulInteger},
+                                 {"QLinearMatMul", qLinearMatmul}};
 } // namespace
 
 std::span<const LoweringRow> matmulLowerings() { return kRows; }

@@ -44,8 +44,8 @@ struct Sources {
 absl::StatusOr<std::vector<int64_t>> elementNumbers(Lowering &low, size_t i) {
   const OpContext &op = low.op;
   if (std::max(op.in(0).count(), op.out(i).count()) > kMostElements)
-    return op.error("moves more than ", kMostElements, " elements, which is not compiled: ", op.in(0).describe(), " to ",
-                    op.out(i).describe());
+    return op.error("moves more than ", kMostElements,
+                    " elements, which is not compiled: ", op.in(0).describe(), " to ", op.out(i).describe());
   std::vector<Tensor> inputs;
   for (size_t n = 0; n < op.numInputs(); ++n)
     inputs.push_back(op.in(n));
@@ -103,7 +103,8 @@ std::optional<int64_t> strideOf(const std::vector<int64_t> &along) {
 Operand constantTable(Lowering &low, const std::vector<int64_t> &numbers) {
   Dims dims{static_cast<int64_t>(numbers.size())};
   auto type = low.tensorType(ElementType::Int64, dims);
-  return {arith::ConstantOp::create(low.s, DenseElementsAttr::get(type, ArrayRef<int64_t>(numbers))), ElementType::Int64};
+  return {arith::ConstantOp::create(low.s, DenseElementsAttr::get(type, ArrayRef<int64_t>(numbers))),
+          ElementType::Int64};
 }
 
 /// `fill` gives an element that comes from nowhere.
@@ -134,7 +135,8 @@ absl::Status moveTo(Lowering &low, size_t output, llvm::function_ref<Value()> fi
           at = s.add(at, s.toIndex(entry, ElementType::Int64));
           continue;
         }
-        Value found = s.lnot(s.compare(Compare::Equal, entry, s.integer(entry.getType(), kNowhere), ElementType::Int64));
+        Value found = s.lnot(
+            s.compare(Compare::Equal, entry, s.integer(entry.getType(), kNowhere), ElementType::Int64));
         inside = inside ? s.land(inside, found) : found;
         step = s.toIndex(s.select(found, entry, s.integer(entry.getType(), 0)), ElementType::Int64);
       }
@@ -162,7 +164,9 @@ absl::Status pad(Lowering &low) {
   if (low.op.has(2))
     given = low.reshape(low.in(2), {});
   double value = low.op.real("value", 0);
-  return moveTo(low, 0, [&] { return given ? low.readRaw(*given, {}) : low.s.number(low.s.storage(low.op.type(0)), value); });
+  return moveTo(low, 0, [&] {
+    return given ? low.readRaw(*given, {}) : low.s.number(low.s.storage(low.op.type(0)), value);
+  });
 }
 
 absl::Status reshape(Lowering &low) {
@@ -184,7 +188,8 @@ absl::Status concat(Lowering &low) {
   for (size_t n = 0; n < low.op.numInputs(); ++n) {
     const Dims &dims = low.op.dims(n);
     if (low.op.in(n).count() != 0)
-      result = tensor::InsertSliceOp::create(low.s, low.in(n).value, result, numbers(offsets), numbers(dims), numbers(steps));
+      result = tensor::InsertSliceOp::create(low.s, low.in(n).value, result, numbers(offsets), numbers(dims),
+                                             numbers(steps));
     offsets[axis] += dims[axis];
   }
   low.set(0, result);
@@ -200,7 +205,8 @@ absl::Status trilu(Lowering &low) {
     diagonal = low.reshape(low.in(1), {});
   low.compute(0, [&](Indices index) {
     Value k = diagonal ? low.read(*diagonal, {}) : s.integer(s.getI64Type(), 0);
-    Value column = s.fromIndex(index.back(), s.getI64Type()), row = s.fromIndex(index[index.size() - 2], s.getI64Type());
+    Value column = s.fromIndex(index.back(), s.getI64Type()),
+          row = s.fromIndex(index[index.size() - 2], s.getI64Type());
     Value above = s.sub(column, row), element = low.readRaw(low.in(0), index);
     Value kept = upper ? s.compare(Compare::LessOrEqual, k, above, ElementType::Int64)
                        : s.compare(Compare::LessOrEqual, above, k, ElementType::Int64);
@@ -276,22 +282,14 @@ absl::Status oneHot(Lowering &low) {
 }
 
 constexpr LoweringRow kRows[] = {
-    {"Transpose", move},
-    {"Expand", move},
-    {"Tile", move},
-    {"Slice", move},
-    {"Split", move},
-    {"Pad", pad},
-    {"Concat", concat},
-    {"Reshape", reshape},
-    {"Flatten", reshape},
-    {"Squeeze", reshape},
-    {"Unsqueeze", reshape},
-    {"Trilu", trilu},
-    {"Gather", gather},
-    {"GatherElements", gatherElements},
-    {"GatherND", gatherND},
-    {"OneHot", oneHot},
+    {"Transpose", move},    {"Expand", move},
+    {"Tile", move},         {"Slice", move},
+    {"Split", move},        {"Pad", pad},
+    {"Concat", concat},     {"Reshape", reshape},
+    {"Flatten", reshape},   {"Squeeze", reshape},
+    {"Unsqueeze", reshape}, {"Trilu", trilu},
+    {"Gather", gather},     {"GatherElements", gatherElements},
+    {"GatherND", gatherND}, {"OneHot", oneHot},
 };
 } // namespace
 

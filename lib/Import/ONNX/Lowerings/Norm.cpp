@@ -15,7 +15,8 @@ Statistics statistics(Lowering &low, const RowsView &rows, ElementType type, boo
   Statistics result;
   if (centred)
     result.mean = low.compute(type, rows.outer(), [&](Indices row) {
-      mlir::Value sum = rows.fold(low, row, s.real(real, 0), [&](mlir::Value sofar, mlir::Value x) { return s.add(sofar, x); });
+      mlir::Value sum = rows.fold(low, row, s.real(real, 0),
+                                  [&](mlir::Value sofar, mlir::Value x) { return s.add(sofar, x); });
       return s.mul(sum, s.real(real, 1.0 / rows.count()));
     });
   result.inverse = low.compute(type, rows.outer(), [&](Indices row) {
@@ -30,7 +31,8 @@ Statistics statistics(Lowering &low, const RowsView &rows, ElementType type, boo
   return result;
 }
 
-void normalize(Lowering &low, Operand x, const Statistics &of, Operand scale, std::optional<Operand> bias, size_t output) {
+void normalize(Lowering &low, Operand x, const Statistics &of, Operand scale, std::optional<Operand> bias,
+               size_t output) {
   Scalars &s = low.s;
   SmallVector<Operand> operands{x, of.inverse, scale};
   if (of.mean)
@@ -68,11 +70,13 @@ template <bool Logarithm> absl::Status softmax(Lowering &low) {
   mlir::Type type = s.computed(sums);
   RowsView rows(low.in(0), flattens ? axesFrom(axis, low.op.in(0).rank()) : std::vector<int64_t>{axis}, sums);
   Operand largest = low.compute(sums, rows.outer(), [&](Indices row) {
-    return rows.fold(low, row, s.real(type, -INFINITY), [&](Value sofar, Value x) { return s.max(sofar, x, sums); });
+    return rows.fold(low, row, s.real(type, -INFINITY),
+                     [&](Value sofar, Value x) { return s.max(sofar, x, sums); });
   });
   Operand total = low.compute(sums, rows.outer(), [&](Indices row) {
     Value shift = low.read(largest, row);
-    return rows.fold(low, row, s.real(type, 0), [&](Value sofar, Value x) { return s.add(sofar, s.exp(s.sub(x, shift))); });
+    return rows.fold(low, row, s.real(type, 0),
+                     [&](Value sofar, Value x) { return s.add(sofar, s.exp(s.sub(x, shift))); });
   });
   low.map(0, {low.in(0), largest, total}, [&](Indices x) {
     Value shifted = s.sub(s.cast(x[0], low.op.type(0), sums), x[1]);
@@ -119,10 +123,12 @@ absl::Status batchNorm(Lowering &low) {
   Statistics given;
   given.mean = low.map(type, perChannel(low, low.in(3)).dims(), perChannel(low, low.in(3)),
                        [&](Indices x) { return s.cast(x[0], low.op.type(3), type); });
-  given.inverse = low.map(type, perChannel(low, low.in(4)).dims(), perChannel(low, low.in(4)), [&](Indices x) {
-    Value variance = s.cast(x[0], low.op.type(4), type);
-    return s.div(s.real(variance.getType(), 1), s.sqrt(s.add(variance, s.real(variance.getType(), epsilon))), type);
-  });
+  given.inverse =
+      low.map(type, perChannel(low, low.in(4)).dims(), perChannel(low, low.in(4)), [&](Indices x) {
+        Value variance = s.cast(x[0], low.op.type(4), type);
+        return s.div(s.real(variance.getType(), 1),
+                     s.sqrt(s.add(variance, s.real(variance.getType(), epsilon))), type);
+      });
   normalize(low, low.in(0), given, perChannel(low, low.in(1)), perChannel(low, low.in(2)));
   return absl::OkStatus();
 }
@@ -137,7 +143,8 @@ absl::Status groupNorm(Lowering &low) {
   if (channels == 0 || low.op.in(0).count() == 0)
     return low.set(0, low.in(0).value), absl::OkStatus();
   ElementType type = statisticsOf(low.op.type(0));
-  Operand grouped = low.reshape(low.in(0), {dims[0], groups, channels / groups, low.op.in(0).count() / dims[0] / channels});
+  Operand grouped =
+      low.reshape(low.in(0), {dims[0], groups, channels / groups, low.op.in(0).count() / dims[0] / channels});
   RowsView rows(grouped, {2, 3}, type);
   Statistics found = statistics(low, rows, type, true, low.op.real("epsilon", 1e-5));
   auto spread = [&](Operand vector) {
@@ -146,11 +153,12 @@ absl::Status groupNorm(Lowering &low) {
   };
   Operand x = grouped, scale = spread(low.in(1)), bias = spread(low.in(2));
   Scalars &s = low.s;
-  Operand y = low.map(low.op.out(0).type(), x.dims(), {x, found.inverse, scale, *found.mean, bias}, [&](Indices e) {
-    Value centred = s.mul(s.sub(s.cast(e[0], x.type, type), e[3]), e[1]);
-    Value scaled = s.add(s.mul(centred, s.cast(e[2], scale.type, type)), s.cast(e[4], bias.type, type));
-    return s.cast(scaled, type, low.op.out(0).type());
-  });
+  Operand y =
+      low.map(low.op.out(0).type(), x.dims(), {x, found.inverse, scale, *found.mean, bias}, [&](Indices e) {
+        Value centred = s.mul(s.sub(s.cast(e[0], x.type, type), e[3]), e[1]);
+        Value scaled = s.add(s.mul(centred, s.cast(e[2], scale.type, type)), s.cast(e[4], bias.type, type));
+        return s.cast(scaled, type, low.op.out(0).type());
+      });
   low.set(0, low.reshape(y, dims).value);
   return absl::OkStatus();
 }
@@ -169,7 +177,8 @@ absl::Status lpNorm(Lowering &low) {
   });
   low.map(0, {low.in(0), norms}, [&](Indices x) {
     Value none = s.real(x[1].getType(), 0), zero = s.compare(Compare::Equal, x[1], none, type);
-    return s.cast(s.select(zero, none, s.div(s.cast(x[0], low.op.type(0), type), x[1], type)), type, low.op.type(0));
+    return s.cast(s.select(zero, none, s.div(s.cast(x[0], low.op.type(0), type), x[1], type)), type,
+                  low.op.type(0));
   });
   return absl::OkStatus();
 }

@@ -10,7 +10,9 @@
 namespace lamina::onnx {
 
 /// Statistics are f32, or f64 of double.
-inline ElementType statisticsOf(ElementType type) { return type == ElementType::Double ? type : ElementType::Float; }
+inline ElementType statisticsOf(ElementType type) {
+  return type == ElementType::Double ? type : ElementType::Float;
+}
 
 struct Statistics {
   std::optional<Operand> mean; ///< of rows that are centred
@@ -20,7 +22,8 @@ struct Statistics {
 Statistics statistics(Lowering &low, const RowsView &rows, ElementType type, bool centred, double epsilon);
 
 /// (x - mean) * inverse * scale + bias as an output; scale and bias have shapes that broadcast.
-void normalize(Lowering &low, Operand x, const Statistics &of, Operand scale, std::optional<Operand> bias, size_t output = 0);
+void normalize(Lowering &low, Operand x, const Statistics &of, Operand scale, std::optional<Operand> bias,
+               size_t output = 0);
 
 } // namespace lamina::onnx
 

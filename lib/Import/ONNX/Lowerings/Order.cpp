@@ -88,7 +88,8 @@ absl::Status tensorScatter(Lowering &low) {
     SmallVector<Value> to(index);
     to[axis] = s.clampIndex(at, size);
     Value old = low.read({sofar[0], low.op.type(0)}, to), update = low.read(low.in(1), index);
-    return SmallVector<Value>{insert(low, s.select(s.inRange(at, size), update, old), low.op.type(0), sofar[0], to)};
+    return SmallVector<Value>{
+        insert(low, s.select(s.inRange(at, size), update, old), low.op.type(0), sofar[0], to)};
   })[0];
   low.set(0, result);
   return absl::OkStatus();
@@ -99,23 +100,26 @@ absl::Status tensorScatter(Lowering &low) {
 absl::Status cumSum(Lowering &low) {
   Scalars &s = low.s;
   LAMINA_ASSIGN_OR_RETURN(std::vector<int64_t> axes, low.op.known(1));
-  LAMINA_ASSIGN_OR_RETURN(int64_t axis, low.op.normalizedAxis(axes.empty() ? 0 : axes[0], low.op.in(0).rank()));
+  LAMINA_ASSIGN_OR_RETURN(int64_t axis,
+                          low.op.normalizedAxis(axes.empty() ? 0 : axes[0], low.op.in(0).rank()));
   bool exclusive = low.op.integer("exclusive", 0), reverse = low.op.integer("reverse", 0);
   ElementType type = low.op.type(0);
   ElementType sums = isReal(type) && type != ElementType::Double ? ElementType::Float : type;
   int64_t size = low.op.dims(0)[axis];
   mlir::Type computed = s.computed(sums);
-  Value result = low.fold(low.op.dims(0), low.empty(sums, low.op.dims(0)), [&](Indices index, ValueRange sofar) {
-    SmallVector<Value> at(index), before(index);
-    if (reverse)
-      at[axis] = s.sub(s.index(size - 1), index[axis]);
-    before[axis] = s.clampIndex(reverse ? s.add(at[axis], s.index(1)) : s.sub(at[axis], s.index(1)), size);
-    Value first = s.compare(Compare::Equal, index[axis], s.index(0), ElementType::Int64);
-    Value sum = s.select(first, s.number(computed, 0), low.read({sofar[0], sums}, before));
-    auto element = [&](Indices where) { return s.cast(low.read(low.in(0), where), type, sums); };
-    Value addend = exclusive ? s.select(first, s.number(computed, 0), element(before)) : element(at);
-    return SmallVector<Value>{insert(low, s.add(sum, addend), sums, sofar[0], at)};
-  })[0];
+  Value result =
+      low.fold(low.op.dims(0), low.empty(sums, low.op.dims(0)), [&](Indices index, ValueRange sofar) {
+        SmallVector<Value> at(index), before(index);
+        if (reverse)
+          at[axis] = s.sub(s.index(size - 1), index[axis]);
+        before[axis] =
+            s.clampIndex(reverse ? s.add(at[axis], s.index(1)) : s.sub(at[axis], s.index(1)), size);
+        Value first = s.compare(Compare::Equal, index[axis], s.index(0), ElementType::Int64);
+        Value sum = s.select(first, s.number(computed, 0), low.read({sofar[0], sums}, before));
+        auto element = [&](Indices where) { return s.cast(low.read(low.in(0), where), type, sums); };
+        Value addend = exclusive ? s.select(first, s.number(computed, 0), element(before)) : element(at);
+        return SmallVector<Value>{insert(low, s.add(sum, addend), sums, sofar[0], at)};
+      })[0];
   low.map(0, Operand{result, sums}, [&](Indices x) { return s.cast(x[0], sums, type); });
   return absl::OkStatus();
 }
@@ -168,8 +172,9 @@ absl::Status topK(Lowering &low) {
 }
 
 constexpr LoweringRow kRows[] = {
-    {"Scatter", scatterElements},    {"ScatterElements", scatterElements}, {"ScatterND", scatterND},
-    {"TensorScatter", tensorScatter}, {"CumSum", cumSum},                  {"TopK", topK},
+    {"Scatter", scatterElements}, {"ScatterElements", scatterElements},
+    {"ScatterND", scatterND},     {"TensorScatter", tensorScatter},
+    {"CumSum", cumSum},           {"TopK", topK},
 };
 } // namespace
 

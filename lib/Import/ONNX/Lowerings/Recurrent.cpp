@@ -32,33 +32,40 @@ public:
   void run() {
     AppendedOperations appended(s_);
     Dims state{batch_, kvHeads_, size_, valueSize_}, result{batch_, rows_, heads_, valueSize_};
-    Value start = low_.compute(type_, state, [&](Indices index) {
-      return op_.has(Past) ? element(Past, index) : s_.real(s_.getF32Type(), 0);
-    }).value;
+    Value start = low_.compute(type_, state,
+                               [&](Indices index) {
+                                 return op_.has(Past) ? element(Past, index) : s_.real(s_.getF32Type(), 0);
+                               })
+                      .value;
     SmallVector<Value> initial{start, low_.empty(type_, result)};
-    SmallVector<Value> ends = low_.fold({batch_, rows_, kvHeads_}, initial, [&](Indices at, ValueRange sofar) {
-      Value next = low_.fold({valueSize_}, sofar[0], [&](Indices column, ValueRange old) {
-        return SmallVector<Value>{update(old[0], at[0], at[1], at[2], column[0])};
-      })[0];
-      Value outputs = low_.fold({heads_ / kvHeads_, valueSize_}, sofar[1], [&](Indices place, ValueRange old) {
-        return SmallVector<Value>{answer(next, old[0], at[0], at[1], at[2], place[0], place[1])};
-      })[0];
-      return SmallVector<Value>{next, outputs};
-    });
+    SmallVector<Value> ends =
+        low_.fold({batch_, rows_, kvHeads_}, initial, [&](Indices at, ValueRange sofar) {
+          Value next = low_.fold({valueSize_}, sofar[0], [&](Indices column, ValueRange old) {
+            return SmallVector<Value>{update(old[0], at[0], at[1], at[2], column[0])};
+          })[0];
+          Value outputs =
+              low_.fold({heads_ / kvHeads_, valueSize_}, sofar[1], [&](Indices place, ValueRange old) {
+                return SmallVector<Value>{answer(next, old[0], at[0], at[1], at[2], place[0], place[1])};
+              })[0];
+          return SmallVector<Value>{next, outputs};
+        });
     Operand y = low_.reshape({ends[1], type_}, {batch_, rows_, heads_ * valueSize_});
     if (op_.wants(0))
       low_.map(0, y, [&](Indices x) { return x[0]; });
     if (op_.wants(1))
       low_.map(1, Operand{ends[0], type_}, [&](Indices x) { return x[0]; });
-    frameAttention({lm::AttentionKind::linear, low_.in(Q).value, low_.in(K).value, low_.in(V).value, appended.get()},
-                   low_.results());
+    frameAttention(
+        {lm::AttentionKind::linear, low_.in(Q).value, low_.in(K).value, low_.in(V).value, appended.get()},
+        low_.results());
   }
 
 private:
   Value element(size_t i, Indices index) { return s_.cast(low_.read(low_.in(i), index), op_.type(i), type_); }
   Value column(Value head, int64_t size, Value d) { return s_.add(s_.mul(head, s_.index(size)), d); }
   Value key(Value b, Value t, Value h, Value d) { return element(K, {b, t, column(h, size_, d)}); }
-  Value cell(Value state, Value b, Value h, Value d, Value m) { return low_.read({state, type_}, {b, h, d, m}); }
+  Value cell(Value state, Value b, Value h, Value d, Value m) {
+    return low_.read({state, type_}, {b, h, d, m});
+  }
 
   Value forgotten(Value value, Value b, Value t, Value h, Value d) {
     if (!op_.has(Decay))
@@ -120,7 +127,8 @@ absl::Status causalConv(Lowering &low) {
   auto before = [&](Value b, Value c, Value at) {
     mlir::Type computed = s.computed(sums);
     Value own = rows == 0 ? s.real(computed, 0)
-                          : s.cast(low.read(low.in(0), {b, c, s.clampIndex(s.sub(at, s.index(kept)), rows)}), type, sums);
+                          : s.cast(low.read(low.in(0), {b, c, s.clampIndex(s.sub(at, s.index(kept)), rows)}),
+                                   type, sums);
     if (kept == 0)
       return own;
     Value old = op.has(3) ? s.cast(low.read(low.in(3), {b, c, s.clampIndex(at, kept)}), op.type(3), sums)

@@ -86,9 +86,11 @@ Value finish(Scalars &s, Kind kind, Value sum, int64_t count) {
 Value logSumExp(Lowering &low, const RowsView &view, Indices row, mlir::Type type) {
   Scalars &s = low.s;
   Value least = s.real(type, -INFINITY);
-  Value largest = view.fold(low, row, least, [&](Value sofar, Value x) { return s.max(sofar, x, ElementType::Float); });
-  Value finite = s.select(s.compare(Compare::Less, s.abs(largest), s.real(type, INFINITY), ElementType::Float), largest,
-                          s.real(type, 0));
+  Value largest =
+      view.fold(low, row, least, [&](Value sofar, Value x) { return s.max(sofar, x, ElementType::Float); });
+  Value finite =
+      s.select(s.compare(Compare::Less, s.abs(largest), s.real(type, INFINITY), ElementType::Float), largest,
+               s.real(type, 0));
   Value sum = view.fold(low, row, s.real(type, 0),
                         [&](Value sofar, Value x) { return s.add(sofar, s.exp(s.sub(x, finite))); });
   return s.add(s.log(sum), finite);
@@ -100,13 +102,15 @@ absl::Status reduce(Lowering &low) {
   Scalars &s = low.s;
   Kind kind = kindOf(low.op.node().op);
   ElementType type = low.op.type(0);
-  bool byReals = kind == Kind::Mean || kind == Kind::L1 || kind == Kind::L2 || kind == Kind::LogSum || kind == Kind::LogSumExp;
+  bool byReals = kind == Kind::Mean || kind == Kind::L1 || kind == Kind::L2 || kind == Kind::LogSum ||
+                 kind == Kind::LogSumExp;
   ElementType in = !isReal(type) && byReals ? ElementType::Float : type;
   RowsView view(low.in(0), axes, in);
   Operand rows = low.compute(type, view.outer(), [&](Indices row) {
     if (kind == Kind::LogSumExp)
       return s.cast(logSumExp(low, view, row, s.computed(in)), in, type);
-    Value sum = view.fold(low, row, startOf(s, kind, in), [&](Value sofar, Value x) { return foldIn(s, kind, sofar, x, in); });
+    Value sum = view.fold(low, row, startOf(s, kind, in),
+                          [&](Value sofar, Value x) { return foldIn(s, kind, sofar, x, in); });
     return s.cast(finish(s, kind, sum, view.count()), in, type);
   });
   low.set(0, low.reshape(rows, low.op.out(0).dims()).value);
@@ -123,21 +127,25 @@ template <bool Max> absl::Status arg(Lowering &low) {
   RowsView view(low.in(0), {axis}, type);
   Operand rows = low.compute(ElementType::Int64, view.outer(), [&](Indices row) {
     Value zero = s.index(0), first = view.read(low, row, zero);
-    return s.fromIndex(low.fold({size}, {first, zero}, [&](Indices at, ValueRange sofar) {
-      Value x = view.read(low, row, at[0]);
-      Value a = Max ? sofar[0] : x, b = Max ? x : sofar[0];
-      Value better = s.compare(last ? Compare::LessOrEqual : Compare::Less, a, b, type);
-      return SmallVector<Value>{s.select(better, x, sofar[0]), s.select(better, at[0], sofar[1])};
-    })[1], s.getI64Type());
+    return s.fromIndex(low.fold({size}, {first, zero},
+                                [&](Indices at, ValueRange sofar) {
+                                  Value x = view.read(low, row, at[0]);
+                                  Value a = Max ? sofar[0] : x, b = Max ? x : sofar[0];
+                                  Value better =
+                                      s.compare(last ? Compare::LessOrEqual : Compare::Less, a, b, type);
+                                  return SmallVector<Value>{s.select(better, x, sofar[0]),
+                                                            s.select(better, at[0], sofar[1])};
+                                })[1],
+                       s.getI64Type());
   });
   low.set(0, low.reshape(rows, low.op.out(0).dims()).value);
   return absl::OkStatus();
 }
 
 constexpr LoweringRow kRows[] = {
-    {"ReduceSum", reduce},     {"ReduceMean", reduce},   {"ReduceMax", reduce},       {"ReduceMin", reduce},
-    {"ReduceProd", reduce},    {"ReduceL1", reduce},     {"ReduceL2", reduce},        {"ReduceSumSquare", reduce},
-    {"ReduceLogSum", reduce},  {"ReduceLogSumExp", reduce}, {"ArgMax", arg<true>},    {"ArgMin", arg<false>},
+    {"ReduceSum", reduce},    {"ReduceMean", reduce},      {"ReduceMax", reduce}, {"ReduceMin", reduce},
+    {"ReduceProd", reduce},   {"ReduceL1", reduce},        {"ReduceL2", reduce},  {"ReduceSumSquare", reduce},
+    {"ReduceLogSum", reduce}, {"ReduceLogSumExp", reduce}, {"ArgMax", arg<true>}, {"ArgMin", arg<false>},
 };
 } // namespace
 

@@ -16,7 +16,8 @@ absl::Status rotary(Lowering &low) {
   bool standard = op.node().domain.empty();
   size_t positions = standard ? 3 : 1, cos = standard ? 1 : 2, sin = cos + 1;
   const Dims &x = op.dims(0);
-  int64_t half = op.dims(cos).back(), heads = op.integer("num_heads", 0), rotated = op.integer("rotary_embedding_dim", 0);
+  int64_t half = op.dims(cos).back(), heads = op.integer("num_heads", 0),
+          rotated = op.integer("rotary_embedding_dim", 0);
   bool interleaved = op.integer("interleaved", 0);
   // The rule has checked that heads divide the width; onnxruntime's may leave them to the tables.
   heads = x.size() == 4 ? x[1] : heads == 0 && rotated == 0 ? x[2] / std::max<int64_t>(2 * half, 1) : heads;
@@ -26,16 +27,20 @@ absl::Status rotary(Lowering &low) {
   low.compute(0, [&](Indices index) {
     auto [b, h, row, d] = headIndex(s, index, size);
     Value two = s.index(2), length = s.index(half);
-    Value pair = interleaved ? Value(arith::DivUIOp::create(s, d, two)) : Value(arith::RemUIOp::create(s, d, length));
-    Value second = interleaved ? Value(arith::RemUIOp::create(s, d, two)) : Value(arith::DivUIOp::create(s, d, length));
+    Value pair =
+        interleaved ? Value(arith::DivUIOp::create(s, d, two)) : Value(arith::RemUIOp::create(s, d, length));
+    Value second =
+        interleaved ? Value(arith::RemUIOp::create(s, d, two)) : Value(arith::DivUIOp::create(s, d, length));
     pair = s.clampIndex(pair, half); // of what is not rotated, which is thrown away
     Value first = interleaved ? s.mul(pair, two) : pair;
     Value other = interleaved ? s.add(first, s.index(1)) : s.add(pair, length);
     SmallVector<Value> entry{b, row, pair};
     if (op.has(positions)) {
       bool offset = !standard && op.in(positions).count() == 1;
-      Value at = offset ? low.readBroadcast(low.in(positions), ArrayRef<Value>{b, row}.take_back(low.in(positions).dims().size()))
-                        : low.read(low.in(positions), {b, row});
+      Value at = offset
+                     ? low.readBroadcast(low.in(positions),
+                                         ArrayRef<Value>{b, row}.take_back(low.in(positions).dims().size()))
+                     : low.read(low.in(positions), {b, row});
       Value place = s.toIndex(at, op.type(positions));
       entry = {s.clampIndex(offset ? s.add(place, row) : place, op.dims(cos)[0]), pair};
     }

@@ -58,9 +58,10 @@ absl::StatusOr<Operand> convolve(Lowering &low, ElementType type, const Dims &re
 absl::Status conv(Lowering &low) {
   Scalars &s = low.s;
   ElementType type = low.op.type(0), sums = type == ElementType::Double ? type : ElementType::Float;
-  LAMINA_ASSIGN_OR_RETURN(Operand y, convolve(low, sums, low.op.out(0).dims(),
-                                              [&](Indices at) { return low.read(low.in(0), at); },
-                                              [&](Indices at, Value) { return low.read(low.in(1), at); }));
+  LAMINA_ASSIGN_OR_RETURN(Operand y, convolve(
+                                         low, sums, low.op.out(0).dims(),
+                                         [&](Indices at) { return low.read(low.in(0), at); },
+                                         [&](Indices at, Value) { return low.read(low.in(1), at); }));
   SmallVector<Operand> operands{y};
   if (low.op.has(2)) {
     Dims dims(low.op.in(0).rank() - 1, 1);
@@ -120,7 +121,8 @@ absl::Status maxPool(Lowering &low) {
   bool columns = low.op.integer("storage_order", 0);
   ElementType type = low.op.type(0);
   auto best = [&](Indices index) {
-    SmallVector<Value> initial{s.number(s.computed(type), emptyMaximum(type)), s.index(0), s.integer(s.getI1Type(), 0)};
+    SmallVector<Value> initial{s.number(s.computed(type), emptyMaximum(type)), s.index(0),
+                               s.integer(s.getI1Type(), 0)};
     return low.fold(w.kernel, initial, [&](Indices kernel, ValueRange sofar) {
       auto [at, inside, padded] = placeOf(s, w, index.drop_front(2), kernel);
       SmallVector<Value> from(index.take_front(2));
@@ -132,7 +134,8 @@ absl::Status maxPool(Lowering &low) {
       }
       Value better = s.lor(s.lnot(sofar[2]), s.compare(Compare::Less, sofar[0], x, type));
       Value takes = s.land(inside, better);
-      return SmallVector<Value>{s.select(takes, x, sofar[0]), s.select(takes, place, sofar[1]), s.lor(sofar[2], inside)};
+      return SmallVector<Value>{s.select(takes, x, sofar[0]), s.select(takes, place, sofar[1]),
+                                s.lor(sofar[2], inside)};
     });
   };
   if (low.op.wants(0))

@@ -82,7 +82,8 @@ absl::Status attentionRule(OpContext &context) {
   for (std::string_view name : {"left_window_size", "right_window_size"})
     if (context.integer(name, -1) < -1)
       return context.error("attribute '", name, "' is ", context.integer(name, -1), ", expected -1 or more");
-  int64_t precision = context.integer("softmax_precision", 0), stage = context.integer("qk_matmul_output_mode", 0);
+  int64_t precision = context.integer("softmax_precision", 0),
+          stage = context.integer("qk_matmul_output_mode", 0);
   if (precision < 0 || precision >= kNumElementTypes || (precision && !isReal(ElementType(precision))))
     return context.error("attribute 'softmax_precision' is ", precision, ", not a type of reals");
   if (stage < 0 || stage > 3)

@@ -94,8 +94,9 @@ private:
 } // namespace
 
 absl::Status quantizedCacheError(const OpContext &context) {
-  return context.error("has a cache of quantised keys and values, which is not supported; export with one of floats, which "
-                       "--kv-type=q8_0 keeps in eight bits");
+  return context.error(
+      "has a cache of quantised keys and values, which is not supported; export with one of floats, which "
+      "--kv-type=q8_0 keeps in eight bits");
 }
 
 /// What an element that is kept costs; nothing else bounds results that no output takes.

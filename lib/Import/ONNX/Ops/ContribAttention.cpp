@@ -80,8 +80,8 @@ private:
 };
 
 /// From projected heads to the output.
-absl::StatusOr<Heads> run(OpContext &context, const Inputs &inputs, const AttentionShape &problem, Heads q, Heads k,
-                          Heads v, Tensor *scores) {
+absl::StatusOr<Heads> run(OpContext &context, const Inputs &inputs, const AttentionShape &problem, Heads q,
+                          Heads k, Heads v, Tensor *scores) {
   AttentionProblem p;
   p.sizes = problem.sizes;
   p.q = std::move(q), p.k = std::move(k), p.v = std::move(v);
@@ -141,7 +141,8 @@ absl::Status attentionRule(OpContext &context) {
 absl::Status attention(OpContext &context) {
   LAMINA_ASSIGN_OR_RETURN(AttentionShape p, projectedAttentionShape(context));
   const AttentionSizes &s = p.sizes;
-  int64_t inner = context.dims(0)[2], rows = s.batch * s.queries, hidden = s.heads * s.size, all = context.dims(1)[1];
+  int64_t inner = context.dims(0)[2], rows = s.batch * s.queries, hidden = s.heads * s.size,
+          all = context.dims(1)[1];
   LAMINA_RETURN_IF_ERROR(context.spend({rows, inner + 16, all, 4}));
   Tensor projected(ElementType::Double, {s.batch, s.queries, all});
   projected.allocate();
@@ -169,8 +170,8 @@ absl::Status attention(OpContext &context) {
     present.insert(present.end(), v.values.begin(), v.values.end());
     context.out(1).setReals(present);
   }
-  LAMINA_ASSIGN_OR_RETURN(
-      Heads y, run(context, kAttention, p, std::move(q), std::move(k), std::move(v), nullptr));
+  LAMINA_ASSIGN_OR_RETURN(Heads y,
+                          run(context, kAttention, p, std::move(q), std::move(k), std::move(v), nullptr));
   if (context.wants(0))
     storeHeads(y, context.out(0));
   return absl::OkStatus();
@@ -185,7 +186,8 @@ absl::StatusOr<AttentionShape> multiHeadAttentionShape(OpContext &context) {
   AttentionShape p;
   AttentionSizes &s = p.sizes;
   if (!context.has(1) || !context.has(2))
-    return context.error("expected query, key and value as an input each; several packed in one of five axes are not supported");
+    return context.error("expected query, key and value as an input each; several packed in one of five axes "
+                         "are not supported");
   for (size_t i = 0; i < 3; ++i)
     LAMINA_RETURN_IF_ERROR(context.expectRank(i, 3, i == 0 ? 3 : 4));
   s.heads = s.kvHeads = context.integer("num_heads", 0);

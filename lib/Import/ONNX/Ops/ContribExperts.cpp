@@ -123,7 +123,8 @@ absl::StatusOr<double (*)(double)> activationNamed(OpContext &context) {
     return +[](double x) { return x * sigmoid(x); };
   if (name == "identity")
     return +[](double x) { return x; };
-  return context.error("activation ", quoteName(name), " is not known; relu, gelu, silu, swiglu and identity are");
+  return context.error("activation ", quoteName(name),
+                       " is not known; relu, gelu, silu, swiglu and identity are");
 }
 
 /// The gate of a token: experts by descending logit, and the softmax over those that are chosen, or over all.

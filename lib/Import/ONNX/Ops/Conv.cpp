@@ -17,8 +17,8 @@ absl::StatusOr<Dims> listOf(OpContext &context, std::string_view name, size_t ax
   for (int64_t number : list)
     fits &= number >= least && number <= kLargest;
   if (!fits)
-    return context.error("attribute ", quoteName(name), " does not have ", axes, " numbers from ", least, " to ",
-                         kLargest);
+    return context.error("attribute ", quoteName(name), " does not have ", axes, " numbers from ", least,
+                         " to ", kLargest);
   return list;
 }
 

@@ -151,7 +151,8 @@ absl::Status oneHotRule(OpContext &context) {
     return context.error("expected one number as depth, got ", context.in(1).describe());
   if (!context.in(1).hasData())
     return absl::FailedPreconditionError(
-        strCat(context.node().describe(), ": the shape of the result needs the depth, which is not known before the model runs"));
+        strCat(context.node().describe(),
+               ": the shape of the result needs the depth, which is not known before the model runs"));
   Dims dims = context.dims(0);
   dims.insert(dims.begin() + axis, context.in(1).integer(0));
   context.result(0, context.type(2), std::move(dims));

@@ -159,7 +159,8 @@ absl::Status padRule(OpContext &context) {
   LAMINA_ASSIGN_OR_RETURN(auto pads, padsOf(context));
   std::string mode = context.text("mode", "constant");
   if (mode != "constant" && mode != "reflect" && mode != "edge" && mode != "wrap")
-    return context.error("mode ", quoteName(mode), " is not known; 'constant', 'reflect', 'edge' and 'wrap' are");
+    return context.error("mode ", quoteName(mode),
+                         " is not known; 'constant', 'reflect', 'edge' and 'wrap' are");
   if (context.has(2) && (context.in(2).count() != 1 || context.type(2) != context.type(0)))
     return context.error("expected one element of the first input's type as input 2");
   Dims dims = context.dims(0);

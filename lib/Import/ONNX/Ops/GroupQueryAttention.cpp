@@ -93,7 +93,8 @@ absl::Status checkOptional(OpContext &context, const AttentionSizes &s) {
   if (context.has(KScale) || context.has(VScale) || context.integer("kv_cache_bit_width", 0) != 0)
     return quantizedCacheError(context);
   if (context.integer("sliding_window_cache", 0))
-    return context.error("has a cache that slides, which is not supported; export without sliding_window_cache, with a cache of all "
+    return context.error("has a cache that slides, which is not supported; export without "
+                         "sliding_window_cache, with a cache of all "
                          "positions, of which local_window_size hides the old ones");
   return absl::OkStatus();
 }

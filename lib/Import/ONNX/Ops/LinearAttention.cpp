@@ -31,7 +31,8 @@ absl::Status linearRule(OpContext &context) {
   std::string rule = context.text("update_rule", "gated_delta");
   bool gated = rule == "gated" || rule == "gated_delta", delta = rule == "delta" || rule == "gated_delta";
   if (!gated && !delta && rule != "linear")
-    return context.error("update rule ", quoteName(rule), " is not known; linear, gated, delta and gated_delta are");
+    return context.error("update rule ", quoteName(rule),
+                         " is not known; linear, gated, delta and gated_delta are");
   if (gated != context.has(Decay) || delta != context.has(Beta))
     return context.error("update rule ", quoteName(rule), " does not go with its inputs");
   for (size_t i : {Decay, Beta})

@@ -153,12 +153,18 @@ absl::Status lpNorm(OpContext &context) {
 
 /// Over what follows an axis; scale and perhaps bias beside the input.
 constexpr OpRow ofRows(std::string_view name, int since, unsigned most, Semantics semantics) {
-  return {.name = name, .since = since, .required = 2, .most = most, .rule = rowsRule, .semantics = semantics};
+  return {
+      .name = name, .since = since, .required = 2, .most = most, .rule = rowsRule, .semantics = semantics};
 }
 
 /// Over the places of channels.
 constexpr OpRow ofChannels(std::string_view name, int since, unsigned inputs, Semantics semantics) {
-  return {.name = name, .since = since, .required = inputs, .most = inputs, .rule = channelsRule, .semantics = semantics};
+  return {.name = name,
+          .since = since,
+          .required = inputs,
+          .most = inputs,
+          .rule = channelsRule,
+          .semantics = semantics};
 }
 
 constexpr OpRow kRows[] = {

@@ -71,7 +71,8 @@ absl::StatusOr<Paged> pagedOf(OpContext &context) {
     return context.error("has the places of rows as input ", int(Slots),
                          ", which is not supported; leave them out, the pages say the same");
   if (context.has(QNorm) || context.has(KNorm))
-    return context.error("has norms of queries and keys inside, which is not supported; export them as nodes before it");
+    return context.error(
+        "has norms of queries and keys inside, which is not supported; export them as nodes before it");
   if (context.text("kv_cache_layout", "SEPARATE") != "SEPARATE" || context.integer("rotary_offset", 0))
     return context.error("has a cache of latents, which is not supported; export with keys and values");
   return p;

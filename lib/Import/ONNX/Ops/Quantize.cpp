@@ -12,7 +12,8 @@ namespace {
 /// an axis, or one for each block along it.
 absl::StatusOr<Dims> scaleStrides(OpContext &context, const Dims &dims) {
   const Dims &scale = context.dims(1);
-  int64_t axis = context.integer("axis", 1), block = context.integer("block_size", 0); // mean nothing to one scale
+  int64_t axis = context.integer("axis", 1),
+          block = context.integer("block_size", 0); // mean nothing to one scale
   if (context.has(2) && context.in(2).count() != context.in(1).count())
     return context.error("scales ", context.in(1).describe(), " and zero points ", context.in(2).describe(),
                          " differ in shape");

@@ -14,7 +14,8 @@ public:
     std::string name = context.text("reduction", "none");
     Writer writer{context.out(0), context.in(updates), reductionNamed(name)};
     if (!writer.reduction_ && name != "none")
-      return context.error("reduction ", quoteName(name), " is not known; 'none', 'add', 'mul', 'max' and 'min' are");
+      return context.error("reduction ", quoteName(name),
+                           " is not known; 'none', 'add', 'mul', 'max' and 'min' are");
     LAMINA_RETURN_IF_ERROR(copyFirst(context));
     return writer;
   }
