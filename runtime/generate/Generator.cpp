@@ -118,8 +118,24 @@ void Generator::schedulePrefills(Batch &batch) {
   }
 }
 
+/// Gives the sequence what is kept as far as it is the same, if at all. One token at least is computed, for its
+/// logits.
+void Generator::takeKept(Sequence &sequence) {
+  SequencePtr kept = std::move(kept_);
+  auto begin = kept->tokens.begin(), end = begin + kept->processed;
+  auto same = std::mismatch(begin, end, sequence.tokens.begin(), sequence.tokens.end() - 1).first - begin;
+  if (same == 0 || sequence.request.promptLogits || !pages_.truncate(kept->slot, same).ok()) {
+    pages_.closeSequence(kept->slot).IgnoreError(); // it is open
+    return;
+  }
+  sequence.slot = kept->slot;
+  sequence.processed = same;
+}
+
 void Generator::admit(Batch &batch) {
-  while (!waiting_.empty() && pages_.freeSequences() > 0) {
+  if (kept_ && !waiting_.empty())
+    takeKept(*waiting_.front());
+  while (!waiting_.empty() && (waiting_.front()->slot >= 0 || pages_.freeSequences() > 0)) {
     Sequence &next = *waiting_.front();
     // One more than it has, or the first token that it generates would drive it out again.
     int64_t wholePages = pages_.pagesNeeded(-1, std::min(next.size() + 1, context_));
@@ -128,13 +144,15 @@ void Generator::admit(Batch &batch) {
     int64_t count = chunkFor(batch, next);
     if (count <= 0)
       return;
-    absl::StatusOr<int> slot = pages_.openSequence();
-    if (!slot.ok())
-      return;
-    next.slot = *slot;
+    if (next.slot < 0) {
+      absl::StatusOr<int> slot = pages_.openSequence();
+      if (!slot.ok())
+        return;
+      next.slot = *slot;
+    }
     running_.push_back(std::move(waiting_.front()));
     waiting_.pop_front();
-    if (reserve(next, count))
+    if (reserve(next, next.processed + count))
       addToBatch(batch, next, count);
   }
 }

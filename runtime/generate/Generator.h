@@ -65,6 +65,7 @@ private:
   void scheduleDecodes(Batch &batch);
   void schedulePrefills(Batch &batch);
   void admit(Batch &batch);
+  void takeKept(Sequence &sequence);
   bool reserve(Sequence &sequence, int64_t tokens);
   void preemptYoungest();
   void addToBatch(Batch &batch, Sequence &sequence, int64_t count);
@@ -86,6 +87,7 @@ private:
   size_t rotation_ = 0;              ///< which request decodes first when a step cannot hold all
   std::deque<SequencePtr> waiting_;  ///< without a slot, in the order in which they get one
   std::vector<SequencePtr> running_; ///< with a slot, oldest first
+  SequencePtr kept_;                 ///< has finished and has a slot; then nothing is running
 };
 
 } // namespace lamina

@@ -111,10 +111,16 @@ void Generator::finish(Sequence &sequence, FinishReason reason) {
 }
 
 void Generator::dropFinished() {
-  for (const SequencePtr &sequence : running_)
-    if (sequence->finished)
+  bool alone = running_.size() == 1 && waiting_.empty();
+  for (SequencePtr &sequence : running_) {
+    if (!sequence->finished)
+      continue;
+    if (alone && sequence->request.keepCache)
+      kept_ = std::move(sequence);
+    else
       pages_.closeSequence(sequence->slot).IgnoreError(); // it is open: it is running
-  std::erase_if(running_, [](const SequencePtr &sequence) { return sequence->finished; });
+  }
+  std::erase_if(running_, [](const SequencePtr &sequence) { return !sequence || sequence->finished; });
 }
 
 void Generator::interrupt() {
@@ -122,8 +128,8 @@ void Generator::interrupt() {
     finish(*sequence, FinishReason::Interrupted);
   for (SequencePtr &sequence : waiting_)
     finish(*sequence, FinishReason::Interrupted);
-  dropFinished();
   waiting_.clear();
+  dropFinished();
 }
 
 } // namespace lamina

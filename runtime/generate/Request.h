@@ -23,6 +23,9 @@ struct GenerationRequest {
   std::vector<std::string> stops = {}; ///< generation ends before any of these would appear in the text
   bool ignoreEndOfText = false;        ///< go on after an end-of-generation token
   bool promptLogits = false;           ///< hand the logits of every prompt position to the listener
+  /// The cache is kept for the next request, which computes its prompt from the first token on that differs. Not if
+  /// others are running or waiting when this one ends.
+  bool keepCache = false;
 };
 
 enum class FinishReason {

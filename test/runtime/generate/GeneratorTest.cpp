@@ -7,7 +7,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <map>
+#include <numeric>
 
 namespace lamina {
 namespace {
@@ -405,6 +407,92 @@ TEST(GeneratorTest, LogitsThatAreToBeDeliveredComeWhole) {
   ASSERT_EQ(runner.steps.size(), 4u);
   for (size_t i = 0; i < 4; ++i)
     EXPECT_EQ(runner.steps[i].candidates, i < 2 ? 0 : 1) << i;
+}
+
+/// As in a conversation: what was said before is not computed again.
+TEST(GeneratorTest, AKeptCacheIsGoneOnWith) {
+  RunnerLimits limits = kRoomy;
+  limits.sequences = 1;
+  limits.pages = limits.context / LAMINA_KV_PAGE_TOKENS;
+  FakeRunner runner(limits);
+  Recorder recorder;
+  Generator generator(runner, nullptr, recorder);
+  auto computed = [&] {
+    return std::accumulate(runner.steps.begin(), runner.steps.end(), int64_t(0),
+                           [](int64_t sum, const LaminaStep &step) { return sum + step.tokens; });
+  };
+  GenerationRequest request = requestOf(1, 40, 10);
+  request.keepCache = true;
+  for (size_t turn = 0; turn < 4; ++turn) {
+    int64_t before = computed();
+    ASSERT_TRUE(generator.submit(request).ok());
+    ASSERT_TRUE(generator.run().ok());
+    const GenerationResult &result = recorder.results.at(turn);
+    EXPECT_EQ(result.tokens, greedy(request.promptTokens, 10)) << turn;
+    // Of the first answer's tokens all but the last were computed.
+    EXPECT_EQ(result.timings.prefillTokens, turn == 0 ? 40 : 1 + 5);
+    EXPECT_EQ(computed() - before, result.timings.prefillTokens + 9);
+    request.promptTokens.insert(request.promptTokens.end(), result.tokens.begin(), result.tokens.end());
+    std::vector<int32_t> more = promptOf(static_cast<int32_t>(turn), 5);
+    request.promptTokens.insert(request.promptTokens.end(), more.begin(), more.end());
+  }
+}
+
+TEST(GeneratorTest, AKeptCacheServesNothingThatDiffers) {
+  struct Case {
+    const char *name;
+    std::function<void(GenerationRequest &)> change;
+    int64_t computed;
+  };
+  const Case cases[] = {
+      {"the same", [](auto &) {}, 1},
+      {"another token", [](auto &r) { r.promptTokens[30] = (r.promptTokens[30] + 1) % 11; }, 10},
+      {"from the first on", [](auto &r) { r.promptTokens[0] = (r.promptTokens[0] + 1) % 11; }, 40},
+      {"a part", [](auto &r) { r.promptTokens.resize(17); }, 1},
+      {"all logits", [](auto &r) { r.promptLogits = true; }, 40}};
+  for (const Case &c : cases) {
+    SCOPED_TRACE(c.name);
+    FakeRunner runner(kRoomy);
+    Recorder recorder;
+    Generator generator(runner, nullptr, recorder);
+    GenerationRequest request = requestOf(1, 40, 10);
+    request.keepCache = true;
+    ASSERT_TRUE(generator.submit(request).ok() && generator.run().ok());
+    c.change(request);
+    ASSERT_TRUE(generator.submit(request).ok() && generator.submit(requestOf(2, 30, 5)).ok() &&
+                generator.run().ok());
+    EXPECT_EQ(recorder.results.at(1).tokens, greedy(request.promptTokens, 10));
+    EXPECT_EQ(recorder.results.at(1).timings.prefillTokens, c.computed);
+    EXPECT_EQ(recorder.results.at(2).tokens, greedy(requestOf(2, 30, 5).promptTokens, 5));
+  }
+}
+
+/// What is kept does not take pages from those that run.
+TEST(GeneratorTest, NoCacheIsKeptBesideOthers) {
+  RunnerLimits limits = kRoomy;
+  limits.pages = limits.context / LAMINA_KV_PAGE_TOKENS;
+  FakeRunner runner(limits);
+  Recorder recorder;
+  Generator generator(runner, nullptr, recorder);
+  GenerationRequest request = requestOf(1, 60, 2);
+  request.keepCache = true;
+  ASSERT_TRUE(generator.submit(request).ok() && generator.submit(requestOf(2, 30, 90)).ok() &&
+              generator.run().ok());
+  EXPECT_EQ(recorder.results.at(1).tokens, greedy(requestOf(2, 30, 90).promptTokens, 90));
+}
+
+/// An answer that is cut off is part of the conversation.
+TEST(GeneratorTest, TheCacheOfWhatIsInterruptedIsKept) {
+  FakeRunner runner(kRoomy);
+  Recorder recorder;
+  Generator generator(runner, nullptr, recorder);
+  GenerationRequest request = requestOf(1, 40, 10);
+  request.keepCache = true;
+  ASSERT_TRUE(generator.submit(request).ok() && generator.step().ok() && generator.step().ok());
+  generator.interrupt();
+  ASSERT_TRUE(generator.submit(request).ok() && generator.run().ok());
+  EXPECT_EQ(recorder.results.at(1).tokens, greedy(request.promptTokens, 10));
+  EXPECT_EQ(recorder.results.at(1).timings.prefillTokens, 1);
 }
 
 TEST(GeneratorTest, AFailedStepIsReported) {
