@@ -173,14 +173,20 @@ struct Parser {
         test.depth = depth;
         options.tests.push_back(test);
       }
-    return makeBatchedTests();
+    if (options.tests.empty() && app.count("--n-depth"))
+      return "--n-depth is how far behind --n-prompt and --n-gen begin; --npl begins behind --npp";
+    return makeBatchedTests(app);
   }
 
-  std::string makeBatchedTests() {
+  std::string makeBatchedTests(const CLI::App &app) {
     constexpr int64_t kMost = 1 << 24;
     std::vector<int64_t> prompt, generate, sequences;
-    if (batchedSequences.empty())
+    if (batchedSequences.empty()) {
+      for (const char *option : {"--npp", "--ntg"})
+        if (app.count(option))
+          return std::string(option) + " is of sequences together; give --npl too";
       return "";
+    }
     for (std::string problem : {parseList("--npp", batchedPrompts, 1, kMost, prompt),
                                 parseList("--ntg", batchedGenerates, 1, kMost, generate),
                                 parseList("--npl", batchedSequences, 1, 4096, sequences)})

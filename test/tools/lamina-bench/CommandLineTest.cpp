@@ -66,6 +66,8 @@ TEST(CommandLine, SaysInOneLineWhatIsWrong) {
            {{"m", "-pg", "512"}, "-pg: expected two numbers such as 512,128, got '512'"},
            {{"m", "--npl", "0"}, "--npl: expected up to 10000 numbers from 1 to 4096"},
            {{"m", "-p", "0", "-n", "0"}, "no test is left"},
+           {{"m", "-d", "4096", "--npl", "1,8"}, "--n-depth is how far behind --n-prompt and --n-gen begin"},
+           {{"m", "--npp", "4"}, "--npp is of sequences together; give --npl too"},
            {{"m", "--trace", "t.json", "-t", "1,2"}, "--trace takes one number of --threads, got '1,2'"},
            {{"m", "-o", "xml"}, "--output: expected md, csv, json, jsonl or none, got 'xml'"},
            {{"m", "-r", "0"}, "--repetitions"},
