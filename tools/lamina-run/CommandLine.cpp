@@ -1,5 +1,6 @@
 //===- CommandLine.cpp - lamina-run's command line ----------------------------------------------------===//
 
+#include "runtime/base/StrCat.h"
 #include "runtime/device/cpu/ThreadPool.h"
 #include "tools/common/Assignment.h"
 #include "tools/common/CommandLineError.h"
@@ -37,16 +38,17 @@ the worst.
 
 Exit status: 0 success, 1 a failed run, 2 a wrong command line, 130 interrupted by Ctrl-C.)";
 
-CLI::Validator atLeast(int64_t least) {
-  return CLI::Range(least, std::numeric_limits<int64_t>::max()).description("");
-}
-
-/// CLI11 itself wraps negative and large numbers around.
-std::string seedProblem(const std::string &text) {
-  uint64_t seed;
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seed);
-  bool whole = error == std::errc() && end == text.data() + text.size();
-  return whole ? "" : "expected a whole number from 0 to 18446744073709551615, got '" + text + "'";
+/// CLI11 itself wraps numbers beyond the type around, and calls a word a number out of range.
+template <typename T> CLI::Validator wholeNumber(T least, T most = std::numeric_limits<T>::max()) {
+  auto problem = [=](const std::string &text) -> std::string {
+    T value{};
+    auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    bool whole = error == std::errc() && end == text.data() + text.size();
+    if (whole && value >= least && value <= most)
+      return "";
+    return strCat("expected a whole number from ", least, " to ", most, ", got '", text, "'");
+  };
+  return CLI::Validator(problem, "");
 }
 
 std::string stopProblem(const std::string &text) {
@@ -123,7 +125,7 @@ struct Parser {
     app.add_option("-n,--max-tokens", options.maxTokens,
                    "Tokens to generate (default 128, with --chat no limit); -1: until the model stops")
         ->type_name("N")
-        ->check(atLeast(-1));
+        ->check(wholeNumber<int64_t>(-1));
     app.add_option("--temperature,--temp", options.sampling.temperature,
                    "0: always the most probable token. What is not given of sampling is as the model says, "
                    "otherwise 0")
@@ -140,7 +142,7 @@ struct Parser {
         ->type_name("N");
     app.add_option("--seed", options.sampling.seed, "Same seed, same text (default 0)")
         ->type_name("S")
-        ->check(CLI::Validator(seedProblem, ""));
+        ->check(wholeNumber<uint64_t>(0));
     app.add_option("--stop", options.stops, "End before this text appears; may be given several times")
         ->expected(1)
         ->take_all()
@@ -153,13 +155,13 @@ struct Parser {
     app.add_option("-t,--threads", options.threads,
                    "Threads of each worker; 0 (default): one per CPU that the process may use")
         ->type_name("N")
-        ->check(CLI::Range(0, ThreadPool::kMaxThreads).description(""));
+        ->check(wholeNumber<int>(0, ThreadPool::kMaxThreads));
     app.add_flag("--inproc", options.inProcess,
                  "Run the workers in this process; those on CPUs have the same threads");
     app.add_option("--prefill-chunk", options.prefillChunk,
                    "Prompt tokens of one request per step at most; 0: as many as fit")
         ->type_name("N")
-        ->check(atLeast(0));
+        ->check(wholeNumber<int64_t>(0));
   }
 
   void addOutput(CLI::App &app) {
@@ -181,7 +183,7 @@ struct Parser {
     app.add_option("--context-size", options.contextSize,
                    "Window of --perplexity in tokens (default: 512 or the context, whichever is less)")
         ->type_name("N")
-        ->check(atLeast(2));
+        ->check(wholeNumber<int64_t>(2));
     app.add_flag("--describe", describe, "Say what is in the artifact");
     app.add_flag("--check", check, "Verify every hash and whether this machine can run it");
     app.add_flag("--tokenize", tokenize,

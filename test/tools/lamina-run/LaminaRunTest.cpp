@@ -273,6 +273,10 @@ TEST_F(LaminaRun, AWrongCommandLineIsExitStatusTwo) {
   EXPECT_THAT(run({"--check", "--trace", "x"}).err,
               StartsWith("lamina-run: --trace does nothing with --check;"));
   EXPECT_THAT(run({"--promt", "a", "-n", "1"}).err, StartsWith("lamina-run: there is no option '--promt';"));
+  EXPECT_THAT(run({"--prompt", "a", "-ngl"}).err,
+              HasSubstr("expected a whole number from -1 to 9223372036854775807, got 'gl'"));
+  EXPECT_THAT(run({"--prompt", "a", "--threads", "two"}).err,
+              HasSubstr("expected a whole number from 0 to 1024, got 'two'"));
   EXPECT_THAT(run({"a", "b"}).err, StartsWith("lamina-run: 'a' is one argument too many;"));
   EXPECT_THAT(laminaRun({}).err, StartsWith("lamina-run: nothing to run: give MODEL"));
   EXPECT_EQ(run({"--prompt", kFifteen, "-n", "1", "--seed=18446744073709551615"}).status, 0);
