@@ -199,23 +199,32 @@ struct Parser {
     return "";
   }
 
-  /// An option that does nothing for --describe, --check or --tokenize; empty if there is none.
+  /// An option that does nothing for what is done instead of generating; empty if there is none.
   std::string withoutEffect(const CLI::App &app) const {
-    bool function = !options.outputFolder.empty();
-    if (!describe && !check && !tokenize && !function)
-      return "";
-    std::string action = describe   ? "--describe"
-                         : check    ? "--check"
-                         : tokenize ? "--tokenize"
-                                    : "--output-dir";
-    std::set<std::string> used = {"--model", "--output", "--threads", "--dim", "--constant", action};
-    if (action == "--output-dir")
-      used.insert({"--input", "--inproc"});
-    if (tokenize)
-      used.insert({"--prompt", "--prompt-file", "--no-bos"});
-    for (const CLI::Option *option : app.get_options())
-      if (option->count() > 0 && !used.contains(option->get_name()))
-        return option->get_name() + " does nothing with " + action;
+    const std::set<std::string> always = {"--model", "--output", "--threads", "--dim", "--constant"};
+    const struct {
+      bool asked;
+      std::string name;
+      std::set<std::string> used;
+    } actions[] = {
+        {describe, "--describe", {}},
+        {check, "--check", {}},
+        {tokenize, "--tokenize", {"--prompt", "--prompt-file", "--no-bos"}},
+        {!options.perplexityFile.empty(),
+         "--perplexity",
+         {"--context-size", "--no-bos", "--prefill-chunk", "--inproc", "--trace", "--stats"}},
+        {!options.outputFolder.empty(), "--output-dir", {"--input", "--inproc"}},
+    };
+    for (const auto &action : actions) {
+      if (!action.asked)
+        continue;
+      for (const CLI::Option *option : app.get_options()) {
+        std::string name = option->get_name();
+        bool used = name == action.name || always.contains(name) || action.used.contains(name);
+        if (option->count() > 0 && !used)
+          return name + " does nothing with " + action.name;
+      }
+    }
     return "";
   }
 

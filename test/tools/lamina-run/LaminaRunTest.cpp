@@ -176,6 +176,7 @@ TEST_F(LaminaRun, MeasuresPerplexity) {
   EXPECT_EQ(result["predictions"], 35);
   EXPECT_EQ(result["windows"].size(), 4u);
   EXPECT_NEAR(result["perplexity"].get<double>(), std::exp(result["mean_nll"].get<double>()), 1e-6);
+  EXPECT_EQ(run({"--perplexity", file, "--no-bos", "--inproc", "--prefill-chunk", "3", "--stats"}).status, 0);
   EXPECT_THAT(run({"--perplexity", file}).out,
               HasSubstr("over 35 predictions (35 tokens of text, 1 windows of 100)"));
   refused(run({"--perplexity", file, "--context-size", "101"}), 1, "the artifact's context is 100");
@@ -264,6 +265,10 @@ TEST_F(LaminaRun, AWrongCommandLineIsExitStatusTwo) {
                                              {"--tokenize", "--prompt", "a", "--chat"},
                                              {"--tokenize", "--prompt-tokens", "1"},
                                              {"--tokenize", "--prompt", "a", "--seed", "1"},
+                                             {"--perplexity", "a", "--prompt", "b"},
+                                             {"--perplexity", "a", "--chat"},
+                                             {"--perplexity", "a", "-n", "3"},
+                                             {"--perplexity", "a", "--output-dir", "b"},
                                              {"--describe", "--check"}}) {
     Outcome outcome = run(arguments);
     EXPECT_EQ(outcome.status, 2) << testing::PrintToString(arguments);
@@ -272,6 +277,8 @@ TEST_F(LaminaRun, AWrongCommandLineIsExitStatusTwo) {
   }
   EXPECT_THAT(run({"--check", "--trace", "x"}).err,
               StartsWith("lamina-run: --trace does nothing with --check;"));
+  EXPECT_THAT(run({"--perplexity", "x", "--temperature", "1"}).err,
+              StartsWith("lamina-run: --temperature does nothing with --perplexity;"));
   EXPECT_THAT(run({"--promt", "a", "-n", "1"}).err, StartsWith("lamina-run: there is no option '--promt';"));
   EXPECT_THAT(run({"--prompt", "a", "-ngl"}).err,
               HasSubstr("expected a whole number from -1 to 9223372036854775807, got 'gl'"));
