@@ -14,8 +14,8 @@ ContextBound::ContextBound(const RunnerLimits &limits)
       modelEnds_(limits.trainedContext > 0 && tokens_ >= limits.trainedContext) {}
 
 std::string ContextBound::text() const {
-  return cacheTokens_ < limits_.context ? strCat("the artifact's KV cache holds ", tokens_, " tokens")
-                                        : strCat("the artifact's context is ", tokens_);
+  return cacheTokens_ < limits_.context ? strCat("the KV cache holds ", tokens_, " tokens")
+                                        : strCat("the compiled context is ", tokens_);
 }
 
 std::string ContextBound::options(int64_t wanted) const {

@@ -11,7 +11,7 @@
 namespace lamina {
 
 /// The longest sequence that fits: the context, or the whole KV cache if that is smaller. The texts are parts
-/// of messages and name the option of lamina-opt that raises the smaller one, up to what the model was
+/// of messages and name the option of the compilation that raises the smaller one, up to what the model was
 /// trained for.
 class ContextBound {
 public:
@@ -19,7 +19,7 @@ public:
 
   int64_t tokens() const { return tokens_; }
 
-  /// "the artifact's context is 4096" or "the artifact's KV cache holds 2048 tokens".
+  /// "the compiled context is 4096" or "the KV cache holds 2048 tokens".
   std::string text() const;
 
   /// How to get room for `wanted` tokens, more than tokens(), to follow advice to ask for less:

@@ -129,7 +129,7 @@ class Bench(unittest.TestCase):
         self.refused(2, "--kernels takes one number of --threads, got '1-2'", model, "--kernels", "-t", "1-2")
         self.refused(2, "--output: expected md, csv, json, jsonl or none, got 'xml'", model, "-o", "xml")
         self.refused(1, "cannot open", WORK / "nowhere.lamina")
-        self.refused(1, "tg8 @ d60 needs 68 tokens, but the artifact's context is 64; lower -p, -n or -d or compile with "
+        self.refused(1, "tg8 @ d60 needs 68 tokens, but the compiled context is 64; lower -p, -n or -d or compile with "
                         "--max-context=68", model, "-p", 0, "-n", 8, "-d", 60)
         encoder = WORK / "encoder.onnx"
         succeed([sys.executable, ROOT / "tools/dev/make_onnx_encoder.py", encoder, "bert"])

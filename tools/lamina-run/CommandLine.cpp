@@ -21,7 +21,7 @@ constexpr char kDescription[] = "Runs a model that lamina-opt compiled: generate
 
 constexpr char kFooter[] =
     R"(MODEL is an artifact (NAME.lamina), or a GGUF or ONNX file or the folder of an export, which lamina-opt compiles into a
-cache first ($XDG_CACHE_HOME/lamina or ~/.cache/lamina), with what --dim and --constant give.
+cache first ($XDG_CACHE_HOME/lamina or ~/.cache/lamina), with what --dim, --constant and --max-context give.
 
 Generated text goes to standard output, everything else to standard error. With --prompt-file every line is a prompt;
 all are generated together, and printed in the order of the file (--output=json: one object a line).
@@ -119,6 +119,12 @@ struct Parser {
           options.flagFiles.push_back(given.value);
           return true;
         });
+    app.add_option_function<int64_t>(
+           "--max-context",
+           [this](int64_t tokens) { options.compileFlags.push_back(strCat("--max-context=", tokens)); },
+           "Tokens of one sequence at most (default: the model's, up to 4096)")
+        ->type_name("N")
+        ->check(wholeNumber<int64_t>(16, 1 << 24));
   }
 
   void addGeneration(CLI::App &app) {
@@ -207,12 +213,13 @@ struct Parser {
       std::string name;
       std::set<std::string> used;
     } actions[] = {
-        {describe, "--describe", {}},
-        {check, "--check", {}},
+        {describe, "--describe", {"--max-context"}},
+        {check, "--check", {"--max-context"}},
         {tokenize, "--tokenize", {"--prompt", "--prompt-file", "--no-bos"}},
         {!options.perplexityFile.empty(),
          "--perplexity",
-         {"--context-size", "--no-bos", "--prefill-chunk", "--inproc", "--trace", "--stats"}},
+         {"--max-context", "--context-size", "--no-bos", "--prefill-chunk", "--inproc", "--trace",
+          "--stats"}},
         {!options.outputFolder.empty(), "--output-dir", {"--input", "--inproc"}},
     };
     for (const auto &action : actions) {

@@ -216,7 +216,7 @@ TEST(GeneratorTest, RefusesRequestsThatCannotRun) {
     return std::string(generator.submit(request).status().message());
   };
   EXPECT_EQ(message(requestOf(1, 33, 1)),
-            "the prompt has 33 tokens, the artifact's context is 32; shorten the prompt "
+            "the prompt has 33 tokens, the compiled context is 32; shorten the prompt "
             "or compile with --max-context=33");
   EXPECT_THAT(message({}), HasSubstr("no tokens"));
   GenerationRequest request = requestOf(1, 3, 1);
@@ -235,14 +235,14 @@ TEST(ContextBoundTest, NamesTheOptionThatRaisesTheSmallerLimit) {
   RunnerLimits limits = kRoomy; // context 128, cache 2048
   ContextBound context(limits);
   EXPECT_EQ(context.tokens(), 128);
-  EXPECT_EQ(context.text(), "the artifact's context is 128");
+  EXPECT_EQ(context.text(), "the compiled context is 128");
   EXPECT_EQ(context.advice(200), " or compile with --max-context=200");
   EXPECT_EQ(context.fullText(),
             "the context of 128 tokens is full; compile with a larger --max-context to generate more");
   limits.pages = 4;
   ContextBound cache(limits);
   EXPECT_EQ(cache.tokens(), 64);
-  EXPECT_EQ(cache.text(), "the artifact's KV cache holds 64 tokens");
+  EXPECT_EQ(cache.text(), "the KV cache holds 64 tokens");
   EXPECT_EQ(cache.advice(100), " or compile with --kv-tokens=100");
   EXPECT_EQ(cache.advice(200), " or compile with --max-context=200 --kv-tokens=200");
   EXPECT_EQ(cache.fullText(),
@@ -268,10 +268,9 @@ TEST(GeneratorTest, AFullCacheIsToldFromAFullContext) {
   FakeRunner runner(limits);
   Recorder recorder;
   Generator generator(runner, nullptr, recorder);
-  EXPECT_EQ(
-      std::string(generator.submit(requestOf(1, 33, 1)).status().message()),
-      "the prompt has 33 tokens, the artifact's KV cache holds 32 tokens; shorten the prompt or compile "
-      "with --kv-tokens=33");
+  EXPECT_EQ(std::string(generator.submit(requestOf(1, 33, 1)).status().message()),
+            "the prompt has 33 tokens, the KV cache holds 32 tokens; shorten the prompt or compile "
+            "with --kv-tokens=33");
 }
 
 TEST(GeneratorTest, RebuiltTokensAreNoPrompt) {

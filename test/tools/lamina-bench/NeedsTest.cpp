@@ -40,10 +40,9 @@ std::string refusal(const BenchOptions &options) {
 
 TEST(Needs, FillTheContext) {
   EXPECT_TRUE(checkRoom(tests({{.prompt = 1024}, {.generate = 24, .depth = 1000}}), kLimits).ok());
-  EXPECT_EQ(
-      refusal(tests({{.generate = 25, .depth = 1000}})),
-      "tg25 @ d1000 needs 1025 tokens, but the artifact's context is 1024; lower -p, -n or -d or compile "
-      "with --max-context=1025");
+  EXPECT_EQ(refusal(tests({{.generate = 25, .depth = 1000}})),
+            "tg25 @ d1000 needs 1025 tokens, but the compiled context is 1024; lower -p, -n or -d or compile "
+            "with --max-context=1025");
   EXPECT_THAT(refusal(tests({{.prompt = 9000}})), HasSubstr("the model itself ends at 8192 tokens"));
 }
 

@@ -179,7 +179,7 @@ TEST_F(LaminaRun, MeasuresPerplexity) {
   EXPECT_EQ(run({"--perplexity", file, "--no-bos", "--inproc", "--prefill-chunk", "3", "--stats"}).status, 0);
   EXPECT_THAT(run({"--perplexity", file}).out,
               HasSubstr("over 35 predictions (35 tokens of text, 1 windows of 100)"));
-  refused(run({"--perplexity", file, "--context-size", "101"}), 1, "the artifact's context is 100");
+  refused(run({"--perplexity", file, "--context-size", "101"}), 1, "the compiled context is 100");
   refused(run({"--perplexity", model_.file("none")}), 1, "No such file");
 }
 
@@ -217,13 +217,16 @@ TEST_F(LaminaRun, Tokenizes) {
 
 TEST_F(LaminaRun, RefusesWhatCannotRun) {
   refused(run({"--prompt", std::string(100, 'a')}), 1,
-          "the prompt has 101 tokens, the artifact's context is 100");
+          "the prompt has 101 tokens, the compiled context is 100");
   refused(run({"--prompt-tokens", "3,32"}), 1, "prompt token 32 is not in the vocabulary");
   refused(run({"--prompt-file", model_.file("none")}), 1, "No such file");
   refused(run({"--prompt", "abc", "--logits-out", "/nowhere/x.npy"}), 1, "cannot write '/nowhere/x.npy'");
   refused(laminaRun({model_.file("none"), "--prompt", "a"}), 1, "No such file");
   writeFile(model_.file("text"), "hello");
   refused(laminaRun({model_.file("text"), "--prompt", "a"}), 1, "neither an artifact");
+  refused(
+      run({"--prompt", "a", "--max-context", "200"}), 1,
+      "is compiled already, so --max-context=200 comes too late; give the model that it was compiled from");
   refused(laminaRun({model_.gguf(), "--tokenize", "--prompt", "a", "--dim", "a=1"}), 1,
           "--dim and --constant are of ONNX models");
 }
@@ -265,6 +268,8 @@ TEST_F(LaminaRun, AWrongCommandLineIsExitStatusTwo) {
                                              {"--tokenize", "--prompt", "a", "--chat"},
                                              {"--tokenize", "--prompt-tokens", "1"},
                                              {"--tokenize", "--prompt", "a", "--seed", "1"},
+                                             {"--prompt", "a", "--max-context", "15"},
+                                             {"--tokenize", "--prompt", "a", "--max-context", "16"},
                                              {"--perplexity", "a", "--prompt", "b"},
                                              {"--perplexity", "a", "--chat"},
                                              {"--perplexity", "a", "-n", "3"},
@@ -306,7 +311,11 @@ protected:
     std::filesystem::permissions(compiler, std::filesystem::perms::owner_all);
   }
 
-  Outcome run() { return runProgram(program_, arguments_, "", environment_); }
+  Outcome run(const std::vector<std::string> &more = {}) {
+    std::vector<std::string> arguments = arguments_;
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return runProgram(program_, arguments, "", environment_);
+  }
 
   /// The same command line as `"$@"` of a shell's.
   Outcome shell(const std::string &command) {
@@ -351,6 +360,14 @@ TEST_F(CompileCache, HoldsAModelThatIsCompiledOnce) {
   outcome = run();
   EXPECT_EQ(outcome.out, "mm\n");
   EXPECT_EQ(outcome.err, "");
+}
+
+TEST_F(CompileCache, AContextIsCompiledInto) {
+  install("echo compiling; test \"$4\" = --max-context=5001 && " + copy_);
+  Outcome outcome = run({"--max-context", "5001"});
+  EXPECT_EQ(outcome.out, "mm\n") << outcome.err;
+  EXPECT_EQ(run({"--max-context=5001"}).err, "");
+  EXPECT_THAT(run({"--max-context=64"}).err, HasSubstr("compiling")) << "another context is another artifact";
 }
 
 TEST_F(CompileCache, WhatIsDamagedInItIsCompiledAgain) {
