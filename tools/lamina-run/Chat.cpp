@@ -1,5 +1,6 @@
 //===- Chat.cpp - a conversation line by line ---------------------------------------------------------===//
 
+#include "runtime/base/StrCat.h"
 #include "runtime/generate/Generator.h"
 #include "tools/common/Trace.h"
 #include "tools/lamina-run/Conversation.h"
@@ -39,10 +40,21 @@ public:
   GenerationResult result;
 };
 
+/// OutOfRange if a conversation has outgrown the context. A first message is a prompt like any other.
+absl::Status checkRoom(const Conversation &conversation, size_t tokens, const Session &session) {
+  ContextBound bound(session.runner->limits());
+  auto wanted = static_cast<int64_t>(tokens);
+  if (!conversation.isAnswered() || wanted <= bound.tokens())
+    return absl::OkStatus();
+  return absl::OutOfRangeError(strCat("the conversation is full: with this message it has ", wanted,
+                                      " tokens, ", bound.text(), "; begin a new one", bound.advice(wanted)));
+}
+
 /// Generates one answer. Ctrl-C ends the answer, not the conversation.
 absl::StatusOr<GenerationResult> answer(const RunOptions &options, Session &session,
                                         const Conversation &conversation) {
   LAMINA_ASSIGN_OR_RETURN(std::vector<int32_t> ids, conversation.encode());
+  LAMINA_RETURN_IF_ERROR(checkRoom(conversation, ids.size(), session));
   Answer listener;
   Generator generator(*session.runner, session.tokenizer.get(), listener,
                       {.prefillChunk = options.prefillChunk});
@@ -62,6 +74,7 @@ absl::StatusOr<GenerationResult> answer(const RunOptions &options, Session &sess
   releaseInterrupts();
   std::printf("\n");
   std::fflush(stdout);
+  warnOfFullContext(listener.result, session);
   return std::move(listener.result);
 }
 
@@ -82,7 +95,7 @@ absl::Status chat(const RunOptions &options) {
     conversation.add("user", *std::move(line));
     absl::StatusOr<GenerationResult> result = answer(options, *session, conversation);
     if (absl::IsOutOfRange(result.status()) && interactive) {
-      // The conversation has outgrown the context; a shorter message may still fit.
+      // A shorter message may still fit.
       std::fprintf(stderr, "%s\n", std::string(result.status().message()).c_str());
       conversation.removeLast();
       continue;

@@ -2,6 +2,8 @@
 
 #include "tools/lamina-run/Conversation.h"
 
+#include <algorithm>
+
 namespace lamina::run {
 
 absl::StatusOr<Conversation> Conversation::create(const Tokenizer *tokenizer, const std::string &system) {
@@ -15,6 +17,11 @@ absl::StatusOr<Conversation> Conversation::create(const Tokenizer *tokenizer, co
   if (!system.empty())
     conversation.add("system", system);
   return conversation;
+}
+
+bool Conversation::isAnswered() const {
+  return std::any_of(messages_.begin(), messages_.end(),
+                     [](const ChatMessage &message) { return message.role == "assistant"; });
 }
 
 absl::StatusOr<std::vector<int32_t>> Conversation::encode() const {

@@ -19,6 +19,8 @@ public:
   void add(std::string role, std::string content) {
     messages_.push_back({std::move(role), std::move(content)});
   }
+  /// Whether the model has said anything.
+  bool isAnswered() const;
   void removeLast() { messages_.pop_back(); }
   /// The ids of everything so far and of the beginning of the model's answer.
   absl::StatusOr<std::vector<int32_t>> encode() const;

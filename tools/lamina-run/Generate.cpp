@@ -112,9 +112,7 @@ private:
     else // the text is there already; a model without a vocabulary has none
       std::printf("%s\n", session_.tokenizer ? "" : idsText(result.tokens).c_str());
     std::fflush(stdout);
-    if (result.contextFull)
-      std::fprintf(stderr, "lamina-run: warning: %s\n",
-                   ContextBound(session_.runner->limits()).fullText().c_str());
+    warnOfFullContext(result, session_);
   }
 
   const RunOptions &options_;

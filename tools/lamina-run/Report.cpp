@@ -2,7 +2,11 @@
 
 #include "tools/lamina-run/Report.h"
 
+#include "runtime/generate/ContextBound.h"
+
 #include <nlohmann/json.hpp>
+
+#include <cstdio>
 
 namespace lamina::run {
 
@@ -37,6 +41,12 @@ Json generationJson(const GenerationResult &result, const Session &session) {
             {"prefill_tokens_per_second", perSecond(timings.prefillTokens, timings.prefillMs)},
             {"decode_tokens_per_second", perSecond(timings.decodeTokens, timings.decodeMs)}}},
           {"workers", workersJson(*session.engine)}};
+}
+
+void warnOfFullContext(const GenerationResult &result, const Session &session) {
+  if (result.contextFull)
+    std::fprintf(stderr, "lamina-run: warning: %s\n",
+                 ContextBound(session.runner->limits()).fullText().c_str());
 }
 
 } // namespace lamina::run

@@ -19,6 +19,9 @@ nlohmann::ordered_json generationJson(const GenerationResult &result, const Sess
 /// The "workers" of it.
 nlohmann::ordered_json workersJson(const Engine &engine);
 
+/// Warns on standard error if the context ended the generation.
+void warnOfFullContext(const GenerationResult &result, const Session &session);
+
 /// --stats, on standard error: rates, and where the time of a step went in each worker (from the engine's
 /// trace).
 void printStats(std::span<const GenerationResult> results, const Session &session, double wallMs);

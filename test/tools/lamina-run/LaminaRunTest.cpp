@@ -191,6 +191,27 @@ TEST_F(LaminaRun, ChatsThroughTheTemplate) {
   EXPECT_EQ(outcome.err, "");
 }
 
+TEST_F(LaminaRun, SaysThatAConversationIsFull) {
+  const std::string full = "lamina-run: warning: the context of 100 tokens is full; compile with a larger "
+                           "--max-context to generate more\n";
+  const std::string refusal = "the conversation is full: with this message it has 103 tokens, the compiled "
+                              "context is 100; begin a new one or compile with --max-context=103\n";
+  Outcome outcome = run({"--chat"}, kFifteen + "\nhi\nhi\n");
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_EQ(outcome.out, std::string(86, 'm') + "\n");
+  EXPECT_EQ(outcome.err, full + "lamina-run: error: " + refusal);
+  refused(run({"--chat"}, std::string(100, 'a')), 1, "shorten the prompt");
+  // On a terminal it goes on.
+  writeFile(model_.file("lines"), kFifteen + "\nhi\nhi\n\x04");
+  outcome = runProgram("/bin/sh", {"-c", "script -qec \"$*\" /dev/null < " + model_.file("lines"), "sh",
+                                   LAMINA_RUN_PROGRAM, model_.artifact(), "--chat"});
+  EXPECT_EQ(outcome.status, 0) << outcome.out;
+  std::erase(outcome.out, '\r');
+  size_t first = outcome.out.find(refusal);
+  ASSERT_NE(first, std::string::npos) << outcome.out;
+  EXPECT_NE(outcome.out.find(refusal, first + 1), std::string::npos) << outcome.out;
+}
+
 TEST_F(LaminaRun, DescribesAndChecks) {
   Outcome description = run({"--describe"});
   EXPECT_EQ(description.status, 0) << description.err;
