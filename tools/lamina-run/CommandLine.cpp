@@ -84,9 +84,11 @@ struct Parser {
   bool describe = false, check = false, tokenize = false;
 
   void addPrompts(CLI::App &app) {
-    app.add_option("-p,--prompt", options.prompt, "Text to continue; with --chat the user's message")
+    app.add_option("-p,--prompt", options.prompt,
+                   "Text to continue, - for all of standard input; with --chat the user's message")
         ->type_name("TEXT");
-    app.add_option("--prompt-file", options.promptFile, "A file with one prompt a line")->type_name("FILE");
+    app.add_option("--prompt-file", options.promptFile, "A file with one prompt a line, - for standard input")
+        ->type_name("FILE");
     app.add_option("--prompt-tokens", promptTokens, "Token ids, used as they are: 1,2,3")->type_name("IDS");
     app.add_flag("--chat", options.chat,
                  "Use the model's chat template; without a prompt, talk to it line by line");
@@ -262,10 +264,8 @@ struct Parser {
                      : options.chat && !prompt       ? Action::Chat
                                                      : Action::Generate;
     if (options.action == Action::Generate && !prompt)
-      return "nothing to do: give --prompt, --prompt-file, --prompt-tokens, --chat, --output-dir, "
-             "--perplexity, "
-             "--describe, --check or "
-             "--tokenize";
+      return "nothing to do: give --prompt (- for standard input), --prompt-file, --prompt-tokens, --chat, "
+             "--output-dir, --perplexity, --describe, --check or --tokenize";
     if (options.promptTokens && options.chat)
       return "--prompt-tokens does not go with --chat, which makes tokens of text";
     if (!options.system.empty() && !options.chat)

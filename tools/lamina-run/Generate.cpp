@@ -1,13 +1,13 @@
 //===- Generate.cpp - text from prompts ---------------------------------------------------------------===//
 
 #include "runtime/base/Clock.h"
-#include "runtime/base/MappedFile.h"
 #include "runtime/base/StrCat.h"
 #include "runtime/generate/Generator.h"
 #include "runtime/io/NpyWriter.h"
 #include "tools/common/Trace.h"
 #include "tools/lamina-run/Conversation.h"
 #include "tools/lamina-run/Interrupt.h"
+#include "tools/lamina-run/Prompts.h"
 #include "tools/lamina-run/Report.h"
 #include "tools/lamina-run/Run.h"
 
@@ -24,21 +24,15 @@ constexpr int64_t kDefaultMaxTokens = 128;
 
 /// The prompts as text, empty if they were given as ids.
 absl::StatusOr<std::vector<std::string>> promptTexts(const RunOptions &options) {
-  if (options.prompt)
-    return std::vector<std::string>{*options.prompt};
   std::vector<std::string> prompts;
+  if (options.prompt) {
+    LAMINA_ASSIGN_OR_RETURN(prompts.emplace_back(), promptText(*options.prompt));
+    return prompts;
+  }
   if (!options.promptFile)
     return prompts;
-  LAMINA_ASSIGN_OR_RETURN(MappedFile file, MappedFile::open(*options.promptFile));
-  std::string_view rest(reinterpret_cast<const char *>(file.data()), file.size());
-  while (!rest.empty()) {
-    std::string_view line = rest.substr(0, rest.find('\n'));
-    rest.remove_prefix(std::min(rest.size(), line.size() + 1));
-    if (line.ends_with('\r'))
-      line.remove_suffix(1);
-    if (!line.empty())
-      prompts.emplace_back(line);
-  }
+  LAMINA_ASSIGN_OR_RETURN(prompts, promptLines(*options.promptFile));
+  std::erase(prompts, "");
   if (prompts.empty())
     return absl::InvalidArgumentError(
         strCat("'", *options.promptFile, "' has no prompts; expected one a line"));

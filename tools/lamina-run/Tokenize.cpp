@@ -1,9 +1,9 @@
 //===- Tokenize.cpp - --tokenize ----------------------------------------------------------------------===//
 
 #include "lib/Import/ModelPath.h"
-#include "runtime/base/MappedFile.h"
 #include "runtime/base/StrCat.h"
 #include "tools/common/OpenArtifact.h"
+#include "tools/lamina-run/Prompts.h"
 #include "tools/lamina-run/Run.h"
 #include "tools/lamina-run/Session.h"
 
@@ -13,14 +13,6 @@
 
 namespace lamina::run {
 namespace {
-
-std::string readStandardInput() {
-  std::string text;
-  char buffer[65536];
-  while (size_t count = std::fread(buffer, 1, sizeof(buffer), stdin))
-    text.append(buffer, count);
-  return text;
-}
 
 absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizerOf(const RunOptions &options) {
   std::error_code ignored; // a path that cannot be examined is reported by whoever opens it
@@ -51,17 +43,13 @@ absl::Status tokenize(const RunOptions &options) {
   if (!tokenizer)
     return absl::FailedPreconditionError(
         strCat("'", options.model, "' has no vocabulary (tokenizer.ggml.tokens)"));
-  if (options.prompt)
-    return print(options, *tokenizer, *options.prompt);
-  if (!options.promptFile)
-    return print(options, *tokenizer, readStandardInput());
-  LAMINA_ASSIGN_OR_RETURN(MappedFile file, MappedFile::open(*options.promptFile));
-  std::string_view rest(reinterpret_cast<const char *>(file.data()), file.size());
-  while (!rest.empty()) {
-    std::string_view line = rest.substr(0, rest.find('\n'));
-    rest.remove_prefix(std::min(rest.size(), line.size() + 1));
-    LAMINA_RETURN_IF_ERROR(print(options, *tokenizer, line));
+  if (!options.promptFile) {
+    LAMINA_ASSIGN_OR_RETURN(std::string text, promptText(options.prompt.value_or("-")));
+    return print(options, *tokenizer, text);
   }
+  LAMINA_ASSIGN_OR_RETURN(std::vector<std::string> lines, promptLines(*options.promptFile));
+  for (const std::string &line : lines)
+    LAMINA_RETURN_IF_ERROR(print(options, *tokenizer, line));
   return absl::OkStatus();
 }
 

@@ -142,6 +142,21 @@ TEST_F(LaminaRun, GeneratesForEveryLineOfAFile) {
             "[1] " + kFifteen + "\nmm\n\n[2] abcdefghijklmnop\nmm\n\n[3] bbbbbbbbbbbbbbbbbbbb\nmm\n\n");
 }
 
+TEST_F(LaminaRun, ReadsPromptsFromStandardInput) {
+  std::string lines = "abcdefg\nhijklmn\n";
+  Outcome outcome = run({"--prompt", "-", "-n", "2", "--output=json"}, lines);
+  Json one = Json::parse(outcome.out, nullptr, false);
+  EXPECT_EQ(one["prompt_tokens"], Json::parse(run({"--tokenize"}, lines).out)) << outcome.err;
+  EXPECT_EQ(run({"--tokenize", "--prompt", "-"}, "cab").out, "[1, 5, 3, 4]\n");
+  EXPECT_EQ(run({"--tokenize", "--prompt-file", "-"}, "a\r\nb").out, "[1, 3]\n[1, 4]\n");
+  EXPECT_EQ(run({"--prompt-file", "-", "-n", "1"}, kFifteen + "\n" + kFifteen + "\n").out,
+            "[1] " + kFifteen + "\nm\n\n[2] " + kFifteen + "\nm\n\n");
+  refused(runProgram("/bin/sh",
+                     {"-c", "exec \"$@\" < /", "sh", LAMINA_RUN_PROGRAM, model_.artifact(), "--prompt", "-"}),
+          1, "cannot read standard input: Is a directory");
+  EXPECT_THAT(run({}).err, HasSubstr("--prompt (- for standard input)"));
+}
+
 TEST_F(LaminaRun, WritesATraceWithALanePerWorkerAndOneForCommunication) {
   std::string file = model_.file("trace.json");
   Outcome outcome = run({"--prompt", kFifteen, "-n", "3", "--trace", model_.gguf() + "/x"});
