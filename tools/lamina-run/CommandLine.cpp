@@ -135,18 +135,23 @@ struct Parser {
         ->type_name("N")
         ->check(wholeNumber<int64_t>(-1));
     app.add_option("--temperature,--temp", options.sampling.temperature,
-                   "0: always the most probable token. What is not given of sampling is as the model says, "
-                   "otherwise 0")
+                   "0 (default): always the most probable token. What is not given of sampling is as the "
+                   "model says, else the default")
         ->type_name("T");
-    app.add_option("--top-k", options.sampling.topK, "Choose among the K most probable tokens; 0: all")
+    app.add_option("--top-k", options.sampling.topK,
+                   "Choose among the K most probable tokens; 0 (default): all")
         ->type_name("K");
-    app.add_option("--top-p", options.sampling.topP, "Choose among the most probable tokens that make up P")
+    app.add_option("--top-p", options.sampling.topP,
+                   "Choose among the most probable tokens that make up P; 1 (default): all")
         ->type_name("P");
-    app.add_option("--min-p", options.sampling.minP, "Drop tokens less probable than P times the best")
+    app.add_option("--min-p", options.sampling.minP,
+                   "Drop tokens less probable than P times the best; 0 (default): none")
         ->type_name("P");
-    app.add_option("--repetition-penalty", options.sampling.repetitionPenalty, "Above 1: avoid recent tokens")
+    app.add_option("--repetition-penalty", options.sampling.repetitionPenalty,
+                   "Above 1: avoid recent tokens; 1 (default): do not")
         ->type_name("R");
-    app.add_option("--repetition-window", options.sampling.repetitionWindow, "How many tokens are recent")
+    app.add_option("--repetition-window", options.sampling.repetitionWindow,
+                   "How many tokens are recent (default 64)")
         ->type_name("N");
     app.add_option("--seed", options.sampling.seed, "Same seed, same text (default 0)")
         ->type_name("S")

@@ -21,7 +21,7 @@ enum class Action { Generate, Chat, Perplexity, Function, Describe, Check, Token
 struct SamplingFlags {
   std::optional<float> temperature, topP, minP, repetitionPenalty;
   std::optional<int32_t> topK, repetitionWindow;
-  uint64_t seed = 0;
+  std::optional<uint64_t> seed;
 
   /// The rest is as in `otherwise`.
   SamplerOptions over(const SamplerOptions &otherwise) const {
@@ -31,7 +31,12 @@ struct SamplingFlags {
             .minP = minP.value_or(otherwise.minP),
             .repetitionPenalty = repetitionPenalty.value_or(otherwise.repetitionPenalty),
             .repetitionWindow = repetitionWindow.value_or(otherwise.repetitionWindow),
-            .seed = seed};
+            .seed = seed.value_or(otherwise.seed)};
+  }
+
+  /// An option that was given and chooses only where the temperature is above 0; null if there is none.
+  const char *needsTemperature() const {
+    return topK ? "--top-k" : topP ? "--top-p" : minP ? "--min-p" : seed ? "--seed" : nullptr;
   }
 };
 

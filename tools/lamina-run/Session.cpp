@@ -48,6 +48,13 @@ absl::StatusOr<ArtifactReader> openModel(const RunOptions &options, uint64_t *be
   return openArtifact({options.model, options.threads, options.compileFlags, options.flagFiles}, began);
 }
 
+static void warnOfGreedySampling(const SamplingFlags &given, const SamplerOptions &sampling) {
+  if (const char *option = given.needsTemperature(); option && sampling.temperature == 0)
+    std::fprintf(stderr,
+                 "lamina-run: warning: %s has no effect at temperature 0; give --temperature above 0\n",
+                 option);
+}
+
 absl::StatusOr<std::unique_ptr<Session>> Session::open(const RunOptions &options) {
   if (!options.traceFile.empty())
     LAMINA_RETURN_IF_ERROR(checkTraceFile(options.traceFile));
@@ -61,6 +68,7 @@ absl::StatusOr<std::unique_ptr<Session>> Session::open(const RunOptions &options
   LAMINA_ASSIGN_OR_RETURN(session->tokenizer, tokenizerOf(reader));
   LAMINA_ASSIGN_OR_RETURN(SamplerOptions sampling, samplerOptionsFromGGUF(reader));
   session->sampling = options.sampling.over(sampling);
+  warnOfGreedySampling(options.sampling, session->sampling);
   EngineOptions engineOptions = {.threadsPerWorker = options.threads,
                                  .inProcess = options.inProcess,
                                  .trace = options.stats || !options.traceFile.empty(),

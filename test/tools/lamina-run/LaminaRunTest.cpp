@@ -65,6 +65,19 @@ TEST_F(LaminaRun, WritesTextThatEndsWithALine) {
   EXPECT_EQ(run({"--prompt", kFifteen, "-n", "5", "--stop", "mmm"}).out, "\n");
 }
 
+TEST_F(LaminaRun, WarnsOfSamplingThatHasNoEffect) {
+  for (const char *option : {"--top-k=3", "--top-p=0.5", "--min-p=0.1", "--seed=0"}) {
+    std::string name(option, std::strcspn(option, "="));
+    EXPECT_EQ(run({"--prompt", kFifteen, "-n", "1", option}).err,
+              "lamina-run: warning: " + name +
+                  " has no effect at temperature 0; give --temperature above 0\n");
+    EXPECT_EQ(run({"--prompt", kFifteen, "-n", "1", option, "--temperature", "0.5"}).err, "");
+  }
+  EXPECT_EQ(run({"--prompt", kFifteen, "-n", "1", "--repetition-penalty", "1.1"}).err, "");
+  EXPECT_EQ(run({"--chat", "-n", "1", "--top-k=3", "--seed=1"}, kFifteen + "\nabc\n").err,
+            "lamina-run: warning: --top-k has no effect at temperature 0; give --temperature above 0\n");
+}
+
 TEST_F(LaminaRun, WritesTheDocumentedJson) {
   Json result = json({"--prompt", kFifteen, "-n", "4"});
   EXPECT_EQ(keysOf(result), (std::vector<std::string>{"prompt_tokens", "tokens", "text", "finish_reason",
@@ -327,7 +340,7 @@ TEST_F(LaminaRun, AWrongCommandLineIsExitStatusTwo) {
               HasSubstr("expected a whole number from 0 to 1024, got 'two'"));
   EXPECT_THAT(run({"a", "b"}).err, StartsWith("lamina-run: 'a' is one argument too many;"));
   EXPECT_THAT(laminaRun({}).err, StartsWith("lamina-run: nothing to run: give MODEL"));
-  EXPECT_EQ(run({"--prompt", kFifteen, "-n", "1", "--seed=18446744073709551615"}).status, 0);
+  EXPECT_EQ(run({"--prompt", kFifteen, "-n", "1", "--temp=1", "--seed=18446744073709551615"}).status, 0);
   EXPECT_EQ(laminaRun({}).status, 2);
   EXPECT_EQ(laminaRun({"--help"}).status, 0);
   EXPECT_EQ(laminaRun({"-m", model_.artifact(), "-p", kFifteen, "-n", "1", "--temp", "0", "-t", "1"}).out,
