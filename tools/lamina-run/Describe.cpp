@@ -153,9 +153,7 @@ std::string portText(const plan::Port &port) {
 Json portsJson(const google::protobuf::RepeatedPtrField<plan::Port> &ports) {
   Json list = Json::array();
   for (const plan::Port &port : ports)
-    list.push_back({{"name", port.name()},
-                    {"element_type", port.element_type()},
-                    {"shape", std::vector<uint64_t>(port.shape().begin(), port.shape().end())}});
+    list.push_back(portJson(port));
   return list;
 }
 

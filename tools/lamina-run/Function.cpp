@@ -5,8 +5,11 @@
 #include "runtime/io/NpyFile.h"
 #include "runtime/io/NpyWriter.h"
 #include "tools/lamina-run/Interrupt.h"
+#include "tools/lamina-run/Report.h"
 #include "tools/lamina-run/Run.h"
 #include "tools/lamina-run/Session.h"
+
+#include <nlohmann/json.hpp>
 
 #include <cstdio>
 #include <cstring>
@@ -95,12 +98,14 @@ std::vector<std::string> fileNames(const plan::Plan &plan) {
   return names;
 }
 
-absl::Status writeOutputs(const plan::Plan &plan, const Engine &engine, const std::string &folder) {
+absl::Status writeOutputs(const plan::Plan &plan, const Engine &engine, const RunOptions &options) {
+  const std::string &folder = options.outputFolder;
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   if (error)
     return absl::UnavailableError(strCat("cannot make the folder '", folder, "': ", error.message()));
   std::vector<std::string> names = fileNames(plan);
+  nlohmann::ordered_json outputs = nlohmann::ordered_json::array();
   for (int i = 0; i < plan.outputs_size(); ++i) {
     if (interrupted())
       return absl::CancelledError("interrupted");
@@ -110,8 +115,13 @@ absl::Status writeOutputs(const plan::Plan &plan, const Engine &engine, const st
     std::string path = strCat(folder, "/", names[static_cast<size_t>(i)]);
     LAMINA_RETURN_IF_ERROR(writeNpy(path, npyDescr(port.element_type()), shape,
                                     {reinterpret_cast<const uint8_t *>(bytes.data()), bytes.size()}));
-    std::printf("%s: %s in %s\n", quoteName(port.name()).c_str(), typeText(port).c_str(), path.c_str());
+    outputs.push_back(portJson(port));
+    outputs.back()["file"] = path;
+    if (!options.json)
+      std::printf("%s: %s in %s\n", quoteName(port.name()).c_str(), typeText(port).c_str(), path.c_str());
   }
+  if (options.json)
+    std::printf("%s\n", dumpLine({{"outputs", outputs}}).c_str());
   return absl::OkStatus();
 }
 
@@ -133,7 +143,7 @@ absl::Status runFunction(const RunOptions &options) {
     LAMINA_RETURN_IF_ERROR(fill(engine->input(i), plan.inputs(i), files[static_cast<size_t>(i)]));
   catchInterrupts();
   LAMINA_RETURN_IF_ERROR(engine->step({.tokens = 1, .outputRows = 0, .sequences = 1, .blockTableStride = 0}));
-  return writeOutputs(plan, *engine, options.outputFolder);
+  return writeOutputs(plan, *engine, options);
 }
 
 } // namespace lamina::run

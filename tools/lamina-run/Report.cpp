@@ -43,6 +43,12 @@ Json generationJson(const GenerationResult &result, const Session &session) {
           {"workers", workersJson(*session.engine)}};
 }
 
+Json portJson(const plan::Port &port) {
+  return {{"name", port.name()},
+          {"element_type", port.element_type()},
+          {"shape", std::vector<uint64_t>(port.shape().begin(), port.shape().end())}};
+}
+
 void warnOfFullContext(const GenerationResult &result, const Session &session) {
   if (result.contextFull)
     std::fprintf(stderr, "lamina-run: warning: %s\n",

@@ -19,6 +19,9 @@ nlohmann::ordered_json generationJson(const GenerationResult &result, const Sess
 /// The "workers" of it.
 nlohmann::ordered_json workersJson(const Engine &engine);
 
+/// An input or output: its name, element type and shape.
+nlohmann::ordered_json portJson(const plan::Port &port);
+
 /// Warns on standard error if the context ended the generation.
 void warnOfFullContext(const GenerationResult &result, const Session &session);
 

@@ -101,6 +101,11 @@ TEST_F(FunctionTools, ComputesWhatTheModelSays) {
     EXPECT_THAT(floats("out/out_z.npy"), ::testing::ElementsAre(2, 2, 2, -2, 0, 1));
     fs::remove_all(path("out"));
   }
+  EXPECT_EQ(run("lamina-run", strCat(path("m.lamina"), " --input x=", path("x.npy"), " --output-dir ",
+                                     path("out"), " --output json")),
+            strCat("status 0\n", R"({"outputs":[{"name":"y","element_type":"float","shape":[2,2],"file":")",
+                   path("out/y.npy"), R"("},{"name":"out/z","element_type":"float","shape":[2,3],"file":")",
+                   path("out/out_z.npy"), "\"}]}\n"));
 }
 
 /// Of one element type each: x and c, whose y is `op` of both.
