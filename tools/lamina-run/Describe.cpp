@@ -163,8 +163,10 @@ Json descriptionJson(const ArtifactReader &artifact) {
   Json workers = Json::array();
   for (const plan::Worker &worker : plan.workers()) {
     WorkerSizes sizes = sizesOf(worker, limits);
+    plan::DeviceClass deviceClass = classOf(plan, worker);
     workers.push_back({{"name", worker.name()},
-                       {"class", classOf(plan, worker).name()},
+                       {"class", deviceClass.name()},
+                       {"device", deviceClass.device()},
                        {"weights_bytes", worker.weights_bytes()},
                        {"kv_bytes", sizes.kvBytes},
                        {"kv_bytes_per_token", sizes.kvBytesPerToken},
@@ -199,7 +201,8 @@ Json descriptionJson(const ArtifactReader &artifact) {
             {"max_output_rows", limits.max_output_rows()},
             {"max_sequences", limits.max_sequences()},
             {"max_context", limits.max_context()},
-            {"kv_pages", limits.kv_pages()}}},
+            {"kv_pages", limits.kv_pages()},
+            {"kv_page_tokens", limits.kv_page_tokens()}}},
           {"targets", manifest.targets},
           {"compiler_version", manifest.compilerVersion},
           {"flags", manifest.flags},

@@ -246,7 +246,10 @@ TEST_F(LaminaRun, DescribesAndChecks) {
   for (const char *word : {"test (llama)", "2 compute and 1 memory fragments", "memory0", "56.0 KiB",
                            "model.gguf", "compute0 -> memory0: 2 messages a step, 192 bytes per token"})
     EXPECT_THAT(description.out, HasSubstr(word));
-  EXPECT_EQ(json({"--describe"})["partition"]["compute_fragments"], 2);
+  Json described = json({"--describe"});
+  EXPECT_EQ(described["partition"]["compute_fragments"], 2);
+  EXPECT_EQ(described["workers"][1]["device"], "cpu");
+  EXPECT_EQ(described["limits"]["kv_page_tokens"], 16);
   EXPECT_THAT(run({"--check"}).out, HasSubstr("6 files"));
   EXPECT_EQ(json({"--check"})["ok"], true);
   std::string weights = model_.artifact() + "/weights/compute0.bin", bytes = readFile(weights);
