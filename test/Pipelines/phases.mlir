@@ -56,6 +56,10 @@
 // RUN: lamina-opt %t.dump/2.partition.mlir --max-context=128 --compile-from=partition --compile-to=schedule | diff %t.schedule.mlir -
 // RUN: lamina-opt %t.dump/3.comm.mlir --max-context=128 --compile-from=comm --compile-to=schedule | diff %t.schedule.mlir -
 // RUN: lamina-opt %t.dump/4.schedule.mlir --compile-from=schedule --compile-to=schedule | diff %t.schedule.mlir -
+// RUN: %python %source_dir/tools/dev/make_onnx_encoder.py %t.bert.onnx bert
+// RUN: lamina-opt %t.bert.onnx --dim batch=1 --dim sequence=8 --compile-to=schedule -o %t.bert.mlir
+// RUN: lamina-opt %t.bert.mlir --compile-from=schedule --compile-to=schedule -o - | FileCheck %s --check-prefix=ENCODER
+// ENCODER: vector.
 
 // The same passes one by one, as an mlir-opt, which prints no locations.
 // RUN: lamina-opt %t.schedule.mlir > %t.plain.mlir
