@@ -16,3 +16,5 @@ llvm::ArrayRef<PhaseInfo> lamina::phases() {
   };
   return kPhases;
 }
+
+llvm::StringRef lamina::nameOf(Phase phase) { return phases()[static_cast<size_t>(phase)].name; }

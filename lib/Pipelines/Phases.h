@@ -24,6 +24,8 @@ struct PhaseInfo {
 /// All phases in order.
 llvm::ArrayRef<PhaseInfo> phases();
 
+llvm::StringRef nameOf(Phase phase);
+
 } // namespace lamina
 
 #endif // LAMINA_LIB_PIPELINES_PHASES_H

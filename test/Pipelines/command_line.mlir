@@ -20,9 +20,21 @@
 // RUN: (lamina-opt %t.gguf --compile-from=begin --compile-to=mark; echo status $?) 2>&1 | FileCheck %s --check-prefix=FROM
 // FROM:      lamina-opt: --compile-from: begin not in {import,
 // FROM-NEXT: status 2
+// RUN: (lamina-opt %t.gguf --compile-from=mark --compile-to=import; echo status $?) 2>&1 | FileCheck %s --check-prefix=BACK
+// BACK:      lamina-opt: --compile-to=import lies before --compile-from=mark, and phases go forward alone; see lamina-opt --help
+// BACK-NEXT: status 2
+// RUN: (lamina-opt %t.gguf --compile-from=mark -o %t.lamina; echo status $?) 2>&1 | FileCheck %s --check-prefix=MODEL
+// MODEL:      lamina-opt: error: {{.*}}.gguf: --compile-from is of .mlir files; leave it out
+// MODEL-NEXT: status 1
 // RUN: (lamina-opt %t.gguf --frobnicate -o %t.lamina; echo status $?) 2>&1 | FileCheck %s --check-prefix=UNKNOWN
 // UNKNOWN:      lamina-opt: there is no option '--frobnicate'; see lamina-opt --help
 // UNKNOWN-NEXT: status 2
+// RUN: (lamina-opt %t.gguf --mpmd-partition=x; echo status $?) 2>&1 | FileCheck %s --check-prefixes=PASSES,PASS
+// RUN: (lamina-opt %t.gguf --pass-pipeline=x; echo status $?) 2>&1 | FileCheck %s --check-prefixes=PASSES,PIPELINE
+// PASS:        lamina-opt: '--mpmd-partition' is for
+// PIPELINE:    lamina-opt: '--pass-pipeline' is for
+// PASSES-SAME: passes over an .mlir file, which --compile-to=PHASE -o NAME.mlir writes; see lamina-opt --help
+// PASSES-NEXT: status 2
 // RUN: (lamina-opt %t.gguf %t.gguf --plan-only; echo status $?) 2>&1 | FileCheck %s --check-prefix=TWO
 // TWO:      lamina-opt: '{{.*}}.gguf' is one argument too many; see lamina-opt --help
 // TWO-NEXT: status 2
@@ -57,6 +69,9 @@
 // RUN: (lamina-opt %t.absent.gguf --plan-only; echo status $?) 2>&1 | FileCheck %s --check-prefix=ABSENT
 // ABSENT:      lamina-opt: error: {{.*}}absent.gguf{{.*}}No such file or directory; check the path
 // ABSENT-NEXT: status 1
+// RUN: not lamina-opt %t.absent.mlir --mpmd-partition 2>&1 | FileCheck %s --check-prefix=ABSENT-MLIR
+// RUN: not lamina-opt %t.absent.mlir --compile-from=mark -o %t.lamina 2>&1 | FileCheck %s --check-prefix=ABSENT-MLIR
+// ABSENT-MLIR: cannot open input file '{{.*}}absent.mlir': No such file or directory
 // RUN: (lamina-opt %S/command_line.mlir.not --compile-to=import; echo status $?) 2>&1 | FileCheck %s --check-prefix=STATUS1
 // STATUS1: status 1
 // RUN: echo 'hello world, this is no model' > %t.text.gguf

@@ -61,6 +61,12 @@
 // RUN: lamina-opt %t.bert.mlir --compile-from=schedule --compile-to=schedule -o - | FileCheck %s --check-prefix=ENCODER
 // ENCODER: vector.
 
+// Read as what leaves another, it is refused, and the file named that was given.
+// RUN: not lamina-opt %t.dump/2.partition.mlir -o %t.lamina 2>&1 | FileCheck %s --check-prefix=OTHER
+// RUN: not lamina-opt %t.dump/4.schedule.mlir --plan-only 2>&1 | FileCheck %s --check-prefix=OTHER
+// OTHER:      lamina-opt: error:
+// OTHER-NEXT: lamina-opt: note: {{.*}}.mlir: read as what leaves the phase import; if it left another, say which with --compile-from{{$}}
+
 // The same passes one by one, as an mlir-opt, which prints no locations.
 // RUN: lamina-opt %t.schedule.mlir > %t.plain.mlir
 // RUN: lamina-opt %t.dump/3.comm.mlir --lm-split-attention=max-context=128 --plan-form-dispatches --mpmd-to-plan=max-context=128 --plan-assign-offsets --plan-check-memory --plan-verify-schedule | diff %t.plain.mlir -

@@ -8,6 +8,7 @@
 #include "tools/common/Assignment.h"
 #include "tools/common/CommandLineError.h"
 
+#include "mlir/Pass/PassRegistry.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSwitch.h"
@@ -172,9 +173,23 @@ void addPlacement(CLI::App &app, CommandLine &line) {
   for (llvm::StringRef target : cpuTargets())
     known.push_back(target.str());
   app.add_option("--cpu-targets", line.targets,
-                 "ISAs of the CPU code, e.g. x86-64-v3,aarch64 (default: the best that this machine runs)")
+                 "ISAs of the CPU code with commas between (default: the best that this machine runs): " +
+                     llvm::join(known, ", "))
+      ->type_name("ISAS")
       ->delimiter(',')
-      ->check(CLI::IsMember(known));
+      ->check(CLI::IsMember(known).description(""));
+}
+
+/// What is wrong with a command line; that of an mlir-opt may have been meant.
+std::string describeError(const CLI::App &app, const CLI::ParseError &error) {
+  registerPasses();
+  for (const std::string &word : app.remaining()) {
+    llvm::StringRef flag = llvm::StringRef(word).split('=').first, name = flag;
+    if (name.consume_front("--") && (name == "pass-pipeline" || mlir::PassInfo::lookup(name)))
+      return "'" + flag.str() +
+             "' is for passes over an .mlir file, which --compile-to=PHASE -o NAME.mlir writes";
+  }
+  return commandLineError(app, error);
 }
 
 /// What the manifest records beside the plan's limits: why two artifacts of one model differ. Paths, which differ from
@@ -219,7 +234,7 @@ std::optional<int> lamina::parseCommandLine(int argc, const char *const *argv, C
   } catch (const CLI::ParseError &error) {
     if (error.get_exit_code() == 0)
       return app.exit(error);
-    std::cerr << "lamina-opt: " << commandLineError(app, error) << "; see lamina-opt --help\n";
+    std::cerr << "lamina-opt: " << describeError(app, error) << "; see lamina-opt --help\n";
     return 2;
   }
   if (line.compile.monolithic && !line.compile.clusterFile.empty()) {
@@ -244,6 +259,12 @@ std::optional<int> lamina::parseCommandLine(int argc, const char *const *argv, C
   if (line.compileFrom.value_or(Phase::Import) > Phase::Schedule) {
     std::cerr
         << "lamina-opt: --compile-from takes a phase up to schedule; what leaves later ones is no input\n";
+    return 2;
+  }
+  if (line.compileFrom && line.compileTo < *line.compileFrom) {
+    std::cerr << "lamina-opt: --compile-to=" << nameOf(line.compileTo).str()
+              << " lies before --compile-from=" << nameOf(*line.compileFrom).str()
+              << ", and phases go forward alone; see lamina-opt --help\n";
     return 2;
   }
   line.flags = canonicalFlags(line.compile);

@@ -14,7 +14,10 @@
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Parser/Parser.h"
+#include "mlir/Support/FileUtilities.h"
 #include "llvm/ADT/SetVector.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/SourceMgr.h"
 #include "llvm/Support/raw_ostream.h"
 
 #include <fstream>
@@ -24,13 +27,15 @@
 using namespace mlir;
 using namespace lamina;
 
-/// What a file is, by its first bytes; a missing one is taken for a model so that the error names it.
+/// What a file is, by its first bytes; one that cannot be opened, by its name, so that the error names it.
 static bool isMLIR(StringRef path) {
   char head[512] = {};
   std::ifstream file(path.str(), std::ios::binary);
   file.read(head, sizeof head - 1);
   StringRef text(head, file.gcount());
-  if (!file.is_open() || text.starts_with("GGUF"))
+  if (!file.is_open())
+    return path.ends_with(".mlir");
+  if (text.starts_with("GGUF"))
     return false;
   return text.starts_with("ML\xefR") || path.ends_with(".mlir") || text.ltrim().starts_with("module") ||
          text.ltrim().starts_with("//") || text.ltrim().starts_with("#loc");
@@ -40,7 +45,7 @@ bool lamina::wantsCompile(int argc, char **argv) {
   for (int i = 1; i < argc; ++i) {
     StringRef argument = argv[i], next = i + 1 < argc ? argv[i + 1] : "";
     if (argument == "-h" || argument == "--help" || argument == "--version")
-      return argc == 2;
+      return true;
     for (StringRef flag : {"--batch", "--compile-to", "--compile-from", "--plan-only", "--placement",
                            "--target", "--cluster", "--dump-phases"})
       if (StringRef rest = argument; rest.consume_front(flag) && (rest.empty() || rest.starts_with("=")))
@@ -87,10 +92,20 @@ void print(Diagnostic &diagnostic) {
 
 FailureOr<Model> openModel(MLIRContext &context, CommandLine &line) {
   bool headerOnly = line.planOnly || line.compileTo < Phase::Artifact;
-  if (!isMLIR(line.model))
+  if (!isMLIR(line.model)) {
+    if (line.compileFrom)
+      return emitError(FileLineColLoc::get(&context, line.model, 0, 0))
+             << "--compile-from is of .mlir files; leave it out";
     return importModel(context, line.model, line.compile, headerOnly);
+  }
+  std::string problem;
+  std::unique_ptr<llvm::MemoryBuffer> text = openInputFile(line.model, &problem);
+  if (!text)
+    return emitError(UnknownLoc::get(&context)) << problem << "; check the path";
+  llvm::SourceMgr sources;
+  sources.AddNewSourceBuffer(std::move(text), llvm::SMLoc());
   Model model;
-  model.module = parseSourceFile<ModuleOp>(line.model, ParserConfig(&context));
+  model.module = parseSourceFile<ModuleOp>(sources, ParserConfig(&context));
   if (!model.module)
     return failure();
   return model;
@@ -186,8 +201,13 @@ LogicalResult compile(MLIRContext &context, CommandLine &line) {
   line.compile.checkMemory = !line.planOnly;
   Phase from = line.compileFrom.value_or(Phase::Import);
   Phase to = line.planOnly ? Phase::Schedule : line.compileTo;
-  if (failed(runPhases(module, from, to, line.compile, line.dumpFolder)))
+  if (failed(runPhases(module, from, to, line.compile, line.dumpFolder))) {
+    if (isMLIR(line.model)) // locations name the model that it was made of
+      emitRemark(FileLineColLoc::get(&context, line.model, 0, 0))
+          << "read as what leaves the phase " << nameOf(from)
+          << "; if it left another, say which with --compile-from";
     return failure();
+  }
   if (line.planOnly)
     return printPlan(module, line);
   if (to <= Phase::Schedule)
