@@ -126,9 +126,15 @@
 // RUN: not lamina-opt %t.gguf --target compute=cuda --cluster %t.yaml --plan-only 2>&1 | FileCheck %s --check-prefix=CUDA-BOTH
 // CUDA-BOTH: lamina-opt: --target and --cluster exclude each other: the file says which devices there are
 
-// Help names every phase; the version is one line.
+// Help is of models, shows what may be given and what is without it, and names every phase; the version is one line.
 // RUN: lamina-opt --help | FileCheck %s --check-prefix=HELP
-// HELP: import
-// HELP: artifact {{ *}}the deployment directory
+// RUN: lamina-opt --help --plan-only | FileCheck %s --check-prefix=HELP
+// HELP-NOT: {{TEXT|INT}}
+// HELP:     --output FORM {{.*}}text (default) or json
+// HELP:     --cpu-targets ISAS {{.*}}: x86-64-v2, x86-64-v3
+// HELP:     --max-batch-tokens N=512 {{ *}}tokens
+// HELP:     import
+// HELP:     artifact {{ *}}the deployment directory
+// HELP:     Exit status: 0 success
 // RUN: lamina-opt --version | FileCheck %s --check-prefix=VERSION
 // VERSION: lamina-opt {{[0-9]+\.[0-9]+}}

@@ -30,10 +30,10 @@ Choices<Phase> phaseChoices() {
   return choices;
 }
 
-/// An option that takes one of a few words, and says which in help and errors.
+/// An option that takes one of a few words, and says which in errors; `form` is what help calls it.
 template <typename T, typename Target>
-void addChoice(CLI::App &app, const std::string &flag, Target &target, Choices<T> choices,
-               const std::string &description) {
+void addChoice(CLI::App &app, const std::string &flag, const std::string &form, Target &target,
+               Choices<T> choices, const std::string &description) {
   std::vector<std::string> words;
   for (const auto &choice : choices)
     words.push_back(choice.first);
@@ -42,7 +42,17 @@ void addChoice(CLI::App &app, const std::string &flag, Target &target, Choices<T
       if (name == word)
         target = value;
   };
-  app.add_option_function<std::string>(flag, set, description)->check(CLI::IsMember(words));
+  app.add_option_function<std::string>(flag, set, description)
+      ->type_name(form)
+      ->check(CLI::IsMember(words).description(""));
+}
+
+template <typename T>
+CLI::Option *addNumber(CLI::App &app, const std::string &flag, T &target, int64_t least, int64_t most,
+                       const std::string &description) {
+  return app.add_option(flag, target, description)
+      ->type_name("N")
+      ->check(CLI::Range(least, most).description(""));
 }
 
 Choices<CacheElement> kvTypes() {
@@ -71,48 +81,47 @@ void addInputs(CLI::App &app, CommandLine &line) {
   app.add_option(
          "MODEL", line.model,
          "model file: .gguf (also one part of a split model), .onnx or .mlir, or a folder with an export")
+      ->type_name("")
       ->required();
   app.add_option("-o,--out", line.output,
-                 "artifact directory to write (NAME.lamina), or file for the IR of a phase");
+                 "artifact directory to write (NAME.lamina), or file for the IR of a phase")
+      ->type_name("PATH");
   app.add_option("--cluster", line.compile.clusterFile, "YAML file that describes device classes and links")
-      ->check(CLI::ExistingFile);
-  app.add_option("--threads", line.threads, "threads to compile with (default: one for each CPU)")
-      ->check(CLI::Range(1, 1024));
+      ->type_name("FILE")
+      ->check(CLI::ExistingFile.description(""));
+  addNumber(app, "--threads", line.threads, 1, 1024, "threads to compile with (default: one for each CPU)");
   app.add_flag("-q,--quiet", line.quiet, "no progress on the terminal");
 }
 
 void addPhases(CLI::App &app, CommandLine &line) {
-  addChoice(app, "--compile-to", line.compileTo, phaseChoices(), "print the IR that leaves a phase");
-  addChoice(app, "--compile-from", line.compileFrom, phaseChoices(),
-            "the phase that an .mlir input has left");
+  addChoice(app, "--compile-to", "PHASE", line.compileTo, phaseChoices(), "print the IR that leaves a phase");
+  addChoice(app, "--compile-from", "PHASE", line.compileFrom, phaseChoices(),
+            "the phase that an .mlir input has left (default: import)");
   app.add_option("--dump-phases", line.dumpFolder,
-                 "write the IR of every phase to numbered files in this folder");
+                 "write the IR of every phase to numbered files in this folder")
+      ->type_name("DIR");
   app.add_flag("--plan-only", line.planOnly,
                "print what each worker needs, and the largest context; make no artifact");
-  addChoice(app, "--output", line.json, Choices<bool>{{"text", false}, {"json", true}},
-            "form of --plan-only");
+  addChoice(app, "--output", "FORM", line.json, Choices<bool>{{"text", false}, {"json", true}},
+            "form of --plan-only: text (default) or json");
 }
 
 void addSizes(CLI::App &app, CompileOptions &options) {
-  app.add_option("--max-context", options.maxContext,
-                 "tokens of one sequence at most (default: the model's, up to 4096)")
-      ->check(CLI::Range(int64_t(16), int64_t(1) << 24));
-  app.add_option("--max-batch-tokens", options.maxBatchTokens, "tokens of one step at most")
-      ->check(CLI::Range(1, 65536))
+  addNumber(app, "--max-context", options.maxContext, 16, int64_t(1) << 24,
+            "tokens of one sequence at most (default: the model's, up to 4096)");
+  addNumber(app, "--max-batch-tokens", options.maxBatchTokens, 1, 65536, "tokens of one step at most")
       ->capture_default_str();
-  app.add_option("--max-sequences", options.maxSequences, "sequences in flight at most")
-      ->check(CLI::Range(1, 4096))
+  addNumber(app, "--max-sequences", options.maxSequences, 1, 4096, "sequences in flight at most")
       ->capture_default_str();
-  app.add_option("--max-output-rows", options.maxOutputRows, "rows of logits of one step at most")
-      ->check(CLI::Range(1, 65536))
+  addNumber(app, "--max-output-rows", options.maxOutputRows, 1, 65536, "rows of logits of one step at most")
       ->capture_default_str();
-  app.add_option("--kv-tokens", options.kvTokens,
-                 "tokens that the KV cache holds (default: four sequences of --max-context)")
-      ->check(CLI::Range(int64_t(16), int64_t(1) << 32));
+  addNumber(app, "--kv-tokens", options.kvTokens, 16, int64_t(1) << 32,
+            "tokens that the KV cache holds (default: four sequences of --max-context)");
   addChoice(
-      app, "--kv-type", options.kvType, kvTypes(),
+      app, "--kv-type", "TYPE", options.kvType, kvTypes(),
       "element of the KV cache: f16 (default), f32, bf16, or with half the bytes of f16 q8_0 or fp8_e4m3");
-  addChoice(app, "--activations", options.quantizeActivations, Choices<bool>{{"q8", true}, {"f32", false}},
+  addChoice(app, "--activations", "TYPE", options.quantizeActivations,
+            Choices<bool>{{"q8", true}, {"f32", false}},
             "what meets quantised weights: q8 (default) rounded to eight bits, or f32");
 }
 
@@ -162,11 +171,11 @@ void addPlacement(CLI::App &app, CommandLine &line) {
              if (std::string wrong = setTarget(target, line); !wrong.empty())
                throw CLI::ValidationError("--target", wrong);
          },
-         "CLASS=DEVICE: what the class compute or memory runs on: cpu (default), cuda, or one architecture "
-         "of it as "
-         "compute=cuda:sm_90a")
+         "what the class compute or memory runs on: cpu (default), cuda, or one architecture of it as "
+         "compute=cuda:sm_90a; may be repeated")
+      ->type_name("CLASS=DEVICE")
       ->allow_extra_args(false);
-  addChoice(app, "--placement", line.compile.monolithic,
+  addChoice(app, "--placement", "PLACEMENT", line.compile.monolithic,
             Choices<bool>{{"disaggregated", false}, {"monolithic", true}},
             "disaggregated (default): attention on a class of its own; monolithic: everything on one device");
   std::vector<std::string> known;
@@ -222,8 +231,8 @@ std::optional<int> lamina::parseCommandLine(int argc, const char *const *argv, C
       phaseList() +
       "\nWith an .mlir file and pass flags lamina-opt behaves as an mlir-opt; --help-list shows the passes.\n"
       "lamina-opt --batch FILE compiles by the command lines in a file, one a line, in one process; the "
-      "status is that of the "
-      "worst.");
+      "status is that of the worst.\n\n"
+      "Exit status: 0 success, 1 a failed compilation, 2 a wrong command line, 130 interrupted by Ctrl-C.");
   addInputs(app, line);
   addPhases(app, line);
   addPlacement(app, line);
