@@ -5,6 +5,8 @@
 #include "lib/Import/ExportFolder.h"
 #include "lib/Import/ONNX/Reader.h"
 #include "runtime/base/MappedFile.h"
+#include "runtime/base/StrCat.h"
+#include "runtime/io/ArtifactWriter.h"
 #include "runtime/io/GGUFReader.h"
 
 #include <filesystem>
@@ -15,6 +17,10 @@ namespace fs = std::filesystem;
 
 absl::StatusOr<std::string> modelFile(const std::string &path) {
   std::error_code ignored; // a path that cannot be examined is reported by whoever opens it
+  if (isArtifactDirectory(path))
+    return absl::InvalidArgumentError(
+        strCat(path, ": the folder is an artifact already; run it with lamina-run, or give "
+                     "the model that it was compiled from"));
   if (fs::is_directory(path, ignored))
     return decoderInFolder(path);
   return path;

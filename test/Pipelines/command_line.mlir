@@ -102,6 +102,9 @@
 // RUN: rm -rf %t.empty && mkdir %t.empty
 // RUN: not lamina-opt %t.empty --plan-only 2>&1 | FileCheck %s --check-prefix=FOLDER
 // FOLDER: lamina-opt: error: {{.*}}.empty: the folder holds no model.onnx, and no genai_config.json that names a decoder; give a model file, or the folder that an exporter wrote
+// RUN: echo '{"sha256":"' > %t.empty/manifest.json
+// RUN: not lamina-opt %t.empty -o %t.lamina 2>&1 | FileCheck %s --check-prefix=ARTIFACT
+// ARTIFACT: lamina-opt: error: {{.*}}.empty: the folder is an artifact already; run it with lamina-run, or give the model that it was compiled from
 
 // What a class runs on. A mistake is one line.
 // RUN: lamina-opt %t.gguf --target compute=cuda --target memory=cpu --compile-to=partition | FileCheck %s --check-prefix=CUDA-TARGET

@@ -164,6 +164,8 @@ bool looksLikeOnnx(std::span<const uint8_t> bytes) {
     bool whole = message.next(field).ok();
     if (field.number == Proto::kIrVersionFieldNumber)
       hasVersion = field.type == WireType::Varint && field.value >= 1 && field.value <= 1000;
+    if (field.number == Proto::kModelVersionFieldNumber && field.type != WireType::Varint)
+      return false; // as in the plan of an artifact, whose workers have this number
     // The beginning of a file ends within its graph.
     if (field.number == Proto::kGraphFieldNumber || field.number == Proto::kOpsetImportFieldNumber)
       hasContent = field.type == WireType::Bytes;

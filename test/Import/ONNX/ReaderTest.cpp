@@ -185,6 +185,9 @@ TEST(OnnxReader, DomainsAndOperatorSets) {
 TEST(OnnxReader, KnowsItsFilesByContent) {
   std::string image = branchModel().SerializeAsString();
   EXPECT_TRUE(looksLikeOnnx(asBytes(image)));
+  EXPECT_TRUE(looksLikeOnnx(asBytes("\x08\x08\x28\x01" + image)));
+  // An artifact's plan has messages where a model has its version.
+  EXPECT_FALSE(looksLikeOnnx(asBytes("\x08\x08\x2a\x01x" + image)));
   // The head of a file is enough.
   EXPECT_TRUE(looksLikeOnnx(asBytes(image).first(image.size() / 2)));
   for (std::string_view other :
