@@ -80,6 +80,9 @@ static FailureOr<Model> importONNXModel(MLIRContext &context, StringRef path, Co
     return failure();
   if (auto length = (*model->module)->getAttrOfType<IntegerAttr>("lm.context_length"))
     options.maxContext = length.getInt();
+  else if (options.maxContext || options.kvTokens || options.kvType != CacheElement::F16)
+    return emitError(FileLineColLoc::get(&context, path, 0, 0))
+           << "--max-context, --kv-tokens and --kv-type are of models with a cache; leave them out";
   if (absl::Status status = addVocabulary(model->files, *model->module, path); !status.ok())
     return emitError(FileLineColLoc::get(&context, path, 0, 0)) << std::string(status.message());
   return model;

@@ -38,6 +38,16 @@
 // RUN: lamina-opt %t.gguf --plan-only --output=json --max-batch-tokens=1024 --kv-tokens=1024 --kv-type=f32 > %t.more.json
 // RUN: %python -c "import json; a, b = (json.load(open(f)) for f in ('%t.json', '%t.more.json')); assert b['kv_cache_bytes_per_token'] == 2 * a['kv_cache_bytes_per_token']; assert b['kv_cache_tokens'] == 1024; assert b['workers'][1]['kv_cache_bytes'] == 4 * a['workers'][1]['kv_cache_bytes']; assert b['workers'][1]['activation_bytes'] == 2 * a['workers'][1]['activation_bytes']; assert b['workers'][0]['weights_bytes'] == a['workers'][0]['weights_bytes']"
 
+// A model without a cache has nothing to say of one, and takes nothing of one.
+// RUN: %python %source_dir/tools/dev/make_onnx_encoder.py %t.bert.onnx bert
+// RUN: lamina-opt %t.bert.onnx --dim batch=1 --dim sequence=8 --plan-only | FileCheck %s --check-prefix=ENCODER
+// ENCODER-NOT: context
+// ENCODER-NOT: bytes a token,
+// ENCODER:     link: {{[1-9][0-9]*}} bytes a token
+// RUN: not lamina-opt %t.bert.onnx --dim batch=1 --dim sequence=8 --plan-only --kv-type=q8_0 2>&1 | FileCheck %s --check-prefix=NO-CACHE
+// RUN: not lamina-opt %t.bert.onnx --dim batch=1 --dim sequence=8 --plan-only --max-context=64 2>&1 | FileCheck %s --check-prefix=NO-CACHE
+// NO-CACHE: bert.onnx: --max-context, --kv-tokens and --kv-type are of models with a cache; leave them out
+
 // A file without its weights' bytes is enough.
 // RUN: head -c 2048 %t.gguf > %t.head.gguf
 // RUN: lamina-opt %t.head.gguf --plan-only | FileCheck %s --check-prefix=TEXT

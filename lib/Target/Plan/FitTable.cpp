@@ -15,6 +15,17 @@ namespace {
 
 std::string mib(uint64_t bytes) { return llvm::formatv("{0:f1}", double(bytes) / (1 << 20)).str(); }
 
+void printCache(const FitTable &table, llvm::raw_ostream &os) {
+  os << llvm::formatv(
+      "KV cache: {0} bytes a token, {1} tokens as compiled; trained for contexts of {2} tokens\n",
+      table.cacheBytesPerToken, table.cacheTokens, table.trainedContext);
+  if (table.largestContext)
+    os << llvm::formatv("largest context that fits the memory: {0} tokens\n", *table.largestContext);
+  else
+    os << "largest context: unknown without a cluster file that states the memory of the class with the "
+          "cache (--cluster)\n";
+}
+
 } // namespace
 
 FailureOr<FitTable> lamina::computeFitTable(ModuleOp module) {
@@ -61,14 +72,9 @@ void lamina::printFitTable(const FitTable &table, llvm::raw_ostream &os) {
                         !fit.memory                ? ""
                         : fit.total <= *fit.memory ? "fits"
                                                    : "does not fit");
-  os << llvm::formatv(
-      "\nKV cache: {0} bytes a token, {1} tokens as compiled; trained for contexts of {2} tokens\n",
-      table.cacheBytesPerToken, table.cacheTokens, table.trainedContext);
-  if (table.largestContext)
-    os << llvm::formatv("largest context that fits the memory: {0} tokens\n", *table.largestContext);
-  else
-    os << "largest context: unknown without a cluster file that states the memory of the class with the "
-          "cache (--cluster)\n";
+  os << "\n";
+  if (table.cacheBytesPerToken)
+    printCache(table, os);
   os << llvm::formatv("link: {0} bytes a token\n", table.linkBytesPerToken);
 }
 
