@@ -70,9 +70,19 @@ private:
   FailureOr<ValueId> findLogits() {
     if (std::optional<ValueId> logits = onnx::logitsOf(model_.graph, probed_))
       return *logits;
-    return emitError(fileLoc_)
-           << "no output is logits, [batch, new tokens, vocabulary]: not a decoder with a cache, which is "
-              "all that can be compiled from ONNX yet";
+    return emitError(fileLoc_) << "no output is logits, [batch, new tokens, vocabulary]: the outputs are "
+                               << outputs();
+  }
+
+  /// The first of them with their shapes, and how many are left out: caches go out, too.
+  std::string outputs() const {
+    constexpr size_t kShown = 3;
+    ArrayRef<ValueId> ids = model_.graph.outputs;
+    std::string text;
+    for (ValueId id : ids.take_front(kShown))
+      text += (text.empty() ? "" : ", ") + quoted(toRef(model_.graph.values[id].name)) + ' ' +
+              probed_[id].describe();
+    return ids.size() > kShown ? text + " and " + std::to_string(ids.size() - kShown) + " more" : text;
   }
 
   /// The caches of the model: by fused attention where there is some, else by inputs that hold keys and values.
@@ -96,8 +106,7 @@ private:
       llvm::append_range(caches, onnx::pairedCaches(model_.graph));
     if (caches.empty())
       return emitError(fileLoc_)
-             << "no inputs hold past keys and values: not a decoder with a cache, which is all that can be "
-                "compiled from ONNX yet";
+             << "the inputs that hold past keys and values are an odd number; expected two for each layer";
     return caches;
   }
 
