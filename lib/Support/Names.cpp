@@ -27,7 +27,10 @@ std::string numberText(double value) {
   return text;
 }
 
-StringRef nearestName(StringRef name, ArrayRef<StringRef> candidates) {
+/// The candidate with the least edit distance from `name`; empty if none comes near (more than half of `name`
+/// would have to change). Looks at the first few thousand candidates only, so that a hostile file costs no
+/// time.
+static StringRef nearestName(StringRef name, ArrayRef<StringRef> candidates) {
   // Edit distance costs the product of the lengths: no real name is longer than this, a hostile one may be.
   constexpr size_t kLongest = 128, kMostCandidates = 4096;
   if (name.size() > kLongest)

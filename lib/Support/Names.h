@@ -25,11 +25,6 @@ std::string quoted(llvm::StringRef name);
 /// Like C's %g: "6", "0.5", "1e-05".
 std::string numberText(double value);
 
-/// The candidate with the least edit distance from `name`; empty if none comes near (more than half of `name`
-/// would have to change). Looks at the first few thousand candidates only, so that a hostile file costs no
-/// time.
-llvm::StringRef nearestName(llvm::StringRef name, llvm::ArrayRef<llvm::StringRef> candidates);
-
 /// "; did you mean 'x'?", or nothing if no candidate comes near.
 std::string suggestion(llvm::StringRef name, llvm::ArrayRef<llvm::StringRef> candidates);
 

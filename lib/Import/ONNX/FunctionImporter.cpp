@@ -208,9 +208,8 @@ private:
       return emitError(loc) << toRef(node.describe()) << ": operator " << toRef(node.op) << " of "
                             << (node.domain.empty() ? "ai.onnx" : toRef(node.domain)) << " at opset "
                             << version << " is not compiled yet"
-                            << toRef(node.op == "If" || node.op == "Loop"
-                                         ? remedyFor(model_.graph, tensors_, node)
-                                         : closestLowering(node));
+                            << (node.op == "If" || node.op == "Loop" ? remedyFor(model_.graph, tensors_, node)
+                                                                     : "");
     SmallVector<mlir::Value> inputs;
     for (ValueId id : node.inputs) {
       FailureOr<mlir::Value> value = id == kAbsent ? FailureOr<mlir::Value>(mlir::Value()) : valueOf(id);

@@ -102,8 +102,6 @@ absl::Status checkTypes(const OpContext &op, llvm::ArrayRef<mlir::Operation *> o
 
 /// Null if the operator has no lowering.
 const LoweringRow *findLowering(const Node &node);
-/// "; the closest that is: Add of ai.onnx", or nothing: for messages.
-std::string closestLowering(const Node &node);
 
 // The families, each in a file of Lowerings/.
 std::span<const LoweringRow> elementwiseLowerings();

@@ -2,11 +2,7 @@
 
 #include "lib/Import/ONNX/Lowering.h"
 
-#include "lib/Support/Names.h"
-
 #include "absl/container/flat_hash_map.h"
-
-#include <algorithm>
 
 namespace lamina::onnx {
 
@@ -34,15 +30,6 @@ const Rows &rows() {
 const LoweringRow *findLowering(const Node &node) {
   auto found = rows().find({node.domain, node.op});
   return found == rows().end() ? nullptr : found->second;
-}
-
-std::string closestLowering(const Node &node) {
-  std::vector<llvm::StringRef> names;
-  for (const auto &[key, row] : rows())
-    names.push_back(toRef(row->name));
-  std::sort(names.begin(), names.end()); // the table has no order
-  llvm::StringRef nearest = nearestName(toRef(node.op), names);
-  return nearest.empty() ? "" : strCat("; the closest that is: ", nearest.str());
 }
 
 } // namespace lamina::onnx

@@ -24,6 +24,7 @@ namespace {
 namespace fs = std::filesystem;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 class FunctionTools : public ::testing::Test {
 protected:
@@ -323,7 +324,7 @@ TEST_F(FunctionTools, SaysWhatCannotBeCompiled) {
   to->set_i(::onnx::TensorProto::INT32);
   EXPECT_THAT(compile(model, "--dim batch=2"),
               AllOf(HasSubstr("operator BitCast of ai.onnx at opset 26 is not compiled yet"),
-                    HasSubstr("the closest that is: Cast")));
+                    Not(HasSubstr("closest")))); // a name that looks alike is another operator
   model = emptyModel();
   declare(model.mutable_graph()->add_input(), "x")
       ->mutable_type()
