@@ -50,20 +50,20 @@ absl::Status checkRoom(const Conversation &conversation, size_t tokens, const Se
                                       " tokens, ", bound.text(), "; begin a new one", bound.advice(wanted)));
 }
 
-/// Generates one answer. Ctrl-C ends the answer, not the conversation.
+/// Generates one answer, the next of those that `listener` has heard. Ctrl-C ends the answer, not the
+/// conversation.
 absl::StatusOr<GenerationResult> answer(const RunOptions &options, Session &session,
-                                        const Conversation &conversation) {
+                                        const Conversation &conversation, Generator &generator,
+                                        const Answer &listener) {
   LAMINA_ASSIGN_OR_RETURN(std::vector<int32_t> ids, conversation.encode());
   LAMINA_RETURN_IF_ERROR(checkRoom(conversation, ids.size(), session));
-  Answer listener;
-  Generator generator(*session.runner, session.tokenizer.get(), listener,
-                      {.prefillChunk = options.prefillChunk});
   LAMINA_RETURN_IF_ERROR(generator
                              .submit({.promptTokens = std::move(ids),
                                       .maxTokens = options.maxTokens.value_or(-1),
                                       .sampling = session.sampling,
                                       .stops = options.stops,
-                                      .ignoreEndOfText = options.ignoreEndOfText})
+                                      .ignoreEndOfText = options.ignoreEndOfText,
+                                      .keepCache = true})
                              .status());
   catchInterrupts();
   while (!generator.idle()) {
@@ -75,7 +75,7 @@ absl::StatusOr<GenerationResult> answer(const RunOptions &options, Session &sess
   std::printf("\n");
   std::fflush(stdout);
   warnOfFullContext(listener.result, session);
-  return std::move(listener.result);
+  return listener.result;
 }
 
 } // namespace
@@ -87,13 +87,16 @@ absl::Status chat(const RunOptions &options) {
   bool interactive = ::isatty(STDIN_FILENO) != 0;
   if (interactive)
     std::fputs("One line is one message. Ctrl-C ends an answer, Ctrl-D the conversation.\n", stderr);
+  Answer listener;
+  Generator generator(*session->runner, session->tokenizer.get(), listener,
+                      {.prefillChunk = options.prefillChunk});
   std::vector<GenerationResult> results;
   double wallMs = 0;
   while (std::optional<std::string> line = readLine(interactive)) {
     if (line->empty())
       continue;
     conversation.add("user", *std::move(line));
-    absl::StatusOr<GenerationResult> result = answer(options, *session, conversation);
+    absl::StatusOr<GenerationResult> result = answer(options, *session, conversation, generator, listener);
     if (absl::IsOutOfRange(result.status()) && interactive) {
       // A shorter message may still fit.
       std::fprintf(stderr, "%s\n", std::string(result.status().message()).c_str());

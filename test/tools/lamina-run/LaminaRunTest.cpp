@@ -49,6 +49,11 @@ protected:
   TestModel model_;
 };
 
+/// Whether script, of util-linux, can give a program a terminal.
+bool canMakeTerminals() {
+  return runProgram("/bin/sh", {"-c", "script -qec true /dev/null < /dev/null"}).status == 0;
+}
+
 std::vector<std::string> keysOf(const Json &object) {
   std::vector<std::string> keys;
   for (auto entry = object.begin(); entry != object.end(); ++entry)
@@ -219,6 +224,13 @@ TEST_F(LaminaRun, ChatsThroughTheTemplate) {
   EXPECT_EQ(outcome.err, "");
 }
 
+/// Fifteen tokens, then three of the second message: the conversation before is in the cache but for a token.
+TEST_F(LaminaRun, ComputesOfAConversationWhatIsNew) {
+  Outcome outcome = run({"--chat", "-n", "2", "--stats"}, kFifteen + "\nabc\n");
+  EXPECT_EQ(outcome.out, "mm\nmm\n");
+  EXPECT_THAT(outcome.err, testing::ContainsRegex("ms for 19 tokens")) << outcome.err;
+}
+
 TEST_F(LaminaRun, SaysThatAConversationIsFull) {
   const std::string full = "lamina-run: warning: the context of 100 tokens is full; compile with a larger "
                            "--max-context to generate more\n";
@@ -229,10 +241,16 @@ TEST_F(LaminaRun, SaysThatAConversationIsFull) {
   EXPECT_EQ(outcome.out, std::string(86, 'm') + "\n");
   EXPECT_EQ(outcome.err, full + "lamina-run: error: " + refusal);
   refused(run({"--chat"}, std::string(100, 'a')), 1, "shorten the prompt");
-  // On a terminal it goes on.
+}
+
+TEST_F(LaminaRun, GoesOnWithAFullConversationOnATerminal) {
+  if (!canMakeTerminals())
+    GTEST_SKIP() << "skipped: no terminals can be made here";
+  const std::string refusal = "the conversation is full: with this message it has 103 tokens, the compiled "
+                              "context is 100; begin a new one or compile with --max-context=103\n";
   writeFile(model_.file("lines"), kFifteen + "\nhi\nhi\n\x04");
-  outcome = runProgram("/bin/sh", {"-c", "script -qec \"$*\" /dev/null < " + model_.file("lines"), "sh",
-                                   LAMINA_RUN_PROGRAM, model_.artifact(), "--chat"});
+  Outcome outcome = runProgram("/bin/sh", {"-c", "script -qec \"$*\" /dev/null < " + model_.file("lines"),
+                                           "sh", LAMINA_RUN_PROGRAM, model_.artifact(), "--chat"});
   EXPECT_EQ(outcome.status, 0) << outcome.out;
   std::erase(outcome.out, '\r');
   size_t first = outcome.out.find(refusal);
@@ -455,6 +473,8 @@ TEST_F(CompileCache, ProcessesThatFindTheSameDamageCompileOnce) {
 }
 
 TEST_F(CompileCache, OneThatWaitsForAnotherSaysSo) {
+  if (!canMakeTerminals())
+    GTEST_SKIP() << "skipped: no terminals can be made here";
   std::string began = model_.file("began"), said = model_.file("said");
   auto await = [](const std::string &condition) {
     return "for i in $(seq 600); do " + condition + " && break; sleep 0.1; done; ";
