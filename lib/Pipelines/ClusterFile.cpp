@@ -25,12 +25,12 @@ struct ClassEntry {
   std::string name;
   mpmd::Role role;
   mpmd::DeviceKind device;
-  Quantity count{1}, memory, flops, int8Ops, bandwidth;
+  Quantity count{1}, memory = {}, flops = {}, int8Ops = {}, bandwidth = {};
 };
 
 struct LinkEntry {
   std::string from, to;
-  Quantity bandwidth, latency;
+  Quantity bandwidth = {}, latency = {};
 };
 
 struct Cluster {

@@ -49,8 +49,9 @@ private:
 ArenaLayout lamina::layOutArena(const std::vector<ArenaBuffer> &buffers, uint64_t alignment) {
   std::vector<size_t> order(buffers.size());
   std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(),
-                   [&](size_t a, size_t b) { return buffers[a].bytes > buffers[b].bytes; });
+  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    return buffers[a].bytes != buffers[b].bytes ? buffers[a].bytes > buffers[b].bytes : a < b;
+  });
 
   ArenaLayout layout;
   layout.offsets.resize(buffers.size());

@@ -38,7 +38,8 @@ TEST(ExpertTest, RoutesByProbabilityAndBreaksTiesByIndex) {
         const float *row = logits.row(t);
         std::vector<int> order(experts);
         std::iota(order.begin(), order.end(), 0);
-        std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return row[a] > row[b]; });
+        std::sort(order.begin(), order.end(),
+                  [&](int a, int b) { return row[a] != row[b] ? row[a] > row[b] : a < b; });
         double total = 0, kept = 0;
         for (int e = 0; e < experts; ++e)
           total += std::exp(double(row[e]));

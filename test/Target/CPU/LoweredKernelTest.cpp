@@ -46,7 +46,7 @@ TEST(LoweredKernelTest, TurnsOfALoopShareTheirScratch) {
       KernelLibrary::compile(loopWith("memref.alloca() : memref<16xf32>"), runnableTargets().back());
   ASSERT_TRUE(library);
   ASSERT_EQ(library->variants("copy").front().workgroups, kTurns / 1024);
-  library->run("copy", 0, {x.data(), y.data()}, {.tokens = 1}, /*parts=*/3);
+  library->run("copy", 0, {x.data(), y.data()}, {1, 0, 1, 1}, /*parts=*/3);
   EXPECT_EQ(x, y);
 }
 
