@@ -4,6 +4,8 @@
 
 #include <chrono>
 
+// timeout sends a signal to its group as well unless it is in the foreground: a second one ends the program at once.
+
 namespace lamina::test {
 namespace {
 
@@ -14,8 +16,8 @@ TEST_F(LaminaRun, AnInterruptEndsALongStep) {
   for (int seconds : {2, 8, 20}) {
     auto began = std::chrono::steady_clock::now();
     outcome = runProgram("/usr/bin/timeout",
-                         {"--preserve-status", "-s", "INT", std::to_string(seconds), LAMINA_RUN_PROGRAM,
-                          model_.artifact(), "--prompt", "2", "--output=json"});
+                         {"--preserve-status", "--foreground", "-s", "INT", std::to_string(seconds),
+                          LAMINA_RUN_PROGRAM, model_.artifact(), "--prompt", "2", "--output=json"});
     EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(seconds + 9));
     EXPECT_EQ(outcome.status, 130) << outcome.err;
     if (!outcome.out.empty())
@@ -32,8 +34,8 @@ TEST_F(LaminaRun, AnInterruptKeepsWhatWorkersInProcessHaveGenerated) {
   Json first;
   for (const char *seconds : {"2", "4", "8"}) {
     Outcome outcome =
-        runProgram("/usr/bin/timeout", {"--preserve-status", "-s", "INT", seconds, LAMINA_RUN_PROGRAM,
-                                        model_.artifact(), "--inproc", "--prompt-file",
+        runProgram("/usr/bin/timeout", {"--preserve-status", "--foreground", "-s", "INT", seconds,
+                                        LAMINA_RUN_PROGRAM, model_.artifact(), "--inproc", "--prompt-file",
                                         model_.file("prompts"), "--prefill-chunk", "1", "--output=json"});
     EXPECT_EQ(outcome.status, 130) << outcome.err;
     EXPECT_EQ(outcome.err, "");
@@ -46,16 +48,19 @@ TEST_F(LaminaRun, AnInterruptKeepsWhatWorkersInProcessHaveGenerated) {
   EXPECT_EQ(first["text"], std::string(first["tokens"].size(), 'm'));
 }
 
-/// The first message takes two seconds; an interrupt before it ends the program.
+/// The first message takes four seconds and a half. An interrupt before it ends the program, so tries are two seconds
+/// apart until one is not too early.
 TEST_F(LaminaRun, AnInterruptEndsAnAnswerAndNotTheConversation) {
   Outcome outcome;
-  for (const char *seconds : {"1", "1.5", "2", "4"}) {
+  for (int seconds = 1; seconds < 30; seconds += 2) {
     outcome = runProgram("/usr/bin/timeout",
-                         {"--preserve-status", "-s", "INT", seconds, LAMINA_RUN_PROGRAM, model_.artifact(),
-                          "--chat", "--prefill-chunk", "1", "-n", "2"},
-                         std::string(40, '0') + "\nabc\n");
-    if (outcome.out == "\nmm\n")
+                         {"--preserve-status", "--foreground", "-s", "INT", std::to_string(seconds),
+                          LAMINA_RUN_PROGRAM, model_.artifact(), "--chat", "--prefill-chunk", "1", "-n", "2"},
+                         std::string(90, '0') + "\nabc\n");
+    if (outcome.status == 0)
       break;
+    EXPECT_EQ(outcome.status, 130) << outcome.err;
+    EXPECT_EQ(outcome.out, "");
   }
   EXPECT_EQ(outcome.out, "\nmm\n") << outcome.err;
   EXPECT_EQ(outcome.status, 0) << outcome.err;
