@@ -164,15 +164,15 @@ std::optional<ArtifactStamp> stampOf(const std::string &artifact) {
   return ArtifactStamp{info.st_ino, info.st_mtim.tv_sec, info.st_mtim.tv_nsec};
 }
 
-absl::StatusOr<std::string> compileIntoCache(const ModelSource &source,
-                                             const std::optional<ArtifactStamp> &damaged) {
+absl::StatusOr<CachedArtifact> compileIntoCache(const ModelSource &source,
+                                                const std::optional<ArtifactStamp> &damaged) {
   LAMINA_ASSIGN_OR_RETURN(std::string compiler, findCompiler());
   LAMINA_ASSIGN_OR_RETURN(fs::path folder, cacheFolder());
   LAMINA_ASSIGN_OR_RETURN(std::string key, keyOf(source, compiler, folder));
   std::string artifact = (folder / (key + kArtifactSuffix)).string();
   Lock lock((folder / (key + ".lock")).string(), source.model);
   if (std::optional<ArtifactStamp> found = stampOf(artifact); found && found != damaged)
-    return artifact;
+    return CachedArtifact{artifact, found};
   // The compiler replaces no folder that is not an artifact; this one is ours, whatever is left in it.
   std::error_code ignored; // if it cannot be removed, the compiler says why
   fs::remove(fs::path(artifact) / kManifestFile,
@@ -181,7 +181,7 @@ absl::StatusOr<std::string> compileIntoCache(const ModelSource &source,
   if (::isatty(STDERR_FILENO))
     std::fprintf(stderr, "compiling %s into %s\n", source.model.c_str(), artifact.c_str());
   LAMINA_RETURN_IF_ERROR(runCompiler(compiler, source.model, source.compileFlags, artifact));
-  return artifact;
+  return CachedArtifact{artifact, stampOf(artifact)};
 }
 
 } // namespace lamina

@@ -25,9 +25,14 @@ std::optional<ArtifactStamp> stampOf(const std::string &artifact);
 
 /// The artifact of a model that openSourceFiles opens: $XDG_CACHE_HOME/lamina/KEY.lamina (~/.cache/lamina without the variable),
 /// where KEY is the compileCacheKey. If it is missing, lamina-opt makes it: the one beside this program, or
-/// else the one in PATH; also if the one that is there is the `damaged` one.
-absl::StatusOr<std::string> compileIntoCache(const ModelSource &source,
-                                             const std::optional<ArtifactStamp> &damaged = std::nullopt);
+/// else the one in PATH; also if the one that is there is the `damaged` one. Another process that finds it damaged may
+/// replace it from then on, so its stamp is of when it was found.
+struct CachedArtifact {
+  std::string path;
+  std::optional<ArtifactStamp> stamp;
+};
+absl::StatusOr<CachedArtifact> compileIntoCache(const ModelSource &source,
+                                                const std::optional<ArtifactStamp> &damaged = std::nullopt);
 
 /// The SHA-256 of everything that such an artifact depends on: what the model and its files are called, how long they are, and the
 /// `digest` of their bytes (see modelDigest); our version, the compiler at that path, the `target` that it chooses by itself, and

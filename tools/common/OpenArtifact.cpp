@@ -45,16 +45,15 @@ absl::StatusOr<ArtifactReader> openArtifact(const ModelSource &source, uint64_t 
     LAMINA_RETURN_IF_ERROR(refusalOf(source.model));
     return open(source.model);
   }
-  LAMINA_ASSIGN_OR_RETURN(std::string path, compileIntoCache(source));
-  std::optional<ArtifactStamp> opened = stampOf(path);
-  absl::StatusOr<ArtifactReader> artifact = open(path);
-  bool removed = stampOf(path) != opened; // by a process that found it damaged, too
+  LAMINA_ASSIGN_OR_RETURN(CachedArtifact cached, compileIntoCache(source));
+  absl::StatusOr<ArtifactReader> artifact = open(cached.path);
+  bool removed = stampOf(cached.path) != cached.stamp; // by a process that found it damaged, too
   if (artifact.ok() || (!isDamage(artifact.status()) && !removed))
     return artifact;
   std::fprintf(stderr, "%s: warning: %s; compiling it again\n", program_invocation_short_name,
                std::string(artifact.status().message()).c_str());
-  LAMINA_ASSIGN_OR_RETURN(path, compileIntoCache(source, opened));
-  return open(path);
+  LAMINA_ASSIGN_OR_RETURN(cached, compileIntoCache(source, cached.stamp));
+  return open(cached.path);
 }
 
 } // namespace lamina

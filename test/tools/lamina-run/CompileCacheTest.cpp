@@ -51,7 +51,8 @@ protected:
   }
 
   const std::string program_ = model_.file("lamina-run");
-  const std::string copy_ = "cp -r '" + model_.artifact() + "' \"$3\"";
+  // Nothing is seen of an artifact before it is whole, as lamina-opt makes it.
+  const std::string copy_ = "cp -r '" + model_.artifact() + "' \"$3.part\" && mv \"$3.part\" \"$3\"";
   const std::string calls_ = model_.file("calls");
   const std::string slowCopy_ = "echo call >> '" + calls_ + "'; sleep 0.5; " + copy_;
   const std::map<std::string, std::string> environment_ = {{"XDG_CACHE_HOME", model_.file("cache")},
