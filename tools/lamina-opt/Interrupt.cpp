@@ -31,18 +31,22 @@ void lamina::cleanUpOnSignals(const std::string &artifact) {
     if (watched)
       return;
   }
-  sigset_t signals;
-  sigemptyset(&signals);
-  for (int signal : {SIGINT, SIGTERM, SIGHUP})
+  // Ignored ones are blocked as well: where LLVM writes files it would remove them for these, too.
+  sigset_t blocked, heeded;
+  sigemptyset(&blocked);
+  sigemptyset(&heeded);
+  for (int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    sigaddset(&blocked, signal);
     if (!isIgnored(signal))
-      sigaddset(&signals, signal);
-  if (sigisemptyset(&signals))
+      sigaddset(&heeded, signal);
+  }
+  pthread_sigmask(SIG_BLOCK, &blocked, nullptr);
+  if (sigisemptyset(&heeded))
     return;
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   // A thread, not a handler: removing a directory is not for signal handlers.
-  std::thread([signals] {
+  std::thread([heeded] {
     int signal = 0;
-    sigwait(&signals, &signal);
+    sigwait(&heeded, &signal);
     std::lock_guard lock(mutex);
     removeUnfinishedArtifact(current);
     _exit(128 + signal);

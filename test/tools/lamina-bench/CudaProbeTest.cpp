@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <unistd.h>
 
 namespace lamina::bench {
 namespace {
@@ -46,7 +47,8 @@ TEST(CudaProbe, GivesUpAGpuThatHangs) {
 
 /// Where NVIDIA's assembler is there, which no test may require, it takes what the driver would have to compile.
 TEST(CudaProbe, KernelsAreAssembled) {
-  std::string path = "PATH=$PATH:/usr/local/cuda/bin ", file = ::testing::TempDir() + "lamina-probe.ptx";
+  std::string path = "PATH=$PATH:/usr/local/cuda/bin ",
+              file = ::testing::TempDir() + "lamina-probe-" + std::to_string(getpid()) + ".ptx";
   if (std::system((path + "command -v ptxas >/dev/null").c_str()) != 0)
     GTEST_SKIP() << "skipped: no ptxas";
   std::vector<std::pair<std::string, std::string>> modules = {{cudaProbeKernels(), "sm_80"},
