@@ -11,10 +11,12 @@ namespace lamina {
 /// Takes the places of those of standard input, output and error that are closed. Else a file that is opened later would
 /// take one, and what is printed would go into it. Using them stays an error.
 inline void occupyStandardStreams() {
-  for (int stream = STDIN_FILENO; stream <= STDERR_FILENO; ++stream)
-    if (::fcntl(stream, F_GETFD) < 0) // opening takes the lowest place that is free
-        [[maybe_unused]]
-      int place = ::open("/dev/null", stream == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+  for (int stream = STDIN_FILENO; stream <= STDERR_FILENO; ++stream) {
+    bool isClosed = ::fcntl(stream, F_GETFD) < 0;
+    // Opening takes the lowest place that is free; where it fails, later ones do as well.
+    if (isClosed && ::open("/dev/null", stream == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0)
+      return;
+  }
 }
 
 } // namespace lamina

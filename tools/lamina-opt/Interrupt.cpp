@@ -3,23 +3,13 @@
 #include "tools/lamina-opt/Interrupt.h"
 
 #include "runtime/io/ArtifactWriter.h"
+#include "tools/common/Signals.h"
 
 #include <csignal>
 #include <mutex>
 #include <string>
 #include <thread>
 #include <unistd.h>
-
-namespace {
-
-/// As for what nohup or a shell starts in the background: the signal is meant for others.
-bool isIgnored(int signal) {
-  struct sigaction action = {};
-  sigaction(signal, nullptr, &action);
-  return action.sa_handler == SIG_IGN;
-}
-
-} // namespace
 
 void lamina::cleanUpOnSignals(const std::string &artifact) {
   static std::mutex mutex;

@@ -2,6 +2,8 @@
 
 #include "tools/lamina-run/Interrupt.h"
 
+#include "tools/common/Signals.h"
+
 #include <csignal>
 
 namespace lamina::run {
@@ -11,18 +13,11 @@ volatile std::sig_atomic_t noted = 0;
 
 void note(int) { noted = 1; }
 
-/// As for what a shell starts in the background: Ctrl-C is meant for others.
-bool isIgnored() {
-  struct sigaction action = {};
-  sigaction(SIGINT, nullptr, &action);
-  return action.sa_handler == SIG_IGN;
-}
-
 } // namespace
 
 void catchInterrupts() {
   noted = 0;
-  if (isIgnored())
+  if (isIgnored(SIGINT))
     return;
   struct sigaction action = {};
   action.sa_handler = note;
@@ -33,7 +28,7 @@ void catchInterrupts() {
 
 void releaseInterrupts() {
   noted = 0;
-  if (!isIgnored())
+  if (!isIgnored(SIGINT))
     std::signal(SIGINT, SIG_DFL);
 }
 
